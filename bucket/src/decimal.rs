@@ -1,0 +1,101 @@
+//! The one number grammar: 1 to 10 digits, optionally `.` and 1 to 9 digits.
+//!
+//! Redis, Rust and Lua each read `inf`, `0x10`, `1e3`, ` 5` and `.5` in their own way; none of these
+//! is a number here, so no two engines can disagree about one.
+
+const MAX_WHOLE: usize = 10;
+const MAX_FRACTION: usize = 9;
+
+/// Reads a number off the front of `text`: its value, correctly rounded, and what follows it.
+///
+/// `None` if `text` does not begin with a number of the grammar.
+pub(crate) fn prefix(text: &[u8]) -> Option<(f64, &[u8])> {
+    let (whole, rest) = digits(text, MAX_WHOLE)?;
+    let [b'.', fraction @ ..] = rest else {
+        // At most 10 digits: below 2^53, so exact.
+        return Some((whole as f64, rest));
+    };
+    let (_, rest) = digits(fraction, MAX_FRACTION)?;
+    let (number, rest) = text.split_at_checked(text.len().checked_sub(rest.len())?)?;
+    Some((str::from_utf8(number).ok()?.parse().ok()?, rest))
+}
+
+/// The value of all of `text`; `None` if it is not a number of the grammar.
+pub(crate) fn parse(text: &[u8]) -> Option<f64> {
+    match prefix(text)? {
+        (value, []) => Some(value),
+        _ => None,
+    }
+}
+
+/// Reads 1 to `most` digits (`most <= 10`) and refuses a longer run.
+pub(crate) fn digits(text: &[u8], most: usize) -> Option<(u64, &[u8])> {
+    let mut value = 0u64;
+    let mut rest = text;
+    while let [digit @ b'0'..=b'9', tail @ ..] = rest {
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit & 0x0f));
+        rest = tail;
+    }
+    let count = text.len().wrapping_sub(rest.len());
+    (1..=most).contains(&count).then_some((value, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn numbers() {
+        for (text, value) in [
+            ("0", 0.0),
+            ("5", 5.0),
+            ("05", 5.0),
+            ("10", 10.0),
+            ("1.5", 1.5),
+            ("0.1", 0.1),
+            ("0.000001", 1e-6),
+            ("1000000000", 1e9),
+            ("9999999999", 9_999_999_999.0),
+            ("9999999999.999999999", 9_999_999_999.999_999_999),
+            ("0000000001.000000001", 1.000_000_001),
+        ] {
+            assert_eq!(parse(text.as_bytes()), Some(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn not_numbers() {
+        for text in [
+            "",
+            " ",
+            " 5",
+            "5 ",
+            "+5",
+            "-5",
+            "-0",
+            ".5",
+            "5.",
+            ".",
+            "1.2.3",
+            "1e3",
+            "1E3",
+            "0x10",
+            "inf",
+            "nan",
+            "infinity",
+            "1_0",
+            "1,0",
+            "12345678901",
+            "00000000001",
+            "1.1234567890",
+            "٣",
+            "5\0",
+            "\u{ff15}",
+            "5\n",
+        ] {
+            assert_eq!(parse(text.as_bytes()), None, "{text:?}");
+        }
+        let long = "9".repeat(10_000);
+        assert_eq!(parse(long.as_bytes()), None);
+    }
+}

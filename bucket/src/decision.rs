@@ -1,0 +1,104 @@
+//! The answer to a check, and the five integers it travels as.
+
+/// What a bucket answers. Token counts are whole and rounded down, times whole milliseconds and
+/// rounded up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Allowed, not yet, or never.
+    pub outcome: Outcome,
+    /// The capacity, in tokens.
+    pub limit: u64,
+    /// Tokens left after this decision; below zero while the bucket is in debt.
+    pub remaining: i64,
+    /// Milliseconds until the bucket is full if nobody takes from it.
+    pub reset_after_ms: u64,
+}
+
+/// Whether the check may go on. "Not yet" and "never" are different answers: one is worth waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The bucket held enough.
+    Allowed,
+    /// It did not. The same check made `retry_after_ms` from now, alone, will be allowed.
+    NotYet {
+        /// Milliseconds to wait, at least 1.
+        retry_after_ms: u64,
+    },
+    /// The cost is above the capacity: no wait helps.
+    Never,
+}
+
+// === impl Decision ===
+
+impl Decision {
+    /// The five integers of `RL.CHECK`: allowed (1 or 0), limit, remaining, retry_after_ms (0 when
+    /// allowed, -1 for never), reset_after_ms.
+    pub fn to_wire(self) -> [i64; 5] {
+        let (allowed, retry_after) = match self.outcome {
+            Outcome::Allowed => (1, 0),
+            Outcome::NotYet { retry_after_ms } => (0, retry_after_ms.cast_signed()),
+            Outcome::Never => (0, -1),
+        };
+        [
+            allowed,
+            self.limit.cast_signed(),
+            self.remaining,
+            retry_after,
+            self.reset_after_ms.cast_signed(),
+        ]
+    }
+
+    /// Reads the five integers back; `None` if they are not an answer.
+    pub fn from_wire(wire: [i64; 5]) -> Option<Self> {
+        let [allowed, limit, remaining, retry_after, reset_after] = wire;
+        let outcome = match (allowed, retry_after) {
+            (1, 0) => Outcome::Allowed,
+            (0, 1..) => Outcome::NotYet { retry_after_ms: retry_after.cast_unsigned() },
+            (0, -1) => Outcome::Never,
+            _ => return None,
+        };
+        Some(Self {
+            outcome,
+            limit: u64::try_from(limit).ok()?,
+            remaining,
+            reset_after_ms: u64::try_from(reset_after).ok()?,
+        })
+    }
+
+    /// Whether the check was allowed.
+    pub fn is_allowed(&self) -> bool {
+        self.outcome == Outcome::Allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Decision, Outcome};
+
+    #[test]
+    fn wire() {
+        for (outcome, allowed, retry) in [
+            (Outcome::Allowed, 1, 0),
+            (Outcome::NotYet { retry_after_ms: 7 }, 0, 7),
+            (Outcome::Never, 0, -1),
+        ] {
+            let decision = Decision { outcome, limit: 10, remaining: -3, reset_after_ms: 99 };
+            assert_eq!(decision.to_wire(), [allowed, 10, -3, retry, 99]);
+            assert_eq!(Decision::from_wire(decision.to_wire()), Some(decision));
+        }
+    }
+
+    #[test]
+    fn not_an_answer() {
+        for wire in [
+            [2, 1, 1, 0, 0],
+            [1, 1, 1, 5, 0],
+            [0, 1, 1, 0, 0],
+            [0, 1, 1, -2, 0],
+            [1, -1, 1, 0, 0],
+            [1, 1, 1, 0, -1],
+        ] {
+            assert_eq!(Decision::from_wire(wire), None, "{wire:?}");
+        }
+    }
+}

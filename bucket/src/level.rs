@@ -1,0 +1,297 @@
+//! The step that moves a bucket.
+//!
+//! Every line of arithmetic here stands in the same order in `server/lua/`; change both or neither.
+
+use crate::{Bucket, Cost, Decision, Limit, Micros, Outcome, TOLERANCE};
+
+/// A bucket as it is at one moment under one limit: refilled, not yet touched.
+#[derive(Clone, Copy, Debug)]
+pub struct Level {
+    capacity: f64,
+    /// Tokens a second.
+    rate: f64,
+    now: f64,
+    stored: Option<Bucket>,
+    tokens: f64,
+}
+
+/// A decision and what it makes of the bucket.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// The answer.
+    pub decision: Decision,
+    /// The state to store, or `None` to leave things as they are.
+    pub write: Option<Bucket>,
+}
+
+/// Waits aim this many tokens short, the middle of the tolerance, so that rounding makes them neither
+/// early nor a millisecond late; at slow rates, half a millisecond's worth of tokens short.
+const AIM: f64 = TOLERANCE / 2.0;
+const AIM_SECONDS: f64 = 5e-4;
+
+/// How far past the moment it is full a key is kept, at the least and at the most, in ms. The room
+/// lets most checks leave the expiry alone: moving it costs as much as half a check.
+const KEEP_LEAST: f64 = 1e3;
+const KEEP_MOST: f64 = 6e4;
+
+// === impl Level ===
+
+impl Level {
+    /// The level of `stored` at `now`. A missing bucket is full. A bucket whose time lies in the
+    /// future (the clock stepped back) has gained nothing.
+    #[inline]
+    pub fn at(stored: Option<Bucket>, limit: &Limit, now: Micros) -> Self {
+        let capacity = limit.capacity().tokens();
+        let rate = limit.rate().per_second();
+        let now = now.as_f64();
+        let tokens = match stored {
+            None => capacity,
+            Some(bucket) => {
+                let elapsed = (now - bucket.ts).max(0.0);
+                (bucket.tokens + elapsed * rate / 1e6).min(capacity)
+            }
+        };
+        Self { capacity, rate, now, stored, tokens }
+    }
+
+    /// What a check of `cost` would answer, taking nothing.
+    #[inline]
+    pub fn peek(&self, cost: Cost) -> Decision {
+        self.decision(self.outcome(cost), self.tokens)
+    }
+
+    /// Takes `cost` if the bucket holds that many.
+    ///
+    /// Only a check that takes something is written. A denied one leaves no trace, so no flood of
+    /// them can wear away the fraction of a token that has refilled since; the one exception is a
+    /// bucket from the future, which is moved to `now` so that it cannot stall.
+    #[inline]
+    pub fn check(&self, cost: Cost) -> Step {
+        let outcome = self.outcome(cost);
+        let left = match outcome {
+            Outcome::Allowed => self.tokens - cost.tokens(),
+            _ => self.tokens,
+        };
+        let write = match self.stored {
+            _ if left != self.tokens => Some(self.store(left)),
+            Some(bucket) if bucket.ts > self.now => Some(self.store(bucket.tokens)),
+            _ => None,
+        };
+        Step { decision: self.decision(outcome, left), write }
+    }
+
+    #[inline]
+    fn outcome(&self, cost: Cost) -> Outcome {
+        let cost = cost.tokens();
+        if cost > self.capacity {
+            Outcome::Never
+        } else if self.tokens + TOLERANCE >= cost {
+            Outcome::Allowed
+        } else {
+            Outcome::NotYet { retry_after_ms: self.wait_ms(cost - self.tokens) }
+        }
+    }
+
+    #[inline]
+    fn decision(&self, outcome: Outcome, left: f64) -> Decision {
+        Decision {
+            outcome,
+            limit: self.capacity as u64,
+            remaining: (left + TOLERANCE).floor() as i64,
+            reset_after_ms: self.wait_ms(self.capacity - left),
+        }
+    }
+
+    /// Milliseconds in which `missing` tokens refill, rounded up.
+    #[inline]
+    fn wait_ms(&self, missing: f64) -> u64 {
+        let aim = missing - AIM.min(self.rate * AIM_SECONDS);
+        (aim * 1e3 / self.rate).ceil().max(0.0) as u64
+    }
+
+    /// The state that holds `tokens` now. Its expiry stays as it was unless the bucket is full only
+    /// later than that.
+    #[inline]
+    fn store(&self, tokens: f64) -> Bucket {
+        let to_full = (self.capacity - tokens) * 1e3 / self.rate;
+        let full_at = self.now / 1e3 + to_full;
+        let mut expires = self.stored.map_or(0.0, |bucket| bucket.expires);
+        if full_at > expires {
+            expires = (full_at + KEEP_LEAST + to_full.min(KEEP_MOST)).ceil();
+        }
+        Bucket { tokens, ts: self.now, expires }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Level;
+    use crate::{Bucket, Cost, Limit, Micros, Outcome};
+
+    const START: u64 = 1_700_000_000_000_000;
+    const MS: u64 = 1_000;
+    const SECOND: u64 = 1_000_000;
+    const DAY: u64 = 86_400 * SECOND;
+
+    /// One bucket and the story of its checks.
+    struct Story {
+        limit: Limit,
+        stored: Option<Bucket>,
+    }
+
+    impl Story {
+        fn of(capacity: &str, rate: &str) -> Self {
+            Self { limit: Limit::parse(capacity, rate).unwrap(), stored: None }
+        }
+
+        /// A check of `cost`, `at` microseconds after the start, answers these five integers.
+        #[track_caller]
+        fn check(&mut self, at: u64, cost: &str, wire: [i64; 5]) -> &mut Self {
+            self.check_at(START + at, cost, wire)
+        }
+
+        #[track_caller]
+        fn check_at(&mut self, now: u64, cost: &str, wire: [i64; 5]) -> &mut Self {
+            let cost = Cost::parse(cost.as_bytes()).unwrap();
+            let level = Level::at(self.stored, &self.limit, Micros::new(now));
+            let step = level.check(cost);
+            assert_eq!(step.decision.to_wire(), wire);
+            if !step.decision.is_allowed() {
+                assert_eq!(step.decision, level.peek(cost));
+            }
+            if step.write.is_some() {
+                self.stored = step.write;
+            }
+            self
+        }
+
+        fn limit(&mut self, capacity: &str, rate: &str) -> &mut Self {
+            self.limit = Limit::parse(capacity, rate).unwrap();
+            self
+        }
+    }
+
+    #[test]
+    fn drains_and_refills() {
+        Story::of("3", "2/s")
+            .check(0, "1", [1, 3, 2, 0, 500])
+            .check(0, "1", [1, 3, 1, 0, 1000])
+            .check(0, "1", [1, 3, 0, 0, 1500])
+            .check(0, "1", [0, 3, 0, 500, 1500])
+            .check(499 * MS, "1", [0, 3, 0, 1, 1001])
+            .check(500 * MS, "1", [1, 3, 0, 0, 1500])
+            .check(500 * MS, "2", [0, 3, 0, 1000, 1500])
+            .check(500 * MS, "4", [0, 3, 0, -1, 1500])
+            .check(60 * SECOND, "3", [1, 3, 0, 0, 1500]);
+    }
+
+    #[test]
+    fn fractions_of_a_token_survive() {
+        Story::of("1", "100/m")
+            .check(0, "1", [1, 1, 0, 0, 600])
+            .check(599_999, "1", [0, 1, 0, 1, 1])
+            .check(600 * MS, "0.5", [1, 1, 0, 0, 300])
+            .check(600 * MS, "0.6", [0, 1, 0, 60, 300])
+            .check(660 * MS, "0.6", [1, 1, 0, 0, 600]);
+    }
+
+    #[test]
+    fn one_a_day_polled_every_millisecond() {
+        let mut story = Story::of("1", "1/d");
+        story.check(0, "1", [1, 1, 0, 0, 86_400_000]);
+        let one = Cost::ONE;
+        for ms in 1..100_000 {
+            let now = Micros::new(START + ms * MS);
+            let step = Level::at(story.stored, &story.limit, now).check(one);
+            let retry_after_ms = 86_400_000 - ms;
+            assert_eq!(step.decision.outcome, Outcome::NotYet { retry_after_ms });
+            assert_eq!(step.write, None);
+        }
+        // The tolerance of a millionth of a token is 86 ms at this rate.
+        story.check(DAY - 100 * MS, "1", [0, 1, 0, 100, 100]).check(
+            DAY,
+            "1",
+            [1, 1, 0, 0, 86_400_000],
+        );
+    }
+
+    #[test]
+    fn extremes() {
+        // The largest bucket at the highest rate: a microsecond is a thousand tokens.
+        Story::of("1000000000", "1000000000")
+            .check(0, "1000000000", [1, 1_000_000_000, 0, 0, 1000])
+            .check(1, "1001", [0, 1_000_000_000, 1000, 1, 1000])
+            .check(2, "2000", [1, 1_000_000_000, 0, 0, 1000])
+            .check(SECOND + 2, "1000000000", [1, 1_000_000_000, 0, 0, 1000]);
+        // And at the lowest: the longest wait there is, thirty-one million years.
+        Story::of("1000000000", "0.000001")
+            .check(0, "1000000000", [1, 1_000_000_000, 0, 0, 1_000_000_000_000_000_000])
+            .check(1, "1", [0, 1_000_000_000, 0, 1_000_000_000, 1_000_000_000_000_000_000]);
+        // Ten idle years at any rate overflow nothing.
+        Story::of("1000000000", "1000000000")
+            .check(0, "1000000000", [1, 1_000_000_000, 0, 0, 1000])
+            .check(3650 * DAY, "1000000000", [1, 1_000_000_000, 0, 0, 1000]);
+        // A bucket of less than one token.
+        Story::of("0.5", "0.25").check(0, "0.5", [1, 0, 0, 0, 2000]).check(
+            0,
+            "0.6",
+            [0, 0, 0, -1, 2000],
+        );
+    }
+
+    #[test]
+    fn a_free_check_takes_and_writes_nothing() {
+        let limit = Limit::parse("5", "1").unwrap();
+        let free = Cost::parse(b"0").unwrap();
+        let step = Level::at(None, &limit, Micros::new(START)).check(free);
+        assert_eq!(step.decision.to_wire(), [1, 5, 5, 0, 0]);
+        assert_eq!(step.write, None);
+    }
+
+    #[test]
+    fn limits_change_between_calls() {
+        Story::of("10", "1")
+            .check(0, "4", [1, 10, 6, 0, 4000])
+            .limit("5", "1")
+            .check(0, "1", [1, 5, 4, 0, 1000]) // held 6, capped at 5
+            .limit("100", "10")
+            .check(0, "4", [1, 100, 0, 0, 10_000]) // a higher limit adds no tokens of its own
+            .check(100 * MS, "1", [1, 100, 0, 0, 10_000]);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_neither_gives_nor_stalls() {
+        let hour = 3600 * SECOND;
+        Story::of("10", "1")
+            .check(hour, "10", [1, 10, 0, 0, 10_000])
+            .check(0, "1", [0, 10, 0, 1000, 10_000]) // an hour back: no credit, re-anchored
+            .check(SECOND, "1", [1, 10, 0, 0, 10_000]) // and refilling from there
+            .check_at(0, "1", [0, 10, 0, 1000, 10_000])
+            .check_at(SECOND, "1", [1, 10, 0, 0, 10_000]);
+        // A peek or a cost that can never pass leaves the bucket to the next real check.
+        Story::of("10", "1").check(hour, "4", [1, 10, 6, 0, 4000]).check(
+            0,
+            "11",
+            [0, 10, 6, -1, 4000],
+        );
+    }
+
+    #[test]
+    fn the_expiry_moves_rarely_and_never_too_early() {
+        let limit = Limit::parse("100", "10").unwrap(); // full again after at most 10 s
+        let mut stored = None;
+        let mut moves = 0;
+        for i in 0..10_000 {
+            let now = Micros::new(START + i * 10 * MS);
+            let step = Level::at(stored, &limit, now).check(Cost::ONE);
+            if let Some(bucket) = step.write {
+                let full_at_ms = now.get() / 1000 + step.decision.reset_after_ms;
+                assert!(bucket.expires_at_ms() as u64 >= full_at_ms);
+                assert!(bucket.expires_at_ms() as u64 <= full_at_ms + 11_001);
+                moves += i32::from(stored.is_none_or(|b: Bucket| b.expires != bucket.expires));
+                stored = Some(bucket);
+            }
+        }
+        assert!((9..25).contains(&moves), "{moves} moves in 100 s");
+    }
+}

@@ -1,0 +1,48 @@
+//! The token bucket of RL, and nothing else: no Redis, no HTTP, no clock, no I/O.
+//!
+//! A bucket holds at most `capacity` tokens and gains `rate` tokens a second. A check of `cost` is
+//! allowed if the bucket holds that many, and then takes them. A missing bucket is full.
+//!
+//! The Redis module, the in-process store and (by the same operations in the same order) the Lua
+//! scripts all move buckets by this code, so that they agree to the last bit. Every quantity is an
+//! IEEE double, because that is the only number Lua 5.1 has.
+//!
+//! ```
+//! use rl_bucket::{Cost, Level, Limit, Micros, Outcome};
+//!
+//! let limit = Limit::parse("2", "1/s").unwrap();
+//! let now = Micros::new(1_700_000_000_000_000);
+//!
+//! let first = Level::at(None, &limit, now).check(Cost::ONE);
+//! assert_eq!(first.decision.outcome, Outcome::Allowed);
+//! assert_eq!(first.decision.remaining, 1);
+//!
+//! let two = Cost::parse(b"2").unwrap();
+//! let second = Level::at(first.write, &limit, now).check(two);
+//! assert_eq!(second.decision.outcome, Outcome::NotYet { retry_after_ms: 1000 });
+//! assert!(second.write.is_none(), "a denied check writes nothing");
+//! ```
+
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+mod decimal;
+mod decision;
+mod level;
+mod limit;
+mod rate;
+mod state;
+
+pub use decision::{Decision, Outcome};
+pub use level::{Level, Step};
+pub use limit::{Capacity, Cost, Invalid, Limit};
+pub use rate::Rate;
+pub use state::{Bucket, Micros};
+
+/// Tokens by which a check may be short and still be allowed.
+///
+/// A level near 1e9 is a double with steps of 1.2e-7; a millionth of a token absorbs that noise, so
+/// that a check made at the promised moment is never refused. The shortfall stays in the bucket as
+/// a tiny debt: nothing is gained over time.
+pub const TOLERANCE: f64 = 1e-6;

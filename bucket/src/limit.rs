@@ -1,0 +1,170 @@
+//! What a caller may ask for, checked once at the edge: nothing inside checks again.
+
+use std::{error, fmt};
+
+use crate::{Rate, decimal};
+
+/// How many tokens a bucket holds at most: `0 < capacity <= 1e9`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Capacity(f64);
+
+/// How many tokens a check takes: `0 <= cost <= 1e9`.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Cost(f64);
+
+/// A bucket's capacity and refill rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limit {
+    capacity: Capacity,
+    rate: Rate,
+}
+
+/// Which argument was refused. It displays as a fixed text that names the argument and its rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invalid {
+    /// Not a [`Capacity`].
+    Capacity,
+    /// Not a [`Rate`].
+    Rate,
+    /// Not a [`Cost`].
+    Cost,
+}
+
+const MAX: f64 = 1e9;
+
+// === impl Capacity ===
+
+impl Capacity {
+    /// Reads a number of the grammar; [`Invalid::Capacity`] for anything else or out of bounds.
+    pub fn parse(text: &[u8]) -> Result<Self, Invalid> {
+        match decimal::parse(text) {
+            Some(tokens) if tokens > 0.0 && tokens <= MAX => Ok(Self(tokens)),
+            _ => Err(Invalid::Capacity),
+        }
+    }
+
+    /// The capacity in tokens.
+    #[inline]
+    pub fn tokens(self) -> f64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Capacity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+// === impl Cost ===
+
+impl Cost {
+    /// One token: the cost of a check that names none.
+    pub const ONE: Self = Self(1.0);
+
+    /// Reads a number of the grammar; [`Invalid::Cost`] for anything else or out of bounds.
+    pub fn parse(text: &[u8]) -> Result<Self, Invalid> {
+        match decimal::parse(text) {
+            Some(tokens) if tokens <= MAX => Ok(Self(tokens)),
+            _ => Err(Invalid::Cost),
+        }
+    }
+
+    /// The cost in tokens.
+    #[inline]
+    pub fn tokens(self) -> f64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+// === impl Limit ===
+
+impl Limit {
+    /// Puts a limit together.
+    pub fn new(capacity: Capacity, rate: Rate) -> Self {
+        Self { capacity, rate }
+    }
+
+    /// Reads both parts; the error names the first that is wrong.
+    pub fn parse(capacity: &str, rate: &str) -> Result<Self, Invalid> {
+        Ok(Self::new(Capacity::parse(capacity.as_bytes())?, Rate::parse(rate.as_bytes())?))
+    }
+
+    /// How many tokens the bucket holds at most.
+    #[inline]
+    pub fn capacity(&self) -> Capacity {
+        self.capacity
+    }
+
+    /// How fast tokens come back.
+    #[inline]
+    pub fn rate(&self) -> Rate {
+        self.rate
+    }
+}
+
+// === impl Invalid ===
+
+impl Invalid {
+    /// The fixed text of this error.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Capacity => {
+                "capacity must be a plain decimal number above 0 and at most 1000000000"
+            }
+            Self::Rate => {
+                "rate must be a plain decimal number, alone or over a period such as 100/m or 5/10s, \
+                 of 0.000001 to 1000000000 tokens a second"
+            }
+            Self::Cost => "cost must be a plain decimal number of 0 to 1000000000",
+        }
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl error::Error for Invalid {}
+
+#[cfg(test)]
+mod tests {
+    use super::{Capacity, Cost, Invalid, Limit};
+
+    #[test]
+    fn bounds() {
+        for (text, capacity, cost) in [
+            ("0", false, true),
+            ("0.0", false, true),
+            ("0.000000001", true, true),
+            ("1", true, true),
+            ("1000000000", true, true),
+            ("1000000000.000000001", true, true), // rounds to 1e9
+            ("1000000000.1", false, false),
+            ("1000000001", false, false),
+            ("-1", false, false),
+        ] {
+            assert_eq!(Capacity::parse(text.as_bytes()).is_ok(), capacity, "capacity {text}");
+            assert_eq!(Cost::parse(text.as_bytes()).is_ok(), cost, "cost {text}");
+        }
+    }
+
+    #[test]
+    fn the_error_names_the_argument() {
+        assert_eq!(Limit::parse("0", "0"), Err(Invalid::Capacity));
+        assert_eq!(Limit::parse("1", "0"), Err(Invalid::Rate));
+        for (error, name) in
+            [(Invalid::Capacity, "capacity"), (Invalid::Rate, "rate"), (Invalid::Cost, "cost")]
+        {
+            assert!(error.to_string().starts_with(name));
+        }
+    }
+}
