@@ -1,0 +1,77 @@
+-- The token bucket of bucket/src/level.rs, operation by operation: change both or neither.
+-- Every script in this folder begins with this text. It compiles on Redis 6.2 to 8 and on Valkey.
+-- KEYS are buckets; ARGV holds capacity, rate (tokens a second) and cost for each, as decimal
+-- numbers that the caller has checked.
+
+local TOLERANCE, AIM, AIM_SECONDS = 1e-6, 5e-7, 5e-4
+local KEEP_LEAST, KEEP_MOST = 1e3, 6e4
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1e6 + clock[2]
+
+-- The stored tokens, ts and expiry of a bucket; nothing if it is missing; nil and an error reply if
+-- the key holds anything else.
+local function stored(key)
+  local value = redis.pcall('GET', key)
+  if value == false then
+    return
+  end
+  if type(value) == 'table' then
+    return nil, value
+  end
+  if #value == 25 then
+    local version, tokens, ts, expires = struct.unpack('<Bddd', value)
+    if version == 1 and tokens >= -1e9 and tokens <= 1e9 and ts >= 0 and ts <= 2 ^ 53
+      and expires >= 0 and expires <= 9e18 then
+      return tokens, ts, expires
+    end
+  end
+  return nil, redis.error_reply('WRONGTYPE Operation against a key holding the wrong kind of value')
+end
+
+-- Tokens at this moment.
+local function level(capacity, rate, tokens, ts)
+  if not tokens then
+    return capacity
+  end
+  local elapsed = math.max(now - ts, 0)
+  return math.min(tokens + elapsed * rate / 1e6, capacity)
+end
+
+-- Milliseconds in which `missing` tokens refill, rounded up.
+local function wait_ms(rate, missing)
+  local aim = missing - math.min(AIM, rate * AIM_SECONDS)
+  return math.max(math.ceil(aim * 1e3 / rate), 0)
+end
+
+-- 1 or 0, and retry_after_ms: 0 when allowed, -1 for never.
+local function outcome(capacity, rate, tokens, cost)
+  if cost > capacity then
+    return 0, -1
+  elseif tokens + TOLERANCE >= cost then
+    return 1, 0
+  end
+  return 0, wait_ms(rate, cost - tokens)
+end
+
+-- The five integers of an answer, appended to `reply`.
+local function answer(reply, allowed, retry_after, capacity, rate, left)
+  local n = #reply
+  reply[n + 1] = allowed
+  reply[n + 2] = math.floor(capacity)
+  reply[n + 3] = math.floor(left + TOLERANCE)
+  reply[n + 4] = retry_after
+  reply[n + 5] = wait_ms(rate, capacity - left)
+end
+
+-- Writes a bucket that holds `tokens` now; its expiry moves only if it is full later than that.
+local function store(key, capacity, rate, tokens, expires)
+  local to_full = (capacity - tokens) * 1e3 / rate
+  local full_at = now / 1e3 + to_full
+  expires = expires or 0
+  if full_at > expires then
+    expires = math.ceil(full_at + KEEP_LEAST + math.min(to_full, KEEP_MOST))
+  end
+  redis.call('SET', key, struct.pack('<Bddd', 1, tokens, now, expires),
+    'PXAT', string.format('%.0f', expires))
+end

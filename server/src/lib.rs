@@ -1,0 +1,16 @@
+//! The front of RL: it turns an HTTP request into one question for a token bucket, and asks a store.
+//!
+//! A request falls through the modules in this order and never climbs back: [`app`] (serve, drain) →
+//! [`api`] (HTTP and JSON) → [`limiter`] (which limit; ask in time, or decide without Redis) →
+//! [`store`] (in-process, or Redis). Beside them, on the ground, stand [`settings`], [`status`] and
+//! [`telemetry`].
+
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod app;
+pub mod limiter;
+pub mod settings;
+pub mod status;
+pub mod store;
+pub mod telemetry;

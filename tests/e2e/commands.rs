@@ -1,0 +1,219 @@
+//! The contract of the `RL.*` commands.
+
+use redis::Value;
+use rl_tests::{RedisServer, Setup};
+
+/// A server whose clock stands still, so that every answer is exact.
+fn frozen() -> RedisServer {
+    let server = Setup::with_module().with_clock().start();
+    server.clock().freeze(START);
+    server
+}
+
+const START: u64 = 1_700_000_000_000_000;
+
+#[track_caller]
+fn answers(server: &RedisServer, command: &str, expected: [i64; 5]) {
+    assert_eq!(server.run::<[i64; 5]>(command), expected, "{command}");
+}
+
+#[test]
+fn a_bucket_drains_and_refills() {
+    let server = frozen();
+    answers(&server, "RL.PEEK k 3 2/s", [1, 3, 3, 0, 0]);
+    answers(&server, "RL.CHECK k 3 2/s", [1, 3, 2, 0, 500]);
+    answers(&server, "RL.CHECK k 3 2/s 2", [1, 3, 0, 0, 1500]);
+    answers(&server, "RL.CHECK k 3 2/s", [0, 3, 0, 500, 1500]);
+    answers(&server, "RL.PEEK k 3 2/s 2", [0, 3, 0, 1000, 1500]);
+    answers(&server, "RL.CHECK k 3 2/s 4", [0, 3, 0, -1, 1500]);
+    answers(&server, "RL.CHECK k 3 2/s 0", [1, 3, 0, 0, 1500]);
+    server.clock().freeze(START + 500_000);
+    answers(&server, "RL.PEEK k 3 2/s", [1, 3, 1, 0, 1000]);
+    answers(&server, "rl.check k 3 120/m 1", [1, 3, 0, 0, 1500]);
+    answers(&server, "RL.CHECK other 0.5 10/d 0.25", [1, 0, 0, 0, 2_160_000]);
+}
+
+#[test]
+fn refusals_are_constant_texts() {
+    let server = Setup::with_module().start();
+    let capacity = "ERR capacity must be a plain decimal number above 0 and at most 1000000000";
+    let rate = "ERR rate must be a plain decimal number, alone or over a period such as 100/m or \
+                5/10s, of 0.000001 to 1000000000 tokens a second";
+    let cost = "ERR cost must be a plain decimal number of 0 to 1000000000";
+    let wrong_type = "WRONGTYPE Operation against a key holding the wrong kind of value";
+
+    server.run::<()>("SET text hello");
+    server.run::<()>("SET number 12345");
+    server.run::<()>("SET length 1234567890123456789012345");
+    server.run::<()>("SETRANGE empty 0 ");
+    server.run::<()>("LPUSH list a");
+    server.run::<()>(
+        "RPUSH list25 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25",
+    );
+    server.run::<()>("HSET hash a b");
+    server.run::<()>("XADD stream * a b");
+
+    for command in ["RL.CHECK", "RL.PEEK"] {
+        let arity =
+            format!("ERR wrong number of arguments for '{}' command", command.to_lowercase());
+        for (arguments, refusal) in [
+            ("", arity.as_str()),
+            ("k", &arity),
+            ("k 1", &arity),
+            ("k 1 1 1 1", &arity),
+            ("k 0 1", capacity),
+            ("k -1 1", capacity),
+            ("k nan 1", capacity),
+            ("k inf 1", capacity),
+            ("k 0x10 1", capacity),
+            ("k 1e3 1", capacity),
+            ("k 1000000001 1", capacity),
+            ("k Ā 1", capacity),
+            ("k \0 1", capacity),
+            ("k 1 0", rate),
+            ("k 1 10/", rate),
+            ("k 1 10/y", rate),
+            ("k 1 10/0s", rate),
+            ("k 1 -10/s", rate),
+            ("k 1 0.0000001", rate),
+            ("k 1 1000000001", rate),
+            ("k 1 1 -1", cost),
+            ("k 1 1 1.", cost),
+            ("k 1 1 .5", cost),
+            ("k 1 1 1000000001", cost),
+            ("k 1 1 Ċ", cost),
+            ("text 1 1", wrong_type),
+            ("number 1 1", wrong_type),
+            ("length 1 1", wrong_type),
+            ("list 1 1", wrong_type),
+            ("list25 1 1", wrong_type),
+            ("hash 1 1", wrong_type),
+            ("stream 1 1", wrong_type),
+        ] {
+            let line = format!("{command} {arguments}");
+            assert_eq!(server.refusal(line.trim_end()), refusal, "{line}");
+        }
+    }
+    // Nothing foreign was touched and nothing of ours was made.
+    assert_eq!(server.run::<String>("GET text"), "hello");
+    assert_eq!(server.run::<String>("OBJECT ENCODING text"), "embstr");
+    assert_eq!(server.run::<String>("OBJECT ENCODING number"), "int");
+    assert_eq!(server.run::<i64>("LLEN list25"), 25);
+    assert_eq!(server.run::<i64>("EXISTS k"), 0);
+}
+
+#[test]
+fn an_empty_string_is_not_a_missing_bucket() {
+    let server = Setup::with_module().start();
+    redis::cmd("SET").arg("empty").arg("").exec(&mut server.connect()).unwrap();
+    assert!(server.refusal("RL.CHECK empty 1 1").starts_with("WRONGTYPE"));
+    assert!(server.refusal("RL.PEEK empty 1 1").starts_with("WRONGTYPE"));
+    assert_eq!(server.run::<i64>("STRLEN empty"), 0);
+}
+
+#[test]
+fn keys_are_bytes() {
+    let server = Setup::with_module().start();
+    let mut connection = server.connect();
+    let long = vec![b'x'; 1 << 20];
+    for key in [&b""[..], b"\0", b"a\0b", b"\xff\xfe", "Ā".as_bytes(), b"a\r\nb", b"{a}", &long] {
+        let mut check = redis::cmd("RL.CHECK");
+        check.arg(key).arg("2").arg("0.001");
+        let answer: [i64; 5] = check.query(&mut connection).unwrap();
+        assert_eq!(answer[..3], [1, 2, 1], "{key:?}");
+        let length: i64 = redis::cmd("STRLEN").arg(key).query(&mut connection).unwrap();
+        assert_eq!(length, 25, "{key:?}");
+    }
+    assert_eq!(server.run::<i64>("DBSIZE"), 8);
+}
+
+#[test]
+fn a_key_lives_until_its_bucket_is_full() {
+    let server = frozen();
+    server.run::<Value>("RL.CHECK k 100 1/s 40");
+    // Full in 40 s; kept for at least a second and at most a minute and a second more.
+    let first: i64 = server.run("PEXPIRETIME k");
+    let full_at = i64::try_from(START / 1000).unwrap() + 40_000;
+    assert!((full_at + 1000..=full_at + 61_000).contains(&first), "{first}");
+    // Denials and peeks leave the expiry alone; so do checks while the bucket is full before it.
+    server.run::<Value>("RL.CHECK k 100 1/s 90");
+    server.run::<Value>("RL.PEEK k 100 1/s");
+    server.run::<Value>("RL.CHECK k 100 1/s 20");
+    assert_eq!(server.run::<i64>("PEXPIRETIME k"), first);
+    server.run::<Value>("RL.CHECK k 100 1/s 40");
+    assert!(server.run::<i64>("PEXPIRETIME k") > first);
+    // Once it is full nothing is left behind.
+    server.clock().freeze(START + 3600 * 1_000_000);
+    assert_eq!(server.run::<i64>("EXISTS k"), 0);
+}
+
+#[test]
+fn a_peek_makes_no_key() {
+    let server = Setup::with_module().start();
+    server.run::<Value>("RL.PEEK k 3 2/s");
+    server.run::<Value>("RL.CHECK k 3 2/s 0");
+    server.run::<Value>("RL.CHECK k 3 2/s 5");
+    assert_eq!(server.run::<i64>("DBSIZE"), 0);
+}
+
+#[test]
+fn watch_sees_what_is_taken_and_no_more() {
+    let server = Setup::with_module().start();
+    let mut watcher = server.connect();
+    let mut untouched = |disturb: &str| -> bool {
+        redis::cmd("WATCH").arg("k").exec(&mut watcher).unwrap();
+        server.run::<Value>(disturb);
+        redis::cmd("MULTI").exec(&mut watcher).unwrap();
+        redis::cmd("PING").exec(&mut watcher).unwrap();
+        let replies: Value = redis::cmd("EXEC").query(&mut watcher).unwrap();
+        replies != Value::Nil
+    };
+    assert!(!untouched("RL.CHECK k 5 0.001 3"), "an allowed check changes the key");
+    assert!(untouched("RL.CHECK k 5 0.001 3"), "a denied one does not");
+    assert!(untouched("RL.PEEK k 5 0.001"));
+    assert!(!untouched("RL.CHECK k 5 0.001 1"));
+}
+
+#[test]
+fn commands_describe_themselves() {
+    let server = Setup::with_module().start();
+    for (command, flags) in
+        [("rl.check", ["write", "denyoom", "fast"].as_slice()), ("rl.peek", &["readonly", "fast"])]
+    {
+        let info: Vec<Vec<Value>> = server.run(&format!("COMMAND INFO {command}"));
+        let [info] = info.as_slice() else { panic!("{info:?}") };
+        assert_eq!(info[1], Value::Int(-4));
+        let Value::Array(said) = &info[2] else { panic!("{info:?}") };
+        let said: Vec<String> =
+            said.iter().map(|flag| redis::from_redis_value_ref(flag).unwrap()).collect();
+        for flag in flags {
+            assert!(said.iter().any(|one| one == flag), "{command} is {said:?}");
+        }
+        assert_eq!(info[3..6], [Value::Int(1), Value::Int(1), Value::Int(1)]);
+        let keys: Vec<String> = server.run(&format!("COMMAND GETKEYS {command} a 1 1"));
+        assert_eq!(keys, ["a"]);
+    }
+}
+
+#[test]
+fn acl_key_patterns_hold() {
+    let server = Setup::with_module().start();
+    server.run::<()>("ACL SETUSER limited on >secret -@all +rl.check ~rl:*");
+    let mut connection = server.connect();
+    redis::cmd("AUTH").arg("limited").arg("secret").exec(&mut connection).unwrap();
+    let check = |connection: &mut redis::Connection, command: &str, key: &str| {
+        redis::cmd(command).arg(key).arg("1").arg("1").query::<Value>(connection)
+    };
+    assert!(check(&mut connection, "RL.CHECK", "rl:a").is_ok());
+    for (command, key) in [("RL.CHECK", "other"), ("RL.PEEK", "rl:a")] {
+        let refusal = check(&mut connection, command, key).unwrap_err();
+        assert_eq!(refusal.code(), Some("NOPERM"), "{command} {key}: {refusal}");
+    }
+}
+
+#[test]
+fn a_full_memory_refuses_checks_and_answers_peeks() {
+    let server = Setup::with_module().option(&["maxmemory", "1"]).start();
+    assert!(server.refusal("RL.CHECK k 1 1").starts_with("OOM"));
+    answers(&server, "RL.PEEK k 1 1", [1, 1, 1, 0, 0]);
+}

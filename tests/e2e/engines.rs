@@ -1,0 +1,203 @@
+//! The front over Redis: with the module, without it, and when Redis changes or goes.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rl_tests::{Front, RedisServer, Setup, eventually};
+use serde_json::{Value, json};
+
+/// Generous, so that a busy machine degrades no answer that should come from Redis.
+const PATIENT: [&str; 2] = ["--deadline-ms", "10000"];
+const SOON: Duration = Duration::from_secs(20);
+
+fn front(server: &RedisServer, engine: &str) -> Front {
+    let url = server.url();
+    Front::start(&[&["--store", &url, "--engine", engine][..], &PATIENT].concat())
+}
+
+fn ready(front: &Front) -> Value {
+    front.get("/health/ready").body
+}
+
+/// One client that drains a bucket and meets its wall; whole tokens only, at a rate so slow that time
+/// does not show.
+fn story(front: &Front) -> Vec<(Value, Value)> {
+    ["4", "4", "0.5", "4", "1", "11", "0"]
+        .iter()
+        .map(|cost| {
+            let body = format!(r#"{{"key":"story","capacity":10,"rate":"1/d","cost":{cost}}}"#);
+            let answer = front.check(&body);
+            (answer["allowed"].clone(), answer["remaining"].clone())
+        })
+        .collect()
+}
+
+#[test]
+fn every_engine_tells_one_story() {
+    let expected = [(true, 6), (true, 2), (true, 1), (false, 1), (true, 0), (false, 0), (true, 0)]
+        .map(|(allowed, remaining)| (json!(allowed), json!(remaining)));
+    assert_eq!(story(&Front::start(&[])), expected);
+
+    let with_module = Setup::with_module().start();
+    let without = Setup::plain().start();
+    for (server, choice, engine) in [
+        (&with_module, "auto", "module"),
+        (&with_module, "lua", "lua"),
+        (&with_module, "module", "module"),
+        (&without, "auto", "lua"),
+        (&without, "lua", "lua"),
+    ] {
+        server.run::<()>("FLUSHALL");
+        let front = front(server, choice);
+        let status = ready(&front);
+        assert_eq!(
+            (&status["engine"], &status["store"]),
+            (&json!(engine), &json!("up")),
+            "{status}"
+        );
+        assert_eq!(story(&front), expected, "--engine {choice} with {engine}");
+        assert_eq!(server.run::<i64>("EXISTS rl:{story}:inline"), 1);
+        assert!(front.log().contains(engine), "the log says which engine serves: {}", front.log());
+    }
+}
+
+#[test]
+fn fronts_on_either_engine_share_a_bucket() {
+    let server = Setup::with_module().start();
+    let fronts = [front(&server, "module"), front(&server, "lua")];
+    for turn in 0..10 {
+        let answer = fronts[turn % 2].check(r#"{"key":"k","capacity":10,"rate":"1/d"}"#);
+        assert_eq!(answer["remaining"], json!(9 - turn), "{answer}");
+    }
+    for front in &fronts {
+        let answer = front.check(r#"{"key":"k","capacity":10,"rate":"1/d"}"#);
+        assert_eq!(answer["allowed"], json!(false), "{answer}");
+    }
+}
+
+#[test]
+fn scripts_may_be_flushed_in_mid_traffic() {
+    let server = Setup::plain().start();
+    let front = front(&server, "lua");
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let flusher = scope.spawn(|| {
+            let mut flushes = 0;
+            while !done.load(Ordering::Relaxed) {
+                server.run::<()>("SCRIPT FLUSH");
+                flushes += 1;
+            }
+            flushes
+        });
+        for i in 0..500 {
+            let answer = front.check(r#"{"key":"k","capacity":1000,"rate":"1/d"}"#);
+            assert_eq!(answer["remaining"], json!(999 - i), "{answer}");
+            assert_eq!(answer["degraded"], Value::Null, "{answer}");
+        }
+        done.store(true, Ordering::Relaxed);
+        assert!(flusher.join().expect("a flusher") > 10);
+    });
+}
+
+#[test]
+fn without_redis_a_local_bucket_stands_in_and_redis_is_found_again() {
+    let mut server = Setup::with_module().start();
+    let front =
+        Front::start(&["--store", &server.url(), "--workers", "1", "--deadline-ms", "2000"]);
+    let check = || front.check(r#"{"key":"k","capacity":5,"rate":"1/d"}"#);
+    assert_eq!(
+        check(),
+        with_reset(
+            json!({"allowed": true, "limit": 5, "remaining": 4, "retry_after_ms": 0}),
+            &check()
+        )
+    );
+
+    server.kill();
+    let mut answer = check();
+    eventually("the front notices", SOON, || {
+        answer = check();
+        answer["degraded"] == json!(true)
+    });
+    assert_eq!(ready(&front)["store"], json!("down"));
+    assert_eq!(front.get("/health/ready").status, 200, "a front that degrades is still in service");
+    // The stand-in holds the limit too.
+    let admitted = (0..20).filter(|_| check()["allowed"] == json!(true)).count();
+    assert!(admitted <= 5, "{admitted}");
+
+    server.start_again_plain();
+    eventually("Redis is found again", SOON, || check()["degraded"] == Value::Null);
+    eventually("without the module it is Lua", SOON, || ready(&front)["engine"] == json!("lua"));
+    assert_eq!(ready(&front)["store"], json!("up"));
+
+    server.kill();
+    server.start_again_with_module();
+    eventually("and with it the module", SOON, || {
+        check();
+        ready(&front)["engine"] == json!("module")
+    });
+}
+
+/// `expected` with the `reset_after_ms` of `seen`, which depends on the moment.
+fn with_reset(mut expected: Value, seen: &Value) -> Value {
+    expected["reset_after_ms"] = seen["reset_after_ms"].clone();
+    expected
+}
+
+#[test]
+fn a_stopped_redis_holds_nobody_up() {
+    let server = Setup::with_module().start();
+    let front = Front::start(&["--store", &server.url(), "--workers", "1", "--deadline-ms", "100"]);
+    server.signal("STOP");
+    let answer = front.check(r#"{"key":"k"}"#);
+    assert_eq!(answer["degraded"], json!(true), "{answer}");
+    server.signal("CONT");
+    eventually("Redis is found again", SOON, || {
+        front.check(r#"{"key":"k"}"#)["degraded"] == Value::Null
+    });
+}
+
+#[test]
+fn a_front_starts_without_redis_and_heals() {
+    let mut server = Setup::with_module().start();
+    server.kill();
+    let front = Front::start_unready(&["--store", &server.url(), "--workers", "1"]);
+    let answer = front.get("/health/ready");
+    assert_eq!((answer.status, &answer.body["store"]), (503, &json!("down")), "{}", answer.body);
+    assert_eq!(front.check(r#"{"key":"k"}"#)["degraded"], json!(true));
+    server.start_again();
+    eventually("it is ready", SOON, || front.get("/health/ready").status == 200);
+    eventually("Redis answers", SOON, || front.check(r#"{"key":"k"}"#)["degraded"] == Value::Null);
+}
+
+#[test]
+fn the_module_can_be_insisted_on() {
+    let server = Setup::plain().start();
+    let front = Front::start_unready(&["--store", &server.url(), "--engine", "module"]);
+    eventually("the log says so", SOON, || front.log().to_lowercase().contains("module"));
+    assert_eq!(front.get("/health/ready").body["store"], json!("down"));
+    assert_eq!(front.check(r#"{"key":"k"}"#)["degraded"], json!(true));
+}
+
+#[test]
+fn a_user_that_may_not_run_the_module_gets_lua() {
+    let server = Setup::with_module().start();
+    server.run::<()>("ACL SETUSER front on >secret +@all -rl.check -rl.peek ~rl:*");
+    let url = format!("redis://front:secret@127.0.0.1:{}", server.port());
+    let front = Front::start(&["--store", &url]);
+    assert_eq!(ready(&front)["engine"], json!("lua"));
+    assert!(!front.log().contains("secret") && !front.start_line().contains("secret"));
+}
+
+#[test]
+fn a_foreign_value_is_left_alone() {
+    let server = Setup::with_module().start();
+    server.run::<()>("SET rl:{k}:default precious");
+    for engine in ["module", "lua"] {
+        let front = front(&server, engine);
+        assert_eq!(front.check(r#"{"key":"k"}"#)["degraded"], json!(true));
+        assert_eq!(server.run::<String>("GET rl:{k}:default"), "precious");
+        assert_eq!(front.check(r#"{"key":"other"}"#)["degraded"], Value::Null);
+    }
+}

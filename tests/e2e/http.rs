@@ -1,0 +1,140 @@
+//! The contract of `POST /check`.
+
+use rl_tests::Front;
+use serde_json::{Value, json};
+
+#[track_caller]
+fn refused(front: &Front, method: &str, path: &str, body: &str, status: u16, detail: &str) {
+    let answer = match method {
+        "GET" => front.get(path),
+        _ => front.post(path, body),
+    };
+    assert_eq!(answer.status, status, "{method} {path} {body}: {}", answer.body);
+    assert_eq!(answer.content_type, "application/problem+json", "{method} {path} {body}");
+    assert_eq!(answer.body["status"], status, "{}", answer.body);
+    assert!(answer.body["title"].is_string(), "{}", answer.body);
+    let said = answer.body["detail"].as_str().unwrap_or_default();
+    assert!(said.contains(detail), "{method} {path} {body}: {said}");
+}
+
+#[test]
+fn a_check_answers_five_fields() {
+    let front = Front::start(&[]);
+    let first = front.check(r#"{"key":"user:42"}"#);
+    let expected = json!({
+        "allowed": true, "limit": 100, "remaining": 99, "retry_after_ms": 0, "reset_after_ms": 600,
+    });
+    assert_eq!(first, expected);
+
+    let inline = r#"{"key":"user:42","capacity":2,"rate":"1/h","cost":2}"#;
+    let allowed = front.check(inline);
+    assert_eq!(allowed["remaining"], 0);
+    let denied = front.check(inline);
+    assert_eq!(denied["allowed"], false);
+    let retry_after = denied["retry_after_ms"].as_u64().expect("a wait");
+    assert!((7_190_000..=7_200_000).contains(&retry_after), "{denied}");
+    assert_eq!(denied.as_object().map(serde_json::Map::len), Some(5), "{denied}");
+
+    let never = front.check(r#"{"key":"user:42","capacity":2,"rate":"1/h","cost":3}"#);
+    assert_eq!((&never["allowed"], &never["retry_after_ms"]), (&json!(false), &Value::Null));
+    assert!(never.as_object().expect("an object").contains_key("retry_after_ms"));
+}
+
+#[test]
+fn the_default_policy_comes_from_flags() {
+    let front = Front::start(&["--capacity", "3", "--rate", "1/d"]);
+    for (body, allowed, remaining) in [
+        (r#"{"key":"a"}"#, true, 2),
+        (r#"{"key":"a","policy":"default"}"#, true, 1),
+        (r#"{"key":"a","cost":"0.5"}"#, true, 0),
+        (r#"{"key":"a","cost":0.5}"#, true, 0),
+        (r#"{"key":"a","cost":0}"#, true, 0),
+        (r#"{"key":"a"}"#, false, 0),
+        (r#"{"key":"b"}"#, true, 2),
+        (r#"{"key":"a","capacity":"5","rate":5}"#, true, 4),
+        ("{\"key\":\"\\u0061\"}", false, 0),
+    ] {
+        let answer = front.check(body);
+        assert_eq!(
+            (&answer["allowed"], &answer["remaining"]),
+            (&json!(allowed), &json!(remaining)),
+            "{body}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_check_is_refused_with_its_reason() {
+    let front = Front::start(&[]);
+    let long_key = format!(r#"{{"key":"{}"}}"#, "k".repeat(1025));
+    let long_body = format!(r#"{{"key":"k"{}}}"#, " ".repeat(4096));
+    for (body, status, detail) in [
+        ("", 400, "must be JSON"),
+        ("{", 400, "must be JSON"),
+        (r#"{"key":"k"} trailing"#, 400, "must be JSON"),
+        (&"[".repeat(4000), 400, "must be JSON"),
+        ("[]", 422, "JSON object"),
+        ("{}", 422, "key must be"),
+        (r#"{"key":""}"#, 422, "key must be"),
+        (r#"{"key":5}"#, 422, "key must be"),
+        (r#"{"key":null}"#, 422, "key must be"),
+        (r#"{"key":"\ud800"}"#, 422, "key must be"),
+        (&long_key, 422, "key must be"),
+        (r#"{"key":"k","burst":1}"#, 422, "unknown field"),
+        (r#"{"key":"k","key":"k"}"#, 422, "twice"),
+        (r#"{"key":"k","cost":-1}"#, 422, "cost must be"),
+        (r#"{"key":"k","cost":1e2}"#, 422, "cost must be"),
+        (r#"{"key":"k","cost":null}"#, 422, "cost must be"),
+        (r#"{"key":"k","cost":18446744073709551616}"#, 422, "cost must be"),
+        (r#"{"key":"k","capacity":1}"#, 422, "together"),
+        (r#"{"key":"k","rate":1}"#, 422, "together"),
+        (r#"{"key":"k","capacity":0,"rate":1}"#, 422, "capacity must be"),
+        (r#"{"key":"k","capacity":1,"rate":"1/w"}"#, 422, "rate must be"),
+        (r#"{"key":"k","policy":"default","capacity":1,"rate":1}"#, 422, "policy"),
+        (r#"{"key":"k","policy":7}"#, 422, "policy must be"),
+        (r#"{"key":"k","policy":"other"}"#, 404, "policy"),
+        (&long_body, 413, "4096"),
+    ] {
+        refused(&front, "POST", "/check", body, status, detail);
+    }
+    refused(&front, "GET", "/check", "", 405, "method");
+    refused(&front, "POST", "/health/live", "", 405, "method");
+    refused(&front, "GET", "/", "", 404, "path");
+    refused(&front, "POST", "/check/", r#"{"key":"k"}"#, 404, "path");
+    refused(&front, "POST", "//check", r#"{"key":"k"}"#, 404, "path");
+
+    // None of that took a token, and the front still answers.
+    assert_eq!(front.check(r#"{"key":"k"}"#)["remaining"], 99);
+}
+
+#[test]
+fn nothing_a_caller_sends_comes_back_or_is_logged() {
+    let front = Front::start(&[]);
+    for body in [r#"{"key":5,"n33dle":1}"#, r#"{"key":"n33dle","policy":"n33dle"}"#, "n33dle"] {
+        let answer = front.post("/check", body);
+        assert!(answer.status >= 400);
+        assert!(!answer.body.to_string().contains("n33dle"), "{}", answer.body);
+    }
+    let answer = front.get("/n33dle?n33dle");
+    assert!(!answer.body.to_string().contains("n33dle"), "{}", answer.body);
+    assert!(!front.log().contains("n33dle"), "{}", front.log());
+}
+
+#[test]
+fn odd_requests_do_no_harm() {
+    let front = Front::start(&[]);
+    for request in [
+        &b"\r\n\r\n"[..],
+        b"GARBAGE\r\n\r\n",
+        b"POST /check HTTP/1.1\r\nConnection: close\r\nContent-Length: x\r\n\r\n",
+        b"POST /check HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n{}{}{}",
+        b"POST /check HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"POST /check HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+    ] {
+        let answer = front.raw(request);
+        let text = String::from_utf8_lossy(&answer);
+        assert!(!text.contains(" 500 "), "{text}");
+        assert!(!text.contains(" 200 OK"), "{text}");
+    }
+    assert_eq!(front.check(r#"{"key":"k"}"#)["remaining"], 99);
+}

@@ -1,0 +1,72 @@
+//! The built things under test.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+
+/// The release build's folder, beside the running test's own.
+fn release() -> &'static Path {
+    static RELEASE: OnceLock<PathBuf> = OnceLock::new();
+    RELEASE.get_or_init(|| {
+        let test = env::current_exe().expect("the path of this test");
+        // target/PROFILE/deps/e2e-HASH
+        test.ancestors().nth(3).expect("a target folder").join("release")
+    })
+}
+
+fn built(name: &str) -> PathBuf {
+    let path = release().join(name);
+    assert!(
+        path.exists(),
+        "{} is missing: run scripts/test, or `cargo build --release` first",
+        path.display()
+    );
+    path
+}
+
+/// `librl.so`.
+pub fn module_path() -> PathBuf {
+    built("librl.so")
+}
+
+/// `rl-server`.
+pub(crate) fn server_path() -> PathBuf {
+    built("rl-server")
+}
+
+/// The clock shim, compiled once a test process.
+pub(crate) fn skew_path() -> PathBuf {
+    static BUILT: OnceLock<TempDir> = OnceLock::new();
+    let folder = BUILT.get_or_init(|| {
+        let folder = TempDir::new().expect("a temporary folder");
+        let status = Command::new("cc")
+            .args(["-shared", "-fPIC", "-O2", "-o"])
+            .arg(folder.path().join("skew.so"))
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/skew.c"))
+            .arg("-ldl")
+            .status()
+            .expect("a C compiler");
+        assert!(status.success(), "skew.c does not compile");
+        folder
+    });
+    folder.path().join("skew.so")
+}
+
+macro_rules! script {
+    ($name:literal) => {
+        concat!(include_str!("../../server/lua/bucket.lua"), include_str!($name))
+    };
+}
+
+/// The text of the fallback's check.
+pub fn check_script() -> &'static str {
+    script!("../../server/lua/check.lua")
+}
+
+/// The text of the fallback's peek.
+pub fn peek_script() -> &'static str {
+    script!("../../server/lua/peek.lua")
+}

@@ -1,0 +1,151 @@
+//! An `rl-server` of one's own.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, ExitStatus, Output};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use ureq::Agent;
+
+use crate::artefacts::server_path;
+use crate::process::{Process, eventually};
+
+/// A running `rl-server` on a free port, killed when dropped.
+pub struct Front {
+    process: Process,
+    agent: Agent,
+    address: String,
+    start_line: String,
+    _folder: TempDir,
+}
+
+/// An HTTP answer: its status, content type and JSON body (null if it has none).
+#[derive(Debug)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// `Content-Type`, or nothing.
+    pub content_type: String,
+    /// The body.
+    pub body: Value,
+}
+
+// === impl Front ===
+
+impl Front {
+    /// Starts one with these arguments and waits until it is ready.
+    pub fn start(arguments: &[&str]) -> Self {
+        let front = Self::start_unready(arguments);
+        eventually("the front is ready", Duration::from_secs(20), || {
+            front.get("/health/ready").status == 200
+        });
+        front
+    }
+
+    /// Starts one and waits only for its start-up line.
+    pub fn start_unready(arguments: &[&str]) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let mut command = Command::new(server_path());
+        command.args(["--listen", "127.0.0.1:0"]).args(arguments).env_remove("PORT");
+        let log = folder.path().join("log");
+        let mut process = Process::start(&mut command, log).expect("rl-server to start");
+        let mut line = None;
+        eventually("the front prints its start-up line or ends", Duration::from_secs(20), || {
+            line = process.log().lines().find(|line| line.contains("http://")).map(str::to_owned);
+            line.is_some() || process.has_ended()
+        });
+        let start_line = line.unwrap_or_default();
+        let address = start_line
+            .split_once("http://")
+            .and_then(|(_, rest)| rest.split_once(' '))
+            .map(|(address, _)| address.to_owned())
+            .expect("an address in the start-up line");
+        let agent = Agent::config_builder().http_status_as_error(false).build().new_agent();
+        Self { process, agent, address, start_line, _folder: folder }
+    }
+
+    /// Runs `rl-server` with these arguments alone until it ends by itself, as a start that fails does.
+    pub fn run(arguments: &[&str]) -> Output {
+        Command::new(server_path())
+            .args(arguments)
+            .env_remove("PORT")
+            .output()
+            .expect("rl-server to start")
+    }
+
+    /// `HOST:PORT`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The line it printed when it started.
+    pub fn start_line(&self) -> &str {
+        &self.start_line
+    }
+
+    /// Its log so far.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// `GET path`.
+    pub fn get(&self, path: &str) -> Answer {
+        let url = format!("http://{}{path}", self.address);
+        Answer::of(self.agent.get(url).call())
+    }
+
+    /// `POST path` with this body and no content type.
+    pub fn post(&self, path: &str, body: &str) -> Answer {
+        let url = format!("http://{}{path}", self.address);
+        Answer::of(self.agent.post(url).send(body))
+    }
+
+    /// `POST /check`, which must answer 200: its body.
+    #[track_caller]
+    pub fn check(&self, body: &str) -> Value {
+        let answer = self.post("/check", body);
+        assert_eq!(answer.status, 200, "{body}: {}", answer.body);
+        answer.body
+    }
+
+    /// Sends these bytes on a connection of their own and returns all that comes back until the other
+    /// side closes, for requests that no client would make.
+    pub fn raw(&self, request: &[u8]) -> Vec<u8> {
+        let mut stream = TcpStream::connect(&self.address).expect("a connection to the front");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time limit");
+        stream.write_all(request).expect("to send");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("an answer");
+        answer
+    }
+
+    /// Sends it a signal, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        self.process.signal(name);
+    }
+
+    /// Waits for it to end by itself.
+    #[track_caller]
+    pub fn wait(&mut self, within: Duration) -> ExitStatus {
+        self.process.wait(within)
+    }
+}
+
+// === impl Answer ===
+
+impl Answer {
+    fn of(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Self {
+        let mut answer = answer.expect("an answer from the front");
+        let content_type = answer
+            .headers()
+            .get("content-type")
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
+        let text = answer.body_mut().read_to_string().expect("a body");
+        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Self { status: answer.status().as_u16(), content_type, body }
+    }
+}

@@ -1,0 +1,16 @@
+//! What the end-to-end tests stand on: real servers that a test starts, owns and kills.
+//!
+//! A server has its own port and temporary directory, is waited for by asking it (never by sleeping),
+//! shows its log when the test that owns it fails, and dies with it.
+
+mod artefacts;
+mod clock;
+mod front;
+mod process;
+mod redis_server;
+
+pub use artefacts::{check_script, module_path, peek_script};
+pub use clock::Clock;
+pub use front::{Answer, Front};
+pub use process::eventually;
+pub use redis_server::{Persistence, RedisServer, Setup};

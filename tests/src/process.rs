@@ -1,0 +1,97 @@
+//! Child processes that die with their owner.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A running child and its log; killed when dropped.
+pub(crate) struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+/// Asks until the answer is yes, at most `within`; then fails, saying what it waited for.
+#[track_caller]
+pub fn eventually(what: &str, within: Duration, mut ask: impl FnMut() -> bool) {
+    let deadline = Instant::now() + within;
+    while !ask() {
+        assert!(Instant::now() < deadline, "waited {within:?} in vain: {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A port on which nothing listens, below the range that the kernel hands to clients, so that no
+/// connection of another test can take it meanwhile.
+pub(crate) fn free_port() -> u16 {
+    const FIRST: u16 = 10_000;
+    const COUNT: u16 = 20_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = (std::process::id() % u32::from(COUNT)) as u16;
+    loop {
+        let offset = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = FIRST + (start.wrapping_add(offset)) % COUNT;
+        // Redis Cluster's bus takes the port 10,000 above.
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+// === impl Process ===
+
+impl Process {
+    /// Starts `command` with its output in `log`.
+    pub(crate) fn start(command: &mut Command, log: PathBuf) -> io::Result<Self> {
+        let file = fs::File::create(&log)?;
+        let child = command.stdout(file.try_clone()?).stderr(file).spawn()?;
+        Ok(Self { child, log })
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Sends a signal by number.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill -{name}");
+    }
+
+    /// Waits for it to end by itself.
+    #[track_caller]
+    pub(crate) fn wait(&mut self, within: Duration) -> ExitStatus {
+        let mut ended = None;
+        eventually("the process ends", within, || {
+            ended = self.child.try_wait().expect("a child to wait for");
+            ended.is_some()
+        });
+        ended.expect("an exit status")
+    }
+
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        if thread::panicking() {
+            eprintln!("--- log of process {} ---\n{}", self.id(), self.log());
+        }
+    }
+}
