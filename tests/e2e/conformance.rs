@@ -173,12 +173,11 @@ impl Outcome {
     }
 }
 
+/// One engine: it takes a step and says what came of it.
+type Ask<'a> = &'a mut dyn FnMut(&Step) -> Outcome;
+
 /// Runs a trace and compares each engine with the bucket itself at every step.
-fn conform(
-    server: &RedisServer,
-    seed: u64,
-    engines: &mut [(&str, &mut dyn FnMut(&Step) -> Outcome)],
-) {
+fn conform(server: &RedisServer, seed: u64, engines: &mut [(&str, Ask<'_>)]) {
     let mut model = Model::default();
     let mut denied = 0;
     for (i, step) in trace(seed).iter().enumerate() {

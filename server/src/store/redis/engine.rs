@@ -2,7 +2,7 @@
 //!
 //! Both move the same state by the same steps, so fronts may use either side by side.
 
-use redis::{Cmd, RedisWrite, aio::MultiplexedConnection};
+use redis::{Arg, Cmd, RedisWrite, aio::MultiplexedConnection};
 use rl_bucket::{Cost, Limit};
 
 use super::fault::Fault;
@@ -87,6 +87,25 @@ impl Engine {
         cmd
     }
 
+    /// `cmd` with its script in full, for a server that has forgotten it; that also loads it.
+    pub(super) fn in_full(&self, cmd: &Cmd) -> Cmd {
+        let mut words = cmd.args_iter().filter_map(|arg| match arg {
+            Arg::Simple(bytes) => Some(bytes),
+            _ => None,
+        });
+        let name = words.nth(1);
+        let text = match self {
+            Self::Lua(scripts) if name == Some(scripts.peek.as_bytes()) => PEEK,
+            _ => CHECK,
+        };
+        let mut eval = Cmd::new();
+        eval.arg("EVAL").arg(text);
+        for word in words {
+            eval.arg(word);
+        }
+        eval
+    }
+
     /// A command that writes nothing and shows that the engine works.
     pub(super) fn probe(&self) -> Cmd {
         let mut cmd = Cmd::new();
@@ -158,5 +177,15 @@ mod tests {
         assert_eq!(words[..5], ["EVALSHA", "c0de", "1", "k", "0.000000001"]);
         assert_eq!(words[5].parse::<f64>().unwrap().to_bits(), (100.0f64 / 60.0).to_bits());
         assert_eq!(words[6], "1");
+    }
+
+    #[test]
+    fn a_forgotten_script_is_sent_in_full() {
+        let lua = Engine::Lua(Scripts { check: "c0de".to_owned(), peek: "beef".to_owned() });
+        let limit = Limit::parse("5", "1").unwrap();
+        let check = words(&lua.in_full(&lua.check(b"k", &limit, Cost::ONE)));
+        assert_eq!(check, ["EVAL", super::CHECK, "1", "k", "5", "1", "1"]);
+        let peek = words(&lua.in_full(&lua.probe()));
+        assert_eq!(peek[..2], ["EVAL", super::PEEK]);
     }
 }

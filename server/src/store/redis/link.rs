@@ -23,7 +23,7 @@ use tokio::{
 
 use super::{
     backoff::Backoff,
-    engine::{Engine, Scripts, ask},
+    engine::{Engine, ask},
     fault::Fault,
     silence::Silence,
 };
@@ -202,10 +202,8 @@ impl Live {
     async fn send(&self, cmd: &Cmd) -> Result<[i64; 5], Fault> {
         let mut connection = self.connection.clone();
         match ask(cmd, &mut connection).await {
-            Err(Fault::NoScript) => {
-                Scripts::load(&mut connection).await?;
-                ask(cmd, &mut connection).await
-            }
+            // In full, not by loading and naming it again: a flush in between would find that too.
+            Err(Fault::NoScript) => ask(&self.engine.in_full(cmd), &mut connection).await,
             reply => reply,
         }
     }
