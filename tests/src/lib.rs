@@ -5,12 +5,14 @@
 
 mod artefacts;
 mod clock;
+mod flavour;
 mod front;
 mod process;
 mod redis_server;
 
 pub use artefacts::{check_script, module_path, peek_script};
 pub use clock::Clock;
+pub use flavour::Flavour;
 pub use front::{Answer, Front};
 pub use process::eventually;
 pub use redis_server::{Persistence, RedisServer, Setup};

@@ -1,6 +1,5 @@
 //! A Redis server of one's own.
 
-use std::env;
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
@@ -9,7 +8,7 @@ use redis::{Connection, FromRedisValue, RedisResult, Value};
 use tempfile::TempDir;
 
 use crate::process::{Process, eventually, free_port};
-use crate::{Clock, artefacts, module_path};
+use crate::{Clock, Flavour, artefacts, module_path};
 
 /// What a server keeps on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,11 +104,12 @@ impl Setup {
     }
 
     fn command(&self, folder: &TempDir, clock: Option<&Clock>, port: u16) -> Command {
-        let server = env::var_os("RL_REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
-        let mut command = Command::new(server);
+        let mut command = Command::new(Flavour::program());
         command.current_dir(folder.path());
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
-        command.args(["--enable-debug-command", "yes"]);
+        if Flavour::under_test().version >= (7, 0) {
+            command.args(["--enable-debug-command", "yes"]); // before that it always was
+        }
         match self.persistence {
             Persistence::Off | Persistence::Rdb => {}
             Persistence::Aof => {

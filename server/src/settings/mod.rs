@@ -49,7 +49,7 @@ struct Args {
     #[arg(long, env = "RL_LISTEN", value_name = "HOST:PORT", value_parser = host_and_port)]
     listen: Option<String>,
 
-    /// Where buckets live: memory, or redis://[user:password@]host[:port][/db]
+    /// Where buckets live: `memory`, or `redis://USER:PASSWORD@HOST:PORT/DB` (all but HOST optional)
     // Read as plain text: a parse error of clap's would print the password.
     #[arg(long, env = "RL_STORE", value_name = "STORE", default_value = "memory")]
     #[arg(hide_env_values = true)]

@@ -1,0 +1,37 @@
+//! Which server the tests run on: `redis-server`, or what `RL_REDIS_SERVER` names.
+
+use std::env;
+use std::ffi::OsString;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// A server's make and version.
+#[derive(Debug)]
+pub struct Flavour {
+    /// Valkey rather than Redis.
+    pub valkey: bool,
+    /// Major and minor version.
+    pub version: (u32, u32),
+}
+
+// === impl Flavour ===
+
+impl Flavour {
+    /// The one under test, by what it says of itself: `Redis server v=7.0.15 sha=...`.
+    pub fn under_test() -> &'static Self {
+        static FLAVOUR: OnceLock<Flavour> = OnceLock::new();
+        FLAVOUR.get_or_init(|| {
+            let said = Command::new(Self::program()).arg("--version").output();
+            let said = String::from_utf8(said.expect("a server to test on").stdout);
+            let said = said.expect("a version in ASCII");
+            let version = said.split_once("v=").map_or("", |(_, version)| version);
+            let mut numbers = version.split('.').map_while(|number| number.parse().ok());
+            let version = numbers.next().zip(numbers.next()).expect("a version");
+            Self { valkey: said.starts_with("Valkey"), version }
+        })
+    }
+
+    pub(crate) fn program() -> OsString {
+        env::var_os("RL_REDIS_SERVER").unwrap_or_else(|| "redis-server".into())
+    }
+}
