@@ -68,10 +68,47 @@ impl Level {
     #[inline]
     pub fn check(&self, cost: Cost) -> Step {
         let outcome = self.outcome(cost);
-        let left = match outcome {
-            Outcome::Allowed => self.tokens - cost.tokens(),
-            _ => self.tokens,
+        match outcome {
+            Outcome::Allowed => self.step(outcome, self.tokens - cost.tokens()),
+            _ => self.step(outcome, self.tokens),
+        }
+    }
+
+    /// Takes as many whole tokens as there are, at most `most` (rounded down): how many, and the step.
+    ///
+    /// Allowed means that it got some, or wanted none; otherwise the wait is for the first token.
+    #[inline]
+    pub fn take(&self, most: Cost) -> (u64, Step) {
+        let there = (self.tokens + TOLERANCE).floor().max(0.0);
+        let wanted = most.tokens().floor();
+        let granted = there.min(wanted);
+        let outcome = match granted {
+            0.0 if wanted > 0.0 => self.outcome(Cost::ONE),
+            _ => Outcome::Allowed,
         };
+        (granted as u64, self.step(outcome, self.tokens - granted))
+    }
+
+    /// Gives `amount` tokens back, up to the capacity.
+    #[inline]
+    pub fn refund(&self, amount: Cost) -> Step {
+        let left = (self.tokens + amount.tokens()).min(self.capacity);
+        self.step(Outcome::Allowed, left)
+    }
+
+    /// Takes `amount` tokens whether they are there or not, down to a debt of one capacity. With a
+    /// check before it, this is reserve-then-settle for work whose true cost is known afterwards.
+    #[inline]
+    pub fn charge(&self, amount: Cost) -> Step {
+        // A debt that a higher capacity allowed is not forgiven by a lower one.
+        let floor = self.tokens.min(-self.capacity);
+        let left = (self.tokens - amount.tokens()).max(floor);
+        self.step(Outcome::Allowed, left)
+    }
+
+    /// The step that leaves `left` tokens.
+    #[inline]
+    fn step(&self, outcome: Outcome, left: f64) -> Step {
         let write = match self.stored {
             _ if left != self.tokens => Some(self.store(left)),
             Some(bucket) if bucket.ts > self.now => Some(self.store(bucket.tokens)),
@@ -274,6 +311,61 @@ mod tests {
             "11",
             [0, 10, 6, -1, 4000],
         );
+    }
+
+    /// `[granted]` or nothing, then the five integers, of one call after another on one bucket.
+    #[test]
+    fn amounts() {
+        let limit = Limit::parse("10", "2").unwrap();
+        let mut stored = None;
+        let mut at = |us: u64, call: &str, amount: &str, expected: &[i64]| {
+            let level = Level::at(stored, &limit, Micros::new(START + us));
+            let amount = Cost::parse(amount.as_bytes()).unwrap();
+            let (granted, step) = match call {
+                "take" => {
+                    let (granted, step) = level.take(amount);
+                    (vec![granted as i64], step)
+                }
+                "refund" => (vec![], level.refund(amount)),
+                "charge" => (vec![], level.charge(amount)),
+                _ => (vec![], level.check(amount)),
+            };
+            stored = step.write.or(stored);
+            let said = [granted, step.decision.to_wire().to_vec()].concat();
+            assert_eq!(said, expected, "{call} {amount} at {us}");
+        };
+        at(0, "refund", "3", &[1, 10, 10, 0, 0]); // a full bucket stays full
+        at(0, "take", "4", &[4, 1, 10, 6, 0, 2000]);
+        at(0, "take", "3.9", &[3, 1, 10, 3, 0, 3500]);
+        at(250_000, "take", "100", &[3, 1, 10, 0, 0, 4750]); // half a token stays
+        at(250_000, "take", "1", &[0, 0, 10, 0, 250, 4750]);
+        at(250_000, "take", "0", &[0, 1, 10, 0, 0, 4750]);
+        at(500_000, "take", "1", &[1, 1, 10, 0, 0, 5000]);
+        at(500_000, "charge", "4", &[1, 10, -4, 0, 7000]);
+        at(500_000, "check", "1", &[0, 10, -4, 2500, 7000]);
+        at(500_000, "take", "5", &[0, 0, 10, -4, 2500, 7000]);
+        at(500_000, "refund", "1.5", &[1, 10, -3, 0, 6250]);
+        at(500_000, "charge", "1000000000", &[1, 10, -10, 0, 10_000]);
+        at(500_000, "charge", "1", &[1, 10, -10, 0, 10_000]);
+        at(3_000_000, "refund", "1000000000", &[1, 10, 10, 0, 0]);
+    }
+
+    #[test]
+    fn a_lower_capacity_forgives_no_debt() {
+        let (high, low) = (Limit::parse("50", "1").unwrap(), Limit::parse("10", "1").unwrap());
+        let now = Micros::new(START);
+        let amount = Cost::parse(b"100").unwrap();
+        let deep = Level::at(None, &high, now).charge(amount);
+        assert_eq!(deep.decision.remaining, -50);
+        let still = Level::at(deep.write, &low, now).charge(Cost::ONE);
+        assert_eq!((still.decision.remaining, still.write), (-50, None));
+    }
+
+    #[test]
+    fn no_whole_token_ever_fits_a_small_bucket() {
+        let limit = Limit::parse("0.5", "1").unwrap();
+        let (granted, step) = Level::at(None, &limit, Micros::new(START)).take(Cost::ONE);
+        assert_eq!((granted, step.decision.outcome), (0, Outcome::Never));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_longlong};
 use std::ptr::NonNull;
 
 use redis_module::raw::{
-    REDISMODULE_KEYTYPE_EMPTY, REDISMODULE_READ, REDISMODULE_WRITE, RedisModuleKey,
+    self, REDISMODULE_KEYTYPE_EMPTY, REDISMODULE_READ, REDISMODULE_WRITE, RedisModuleKey,
 };
 use rl_bucket::Bucket;
 
@@ -77,8 +77,7 @@ impl<'a> Key<'a> {
 
         let expires = bucket.expires_at_ms();
         if stored.is_none_or(|stored| stored.expires_at_ms() != expires) {
-            // SAFETY: the key is open to write and holds a value.
-            unsafe { api!(RedisModule_SetAbsExpire(self.raw.as_ptr(), expires)) };
+            self.expire_at(expires);
         }
         // SAFETY: the context and the name live as long as the call.
         unsafe { api!(RedisModule_SignalModifiedKey(self.call.ctx, self.name.raw)) };
@@ -97,6 +96,23 @@ impl<'a> Key<'a> {
             ))
         };
         Ok(())
+    }
+
+    #[inline]
+    fn expire_at(&self, ms: i64) {
+        // SAFETY: read on the main thread, after loading wrote it.
+        match unsafe { raw::RedisModule_SetAbsExpire } {
+            // SAFETY: the key is open to write and holds a value.
+            Some(set) => unsafe { set(self.raw.as_ptr(), ms) },
+            // Redis 6.2 before 6.2.8: from now on, by the clock the server will add.
+            None => {
+                // SAFETY: the function takes nothing.
+                let now = unsafe { api!(RedisModule_Milliseconds()) };
+                let wait = ms.saturating_sub(now).max(1);
+                // SAFETY: the key is open to write and holds a value.
+                unsafe { api!(RedisModule_SetExpire(self.raw.as_ptr(), wait)) }
+            }
+        };
     }
 
     /// The value's buffer, if it is a string of a bucket's length.
