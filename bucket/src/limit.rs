@@ -59,6 +59,9 @@ impl fmt::Display for Capacity {
 // === impl Cost ===
 
 impl Cost {
+    /// Nothing: a check of it is always allowed and takes nothing.
+    pub const ZERO: Self = Self(0.0);
+
     /// One token: the cost of a check that names none.
     pub const ONE: Self = Self(1.0);
 

@@ -7,6 +7,8 @@ use rl_bucket::Invalid;
 pub(crate) enum Error {
     /// Too few or too many arguments.
     Arity,
+    /// More checks than one call may hold.
+    TooMany,
     /// An argument that is no capacity, rate or cost.
     Invalid(Invalid),
     /// The key holds something that is not a bucket.
@@ -22,6 +24,7 @@ impl Error {
     pub(crate) fn parts(self) -> (&'static str, &'static str) {
         match self {
             Self::Arity => ("ERR", "wrong number of arguments"),
+            Self::TooMany => ("ERR", "at most 1024 checks in one call"),
             Self::Invalid(invalid) => ("ERR", invalid.text()),
             Self::WrongType => {
                 ("WRONGTYPE", "Operation against a key holding the wrong kind of value")

@@ -20,3 +20,4 @@ mod args;
 mod commands;
 mod error;
 mod redis;
+mod stats;

@@ -1,6 +1,6 @@
 -- The token bucket of bucket/src/level.rs, operation by operation: change both or neither.
 -- Every script in this folder begins with this text. It compiles on Redis 6.2 to 8 and on Valkey.
--- KEYS are buckets; ARGV holds capacity, rate (tokens a second) and cost for each, as decimal
+-- KEYS are buckets; ARGV holds capacity, rate (tokens a second) and an amount for each, as decimal
 -- numbers that the caller has checked.
 
 local TOLERANCE, AIM, AIM_SECONDS = 1e-6, 5e-7, 5e-4
@@ -64,14 +64,29 @@ local function answer(reply, allowed, retry_after, capacity, rate, left)
   reply[n + 5] = wait_ms(rate, capacity - left)
 end
 
--- Writes a bucket that holds `tokens` now; its expiry moves only if it is full later than that.
-local function store(key, capacity, rate, tokens, expires)
-  local to_full = (capacity - tokens) * 1e3 / rate
+-- What to store of a bucket that is left with `left` of its `tokens`: tokens and expiry. Nothing if
+-- nothing was taken, unless the bucket is from the future: then it is moved to now, without credit. The
+-- expiry moves only if the bucket is full later than that.
+local function moved(capacity, rate, was, ts, expires, tokens, left)
+  if left == tokens then
+    if not was or ts <= now then
+      return
+    end
+    left = was
+  end
+  local to_full = (capacity - left) * 1e3 / rate
   local full_at = now / 1e3 + to_full
   expires = expires or 0
   if full_at > expires then
     expires = math.ceil(full_at + KEEP_LEAST + math.min(to_full, KEEP_MOST))
   end
-  redis.call('SET', key, struct.pack('<Bddd', 1, tokens, now, expires),
-    'PXAT', string.format('%.0f', expires))
+  return left, expires
+end
+
+-- Writes what `moved` returned, if anything.
+local function store(key, tokens, expires)
+  if tokens then
+    redis.call('SET', key, struct.pack('<Bddd', 1, tokens, now, expires),
+      'PXAT', string.format('%.0f', expires))
+  end
 end

@@ -1,24 +1,20 @@
--- Takes `cost` from the bucket if it holds that many. Replies five integers: allowed, limit,
+-- Takes an amount from the bucket if it holds that many. Replies five integers: allowed, limit,
 -- remaining, retry_after_ms, reset_after_ms.
 
 local key = KEYS[1]
-local capacity, rate, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local capacity, rate, amount = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local was, ts, expires = stored(key)
 if not was and ts then
   return ts
 end
 local tokens = level(capacity, rate, was, ts)
-local allowed, retry_after = outcome(capacity, rate, tokens, cost)
+local allowed, retry_after = outcome(capacity, rate, tokens, amount)
 local left = tokens
 if allowed == 1 then
-  left = tokens - cost
+  left = tokens - amount
 end
-if left ~= tokens then
-  store(key, capacity, rate, left, expires)
-elseif was and ts > now then
-  store(key, capacity, rate, was, expires)
-end
+store(key, moved(capacity, rate, was, ts, expires, tokens, left))
 local reply = {}
 answer(reply, allowed, retry_after, capacity, rate, left)
 return reply

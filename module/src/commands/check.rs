@@ -4,7 +4,8 @@ use rl_bucket::Level;
 
 use crate::args::Question;
 use crate::error::Error;
-use crate::redis::{Access, Argument, Call, Command, Description, Key};
+use crate::redis::{Access, Argument, Call, Command, Description, Key, Keys};
+use crate::stats;
 
 /// `RL.CHECK key capacity rate [cost]`: takes `cost` tokens if the bucket holds that many.
 pub(crate) struct Check;
@@ -27,6 +28,7 @@ impl Command for Check {
         summary: c"Takes tokens from a token bucket if it holds that many.",
         complexity: c"O(1)",
         access: Access::Write,
+        keys: Keys::First,
         arity: -4,
         arguments: ARGUMENTS,
     };
@@ -39,6 +41,7 @@ impl Command for Check {
         if let Some(bucket) = step.write {
             key.store(stored, bucket)?;
         }
+        stats::count(&step.decision);
         call.reply_integers(step.decision.to_wire());
         Ok(())
     }
@@ -52,6 +55,7 @@ impl Command for Peek {
         summary: c"Answers what RL.CHECK would, taking nothing.",
         complexity: c"O(1)",
         access: Access::Read,
+        keys: Keys::First,
         arity: -4,
         arguments: ARGUMENTS,
     };

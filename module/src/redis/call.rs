@@ -10,6 +10,7 @@ use rl_bucket::Micros;
 
 use super::{Command, api, clock};
 use crate::error::Error;
+use crate::stats;
 
 /// A command the server is waiting for; it lives no longer than the handler.
 pub(crate) struct Call<'a> {
@@ -64,16 +65,33 @@ impl<'a> Call<'a> {
     /// Replies an array of integers.
     #[inline]
     pub(crate) fn reply_integers<const N: usize>(&self, integers: [i64; N]) {
-        // SAFETY: `ctx` is live.
-        unsafe { api!(RedisModule_ReplyWithArray(self.ctx, N as _)) };
+        self.reply_array(N);
         for integer in integers {
-            // SAFETY: `ctx` is live.
-            unsafe { api!(RedisModule_ReplyWithLongLong(self.ctx, integer as c_longlong)) };
+            self.reply_integer(integer);
         }
     }
 
+    /// Begins an array: that many replies must follow.
+    #[inline]
+    pub(crate) fn reply_array(&self, len: usize) {
+        // SAFETY: `ctx` is live.
+        unsafe { api!(RedisModule_ReplyWithArray(self.ctx, len as _)) };
+    }
+
+    #[inline]
+    pub(crate) fn reply_integer(&self, integer: i64) {
+        // SAFETY: `ctx` is live.
+        unsafe { api!(RedisModule_ReplyWithLongLong(self.ctx, integer as c_longlong)) };
+    }
+
+    pub(crate) fn reply_nil(&self) {
+        // SAFETY: `ctx` is live.
+        unsafe { api!(RedisModule_ReplyWithNull(self.ctx)) };
+    }
+
     #[cold]
-    fn reply_error(&self, error: Error) {
+    pub(crate) fn reply_error(&self, error: Error) {
+        stats::count_error(error);
         if error == Error::Arity {
             // The server's own text, which names the command.
             // SAFETY: `ctx` is live.

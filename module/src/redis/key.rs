@@ -1,10 +1,11 @@
 //! A key that holds a bucket: a plain string of 25 bytes.
 
-use std::ffi::{c_char, c_int, c_longlong};
+use std::ffi::{CStr, c_char, c_int, c_longlong};
 use std::ptr::NonNull;
 
 use redis_module::raw::{
-    self, REDISMODULE_KEYTYPE_EMPTY, REDISMODULE_READ, REDISMODULE_WRITE, RedisModuleKey,
+    self, REDISMODULE_KEYTYPE_EMPTY, REDISMODULE_NOTIFY_GENERIC, REDISMODULE_NOTIFY_STRING,
+    REDISMODULE_READ, REDISMODULE_WRITE, RedisModuleKey,
 };
 use rl_bucket::Bucket;
 
@@ -76,11 +77,17 @@ impl<'a> Key<'a> {
         unsafe { bytes.as_mut() }.copy_from_slice(&value);
 
         let expires = bucket.expires_at_ms();
-        if stored.is_none_or(|stored| stored.expires_at_ms() != expires) {
+        let moved = stored.is_none_or(|stored| stored.expires_at_ms() != expires);
+        if moved {
             self.expire_at(expires);
         }
         // SAFETY: the context and the name live as long as the call.
         unsafe { api!(RedisModule_SignalModifiedKey(self.call.ctx, self.name.raw)) };
+        // The events of the SET that this is to everybody else.
+        self.notify(REDISMODULE_NOTIFY_STRING, c"set");
+        if moved {
+            self.notify(REDISMODULE_NOTIFY_GENERIC, c"expire");
+        }
         // SAFETY: the format tells the arguments: a string, bytes with their length, a text, an
         // integer; the server copies them all.
         unsafe {
@@ -96,6 +103,25 @@ impl<'a> Key<'a> {
             ))
         };
         Ok(())
+    }
+
+    /// Deletes what the key holds, here and on replicas.
+    pub(crate) fn delete(self) {
+        // SAFETY: the key is open to write.
+        unsafe { api!(RedisModule_DeleteKey(self.raw.as_ptr())) };
+        // SAFETY: the context and the name live as long as the call.
+        unsafe { api!(RedisModule_SignalModifiedKey(self.call.ctx, self.name.raw)) };
+        self.notify(REDISMODULE_NOTIFY_GENERIC, c"del");
+        let (command, format) = (c"DEL".as_ptr(), c"s".as_ptr());
+        // SAFETY: the format tells the one argument, a string.
+        unsafe { api!(RedisModule_Replicate(self.call.ctx, command, format, self.name.raw)) };
+    }
+
+    #[inline]
+    fn notify(&self, class: c_int, event: &CStr) {
+        let (ctx, name) = (self.call.ctx, self.name.raw);
+        // SAFETY: the context and the name live as long as the call.
+        unsafe { api!(RedisModule_NotifyKeyspaceEvent(ctx, class, event.as_ptr(), name)) };
     }
 
     #[inline]

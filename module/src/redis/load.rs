@@ -6,7 +6,7 @@ use redis_module::alloc::RedisAlloc;
 use redis_module::raw::{self, RedisModuleCtx};
 use redis_module::{Context, RedisString, Status, redis_module};
 
-use super::Registrar;
+use super::{Registrar, info};
 use crate::commands;
 
 /// Major, minor and patch as one number, two digits each: what `MODULE LIST` shows.
@@ -28,6 +28,7 @@ fn init(context: &Context, _args: &Vec<RedisString>) -> Status {
     let options = options.bits() | HANDLE_ATOMIC_SLOT_MIGRATION;
     // SAFETY: the context is live, and the pointer was just found to be there.
     unsafe { super::api!(RedisModule_SetModuleOptions(ctx, options)) };
+    info::register(ctx);
     match commands::register(&Registrar::new(ctx)) {
         Ok(()) => Status::Ok,
         Err(error) => {
@@ -48,13 +49,16 @@ fn has_required_api() -> bool {
     all!(
         RedisModule_CloseKey,
         RedisModule_CreateCommand,
+        RedisModule_DeleteKey,
         RedisModule_KeyType,
         RedisModule_Milliseconds,
+        RedisModule_NotifyKeyspaceEvent,
         RedisModule_OpenKey,
         RedisModule_Replicate,
         RedisModule_ReplyWithArray,
         RedisModule_ReplyWithError,
         RedisModule_ReplyWithLongLong,
+        RedisModule_ReplyWithNull,
         RedisModule_SetExpire,
         RedisModule_SetModuleOptions,
         RedisModule_SignalModifiedKey,

@@ -7,13 +7,14 @@
 
 mod call;
 mod clock;
+mod info;
 mod key;
 mod load;
 mod register;
 
 pub(crate) use call::{Arg, Call};
 pub(crate) use key::Key;
-pub(crate) use register::{Access, Argument, Command, Description, RegisterError, Registrar};
+pub(crate) use register::{Access, Argument, Command, Description, Keys, RegisterError, Registrar};
 
 /// Calls a function of the module API by name.
 ///

@@ -23,6 +23,7 @@ pub(crate) struct Description {
     pub(crate) summary: &'static CStr,
     pub(crate) complexity: &'static CStr,
     pub(crate) access: Access,
+    pub(crate) keys: Keys,
     /// As the server counts: the command's name included, `-n` for at least `n`.
     pub(crate) arity: c_int,
     pub(crate) arguments: &'static [Argument],
@@ -35,6 +36,19 @@ pub(crate) enum Access {
     Write,
     /// It never does, and runs on replicas.
     Read,
+    /// It may delete the key, and needs no memory for it.
+    Delete,
+}
+
+/// Which arguments are keys.
+#[derive(Clone, Copy)]
+pub(crate) enum Keys {
+    /// The first.
+    First,
+    /// The first of every four.
+    EveryFourth,
+    /// All of them.
+    Every,
 }
 
 /// One argument in `COMMAND DOCS`.
@@ -42,6 +56,7 @@ pub(crate) struct Argument {
     name: &'static CStr,
     kind: raw::RedisModuleCommandArgType,
     flags: c_int,
+    parts: &'static [Argument],
 }
 
 /// Registers commands while the module loads.
@@ -67,16 +82,48 @@ impl Argument {
         Self::new(name, raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_STRING)
     }
 
+    /// One key or more.
+    pub(crate) const fn keys(name: &'static CStr) -> Self {
+        Self { flags: raw::REDISMODULE_CMD_ARG_MULTIPLE.cast_signed(), ..Self::key(name) }
+    }
+
+    /// These arguments, once or more.
+    pub(crate) const fn repeated(name: &'static CStr, parts: &'static [Argument]) -> Self {
+        let block = Self::new(name, raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_BLOCK);
+        Self { flags: raw::REDISMODULE_CMD_ARG_MULTIPLE.cast_signed(), parts, ..block }
+    }
+
     pub(crate) const fn optional(self) -> Self {
         Self { flags: raw::REDISMODULE_CMD_ARG_OPTIONAL.cast_signed(), ..self }
     }
 
     const fn new(name: &'static CStr, kind: raw::RedisModuleCommandArgType) -> Self {
-        Self { name, kind, flags: 0 }
+        Self { name, kind, flags: 0, parts: &[] }
     }
 
-    fn to_raw(&self) -> raw::RedisModuleCommandArg {
+    /// The list as the server takes it, ended by an entry of zeros. Lists of parts go to `kept`, which
+    /// must live as long as the result is used.
+    fn list(
+        arguments: &[Self],
+        kept: &mut Vec<Vec<raw::RedisModuleCommandArg>>,
+    ) -> Vec<raw::RedisModuleCommandArg> {
+        let mut list: Vec<_> = arguments.iter().map(|argument| argument.to_raw(kept)).collect();
+        // SAFETY: a plain C struct, for which all zeros is a valid value.
+        list.push(unsafe { std::mem::zeroed() });
+        list
+    }
+
+    fn to_raw(
+        &self,
+        kept: &mut Vec<Vec<raw::RedisModuleCommandArg>>,
+    ) -> raw::RedisModuleCommandArg {
         let is_key = self.kind == raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_KEY;
+        let mut subargs = ptr::null_mut();
+        if !self.parts.is_empty() {
+            let mut parts = Self::list(self.parts, kept);
+            subargs = parts.as_mut_ptr(); // the buffer stays where it is when the list moves
+            kept.push(parts);
+        }
         raw::RedisModuleCommandArg {
             name: self.name.as_ptr(),
             type_: self.kind,
@@ -86,7 +133,7 @@ impl Argument {
             since: ptr::null(),
             flags: self.flags,
             deprecated_since: ptr::null(),
-            subargs: ptr::null_mut(),
+            subargs,
             display_text: ptr::null(),
         }
     }
@@ -100,12 +147,13 @@ impl Access {
         match self {
             Self::Write => c"write deny-oom fast",
             Self::Read => c"readonly fast",
+            Self::Delete => c"write fast",
         }
     }
 
     fn acl_categories(self) -> &'static CStr {
         match self {
-            Self::Write => c"write fast",
+            Self::Write | Self::Delete => c"write fast",
             Self::Read => c"read fast",
         }
     }
@@ -118,7 +166,21 @@ impl Access {
                     | raw::REDISMODULE_CMD_KEY_UPDATE
             }
             Self::Read => raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS,
+            Self::Delete => raw::REDISMODULE_CMD_KEY_RM | raw::REDISMODULE_CMD_KEY_DELETE,
         })
+    }
+}
+
+// === impl Keys ===
+
+impl Keys {
+    /// The last key's position (0 or -1: the first, or up to the end) and the step between keys.
+    fn range(self) -> (c_int, c_int) {
+        match self {
+            Self::First => (0, 1),
+            Self::EveryFourth => (-1, 4),
+            Self::Every => (-1, 1),
+        }
     }
 }
 
@@ -142,9 +204,12 @@ impl Registrar {
         let description = &C::DESCRIPTION;
         let name = description.name.as_ptr();
         let flags = description.access.flags().as_ptr();
+        let (last, step) = description.keys.range();
+        let last = if last == 0 { 1 } else { last };
+        let handle = Some(call::handle::<C> as _);
         // SAFETY: the context is live while the module loads; the texts are constant.
         let status = unsafe {
-            api!(RedisModule_CreateCommand(self.ctx, name, Some(call::handle::<C>), flags, 1, 1, 1))
+            api!(RedisModule_CreateCommand(self.ctx, name, handle, flags, 1, last, step))
         };
         if status != Status::Ok as c_int {
             return Err(RegisterError("a command of this name exists already"));
@@ -185,10 +250,14 @@ impl Registrar {
         spec.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
         spec.bs.index.pos = 1;
         spec.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE;
-        spec.fk.range.keystep = 1;
-        let mut arguments: Vec<_> = description.arguments.iter().map(Argument::to_raw).collect();
-        // SAFETY: as above.
-        arguments.push(unsafe { std::mem::zeroed() });
+        let (last, step) = description.keys.range();
+        spec.fk.range = raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_1 {
+            lastkey: last,
+            keystep: step,
+            limit: 0,
+        };
+        let mut kept = Vec::new();
+        let mut arguments = Argument::list(description.arguments, &mut kept);
 
         let info = raw::RedisModuleCommandInfo {
             version: &raw const version,

@@ -1,0 +1,26 @@
+-- Independent checks, each answered by five integers. A key that holds something else gives an error and
+-- four nils in their place, and spoils no other check.
+
+local reply = {}
+for i, key in ipairs(KEYS) do
+  local at = 3 * i
+  local capacity, rate, amount = tonumber(ARGV[at - 2]), tonumber(ARGV[at - 1]), tonumber(ARGV[at])
+  local was, ts, expires = stored(key)
+  if not was and ts then
+    local n = #reply
+    reply[n + 1] = ts
+    for k = 2, 5 do
+      reply[n + k] = false
+    end
+  else
+    local tokens = level(capacity, rate, was, ts)
+    local allowed, retry_after = outcome(capacity, rate, tokens, amount)
+    local left = tokens
+    if allowed == 1 then
+      left = tokens - amount
+    end
+    store(key, moved(capacity, rate, was, ts, expires, tokens, left))
+    answer(reply, allowed, retry_after, capacity, rate, left)
+  end
+end
+return reply
