@@ -1,5 +1,5 @@
--- Independent checks, each answered by five integers. A key that holds something else gives an error and
--- four nils in their place, and spoils no other check.
+-- Independent checks, each answered by five integers. A key that holds something else answers -1 and four
+-- zeros, and spoils no other check.
 
 local reply = {}
 for i, key in ipairs(KEYS) do
@@ -8,9 +8,9 @@ for i, key in ipairs(KEYS) do
   local was, ts, expires = stored(key)
   if not was and ts then
     local n = #reply
-    reply[n + 1] = ts
+    reply[n + 1] = -1
     for k = 2, 5 do
-      reply[n + k] = false
+      reply[n + k] = 0
     end
   else
     local tokens = level(capacity, rate, was, ts)

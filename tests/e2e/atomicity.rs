@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use rl_tests::{Front, RedisServer, Setup, check_script};
+use rl_tests::{Front, RedisServer, Setup, script};
 
 const CALLERS: usize = 64;
 const CAPACITY: usize = 1000;
@@ -68,7 +68,7 @@ fn straight_at_the_script() {
         |_| server.connect(),
         |connection| {
             let mut eval = redis::cmd("EVAL");
-            eval.arg(check_script()).arg(1).arg("hot").arg(CAPACITY).arg("0.00001").arg(COST);
+            eval.arg(script("check")).arg(1).arg("hot").arg(CAPACITY).arg("0.00001").arg(COST);
             eval.query::<[i64; 5]>(connection).unwrap()[0] == 1
         },
     );

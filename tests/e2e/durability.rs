@@ -1,7 +1,7 @@
 //! Restarts and replicas hold what the primary held, and a denial writes nothing.
 
 use redis::Value;
-use rl_tests::{Persistence, RedisServer, Setup, check_script};
+use rl_tests::{Persistence, RedisServer, Setup, script};
 
 /// Every key with its value and absolute expiry, in order.
 fn contents(server: &RedisServer) -> Vec<(String, Vec<u8>, i64)> {
@@ -10,7 +10,7 @@ fn contents(server: &RedisServer) -> Vec<(String, Vec<u8>, i64)> {
     keys.into_iter()
         .map(|key| {
             let value = server.run(&format!("GET {key}"));
-            let expires = server.run(&format!("PEXPIRETIME {key}"));
+            let expires = server.expires_at(&key);
             (key, value, expires)
         })
         .collect()
@@ -22,7 +22,7 @@ fn fill(server: &RedisServer) {
         for cost in ["1", "20", "0.5", "90", "3"] {
             server.run::<Value>(&format!("RL.CHECK {key} 100 100/h {cost}"));
             let mut eval = redis::cmd("EVAL");
-            eval.arg(check_script()).arg(1).arg(&["lua", "100", "0.01", cost]);
+            eval.arg(script("check")).arg(1).arg(&["lua", "100", "0.01", cost]);
             eval.exec(&mut server.connect()).unwrap();
         }
     }
@@ -89,7 +89,7 @@ fn a_promoted_replica_without_the_module_goes_on_in_lua() {
     replica.catch_up(&primary);
     replica.run::<()>("REPLICAOF NO ONE");
     let mut eval = redis::cmd("EVAL");
-    eval.arg(check_script()).arg(1).arg(&["k", "10", "0.00001", "5"]);
+    eval.arg(script("check")).arg(1).arg(&["k", "10", "0.00001", "5"]);
     let answer: [i64; 5] = eval.query(&mut replica.connect()).unwrap();
     assert_eq!(answer[..3], [0, 10, 4]);
 }
@@ -101,7 +101,7 @@ fn a_denial_replicates_nothing() {
     replica.follow(&primary);
     primary.run::<Value>("RL.CHECK k 10 1/d 10");
     let mut eval = redis::cmd("EVAL");
-    eval.arg(check_script()).arg(1).arg(&["k", "10", "0.00001", "1"]);
+    eval.arg(script("check")).arg(1).arg(&["k", "10", "0.00001", "1"]);
     let offset = || primary.info("master_repl_offset").parse::<i64>().unwrap();
     let size = || primary.info("aof_current_size").parse::<i64>().unwrap();
     let dirty = || primary.info("rdb_changes_since_last_save").parse::<i64>().unwrap();
@@ -144,8 +144,8 @@ fn an_allowed_check_is_one_set_in_the_append_only_file() {
         server.run::<Value>("RL.CHECK k 10 1/d 1");
     }
     server.run::<Value>("RL.CHECK k 10 1/d 9");
-    let manifest = server.read_file("appendonlydir/appendonly.aof.1.incr.aof");
-    let text = String::from_utf8_lossy(&manifest);
+    let file = server.append_only_file();
+    let text = String::from_utf8_lossy(&file);
     assert_eq!(text.matches("SET\r\n").count(), 3, "{text}");
     assert_eq!(text.matches("PXAT\r\n").count(), 3, "{text}");
     assert!(!text.to_lowercase().contains("rl."), "no replay may consult a clock: {text}");

@@ -3,6 +3,9 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `commands` | the contract of the `RL.*` commands: replies, every error text, arity, expiry, `COMMAND` |
+//! | `describe` | what the commands say of themselves: flags, keys, docs, permissions, counts, events |
+//! | `hostile` | odd values, odd payloads, full memory: the server lives and nothing foreign is touched |
+//! | `clock` | a clock that steps, swings, and starts at the ends of time |
 //! | `conformance` | one trace, equal answers and bit-equal states: bucket, in-process store, Lua, module |
 //! | `atomicity` | many callers at once get exactly what is in the bucket, directly and through fronts |
 //! | `durability` | restarts and replicas hold what the primary held; a denial writes nothing |
@@ -11,9 +14,12 @@
 //! | `lifecycle` | starting, readiness, draining |
 
 mod atomicity;
+mod clock;
 mod commands;
 mod conformance;
+mod describe;
 mod durability;
 mod engines;
+mod hostile;
 mod http;
 mod lifecycle;

@@ -55,18 +55,18 @@ pub(crate) fn skew_path() -> PathBuf {
     folder.path().join("skew.so")
 }
 
-macro_rules! script {
-    ($name:literal) => {
-        concat!(include_str!("../../server/lua/bucket.lua"), include_str!($name))
-    };
-}
-
-/// The text of the fallback's check.
-pub fn check_script() -> &'static str {
-    script!("../../server/lua/check.lua")
-}
-
-/// The text of the fallback's peek.
-pub fn peek_script() -> &'static str {
-    script!("../../server/lua/peek.lua")
+/// The text of one of the fallback's scripts, such as `check`.
+pub fn script(name: &str) -> &'static str {
+    macro_rules! scripts {
+        ($($name:literal),*) => {
+            match name {
+                $($name => concat!(
+                    include_str!("../../server/lua/bucket.lua"),
+                    include_str!(concat!("../../server/lua/", $name, ".lua"))
+                ),)*
+                _ => panic!("no script {name}"),
+            }
+        };
+    }
+    scripts!("check", "peek", "mcheck", "checkall", "take", "refund", "charge", "reset")
 }

@@ -10,9 +10,9 @@ mod front;
 mod process;
 mod redis_server;
 
-pub use artefacts::{check_script, module_path, peek_script};
+pub use artefacts::{module_path, script};
 pub use clock::Clock;
 pub use flavour::Flavour;
 pub use front::{Answer, Front};
 pub use process::eventually;
-pub use redis_server::{Persistence, RedisServer, Setup};
+pub use redis_server::{Persistence, RedisServer, Setup, expires_at};

@@ -107,6 +107,7 @@ impl Setup {
         let mut command = Command::new(Flavour::program());
         command.current_dir(folder.path());
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
+        command.args(["--repl-diskless-sync-delay", "0"]);
         if Flavour::under_test().version >= (7, 0) {
             command.args(["--enable-debug-command", "yes"]); // before that it always was
         }
@@ -124,6 +125,8 @@ impl Setup {
             command.arg("--loadmodule").arg(module_path());
         }
         if let Some(clock) = clock {
+            // Valkey reads the wall clock only at each tick of its own, and counts on in between.
+            command.args(["--hz", "500"]);
             command.env("SKEW_FILE", clock.file()).env("LD_PRELOAD", artefacts::skew_path());
         }
         command.args(&self.options);
@@ -147,6 +150,29 @@ impl RedisServer {
     /// The clock of [`Setup::with_clock`].
     pub fn clock(&self) -> &Clock {
         self.clock.as_ref().expect("a server started with a clock")
+    }
+
+    /// Stops its clock at this many microseconds since the epoch, and waits until it knows.
+    pub fn freeze(&self, micros: u64) {
+        self.clock().freeze(micros);
+        if Flavour::under_test().valkey {
+            let mut connection = self.connect();
+            let mut probe = redis::pipe();
+            probe.cmd("SET").arg("clock").arg("").arg("PX").arg(1_000_000).ignore();
+            probe.cmd("PEXPIRETIME").arg("clock").cmd("DEL").arg("clock").ignore();
+            let expected = i64::try_from(micros / 1000).expect("a moment") + 1_000_000;
+            eventually("the server sees its clock", Duration::from_secs(20), || {
+                let [expires]: [i64; 1] = probe.query(&mut connection).expect("an expiry");
+                (expected..expected + 2).contains(&expires)
+            });
+        }
+    }
+
+    /// When a key expires: milliseconds since the epoch; -1 if it does not, -2 if it is not there. Exact
+    /// only with a frozen clock on servers before 7.0.
+    #[track_caller]
+    pub fn expires_at(&self, key: &str) -> i64 {
+        expires_at(&mut self.connect(), key)
     }
 
     /// A new connection.
@@ -243,12 +269,38 @@ impl RedisServer {
         self.process.signal(name);
     }
 
-    /// A file that it wrote into its folder.
-    pub fn read_file(&self, name: &str) -> Vec<u8> {
-        fs::read(self.folder.path().join(name)).unwrap_or_default()
+    /// All that is in its append-only file, or files, in order.
+    pub fn append_only_file(&self) -> Vec<u8> {
+        let mut files = Vec::new();
+        for folder in [self.folder.path().to_owned(), self.folder.path().join("appendonlydir")] {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if name.starts_with("appendonly.aof") && !name.ends_with(".manifest") {
+                    files.push(entry.path());
+                }
+            }
+        }
+        files.sort();
+        files.into_iter().flat_map(|file| fs::read(file).expect("its file")).collect()
     }
 }
 
 fn connect(port: u16) -> RedisResult<Connection> {
     redis::Client::open(("127.0.0.1", port))?.get_connection_with_timeout(Duration::from_secs(10))
+}
+
+/// [`RedisServer::expires_at`] on a connection of one's own.
+#[track_caller]
+pub fn expires_at(connection: &mut Connection, key: &str) -> i64 {
+    if Flavour::under_test().version >= (7, 0) {
+        return redis::cmd("PEXPIRETIME").arg(key).query(connection).expect("an expiry");
+    }
+    let ((seconds, micros), ttl): ((i64, i64), i64) = redis::pipe()
+        .atomic()
+        .cmd("TIME")
+        .cmd("PTTL")
+        .arg(key)
+        .query(connection)
+        .expect("an expiry");
+    if ttl < 0 { ttl } else { seconds * 1000 + micros / 1000 + ttl }
 }

@@ -8,7 +8,8 @@ use crate::redis::{Access, Argument, Call, Command, Description, Key, Keys};
 use crate::stats;
 
 /// `RL.MCHECK key capacity rate cost [...]`: independent checks, each answered by five integers. A key
-/// that holds something else gives an error and four nils in their place, and spoils no other check.
+/// that holds something else answers [`NOT_A_BUCKET`] and spoils no other check. (An error inside the
+/// array would: many clients fail the whole call over one.)
 pub(crate) struct MCheck;
 
 /// `RL.CHECKALL key capacity rate cost [...]`: takes from every bucket, or from none.
@@ -21,6 +22,9 @@ struct Plan<'a> {
     level: Level,
     step: Step,
 }
+
+/// Not allowed and not denied.
+const NOT_A_BUCKET: [i64; 5] = [-1, 0, 0, 0, 0];
 
 const TEMPLATE: Description = Description {
     name: c"",
@@ -62,16 +66,17 @@ impl Command for MCheck {
                     None => Ok(step),
                 }
             });
-            match step {
+            let integers = match step {
                 Ok(step) => {
                     stats::count(&step.decision);
-                    step.decision.to_wire().into_iter().for_each(|n| call.reply_integer(n));
+                    step.decision.to_wire()
                 }
                 Err(error) => {
-                    call.reply_error(error);
-                    (0..4).for_each(|_| call.reply_nil());
+                    stats::count_error(error);
+                    NOT_A_BUCKET
                 }
-            }
+            };
+            integers.into_iter().for_each(|n| call.reply_integer(n));
         }
         Ok(())
     }

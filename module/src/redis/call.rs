@@ -84,13 +84,8 @@ impl<'a> Call<'a> {
         unsafe { api!(RedisModule_ReplyWithLongLong(self.ctx, integer as c_longlong)) };
     }
 
-    pub(crate) fn reply_nil(&self) {
-        // SAFETY: `ctx` is live.
-        unsafe { api!(RedisModule_ReplyWithNull(self.ctx)) };
-    }
-
     #[cold]
-    pub(crate) fn reply_error(&self, error: Error) {
+    fn reply_error(&self, error: Error) {
         stats::count_error(error);
         if error == Error::Arity {
             // The server's own text, which names the command.

@@ -58,7 +58,6 @@ fn has_required_api() -> bool {
         RedisModule_ReplyWithArray,
         RedisModule_ReplyWithError,
         RedisModule_ReplyWithLongLong,
-        RedisModule_ReplyWithNull,
         RedisModule_SetExpire,
         RedisModule_SetModuleOptions,
         RedisModule_SignalModifiedKey,

@@ -1,0 +1,212 @@
+//! What nobody should send or store, and what happens: nothing.
+
+use redis::{Connection, Value};
+use rl_bucket::Bucket;
+use rl_tests::{RedisServer, Setup, script};
+
+const COMMANDS: [&str; 6] =
+    ["RL.CHECK", "RL.PEEK", "RL.TAKE", "RL.REFUND", "RL.CHARGE", "RL.CHECKALL"];
+
+fn bucket(server: &RedisServer) -> Vec<u8> {
+    server.run::<Value>("RL.CHECK good 100 1/d 30");
+    server.run("GET good")
+}
+
+fn ask(connection: &mut Connection, command: &str, key: &str) -> redis::RedisResult<Vec<i64>> {
+    redis::cmd(command).arg(&[key, "100", "1/d", "1"]).query(connection)
+}
+
+fn store(connection: &mut Connection, value: &[u8]) {
+    redis::cmd("SET").arg("k").arg(value).exec(connection).expect("SET");
+}
+
+fn stored(connection: &mut Connection) -> Vec<u8> {
+    redis::cmd("GET").arg("k").query(connection).expect("GET")
+}
+
+/// Every command, and every script, either takes a value for a bucket or refuses it and leaves it.
+fn withstands(connection: &mut Connection, value: &[u8]) {
+    let sound = Bucket::decode(value).is_some();
+    for command in COMMANDS {
+        store(connection, value);
+        let answer = ask(connection, command, "k");
+        assert_eq!(answer.is_ok(), sound, "{command} on {value:02x?}: {answer:?}");
+        if !sound {
+            assert_eq!(answer.unwrap_err().code(), Some("WRONGTYPE"), "{command} on {value:02x?}");
+            assert_eq!(stored(connection), value, "{command}");
+        }
+        let name = command[3..].to_lowercase();
+        store(connection, value);
+        let mut eval = redis::cmd("EVAL");
+        eval.arg(script(&name)).arg(1).arg(&["k", "100", "0.00001", "1"]);
+        let answer = eval.query::<Vec<i64>>(connection);
+        assert_eq!(answer.is_ok(), sound, "{name} in Lua on {value:02x?}: {answer:?}");
+        if !sound {
+            assert_eq!(stored(connection), value, "{name} in Lua");
+        }
+    }
+}
+
+#[test]
+fn a_bucket_cut_short_at_every_length() {
+    let server = Setup::with_module().start();
+    let good = bucket(&server);
+    let mut connection = server.connect();
+    for len in 0..good.len() {
+        withstands(&mut connection, &good[..len]);
+    }
+    withstands(&mut connection, &[good.as_slice(), b"x"].concat());
+    withstands(&mut connection, &good);
+}
+
+#[test]
+fn a_bucket_changed_at_every_byte() {
+    let server = Setup::with_module().start();
+    let good = bucket(&server);
+    let mut connection = server.connect();
+    for at in 0..good.len() {
+        for flip in [0x01, 0x40, 0x80, 0xff] {
+            let mut bad = good.clone();
+            bad[at] ^= flip;
+            withstands(&mut connection, &bad);
+        }
+    }
+    for special in
+        [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 1e300, -1e300, f64::MIN_POSITIVE]
+    {
+        for at in [1, 9, 17] {
+            let mut bad = good.clone();
+            bad[at..at + 8].copy_from_slice(&special.to_le_bytes());
+            withstands(&mut connection, &bad);
+        }
+    }
+    assert_eq!(server.run::<String>("PING"), "PONG");
+}
+
+#[test]
+fn values_of_foreign_clients() {
+    let server = Setup::with_module().start();
+    let mut connection = server.connect();
+    for value in [&b"hello"[..], b"12345", b"3.14", b"", &[0; 25], &[0xff; 25], &[b'x'; 4096]] {
+        withstands(&mut connection, value);
+    }
+    for (make, key) in [
+        ("LPUSH l 1", "l"),
+        ("SADD s 1", "s"),
+        ("ZADD z 1 a", "z"),
+        ("HSET h a b", "h"),
+        ("XADD x * a b", "x"),
+        ("PFADD p a", "p"),
+        ("SETBIT b 199 1", "b"),
+    ] {
+        server.run::<Value>(make);
+        let before: Value = server.run(&format!("DUMP {key}"));
+        for command in COMMANDS {
+            let refusal = ask(&mut connection, command, key).expect_err(command);
+            assert_eq!(refusal.code(), Some("WRONGTYPE"), "{command} {key}");
+        }
+        assert_eq!(server.run::<i64>(&format!("RL.RESET {key}")), 0);
+        assert_eq!(server.run::<Value>(&format!("DUMP {key}")), before, "{key}");
+    }
+}
+
+#[test]
+fn restored_payloads_are_as_good_as_their_bytes() {
+    let server = Setup::with_module().start();
+    let good = bucket(&server);
+    let payload: Vec<u8> = server.run("DUMP good");
+    let mut connection = server.connect();
+    for at in 0..payload.len() {
+        let mut bad = payload.clone();
+        bad[at] ^= 0x55;
+        let mut restore = redis::cmd("RESTORE");
+        restore.arg("k").arg(0).arg(&bad).arg("REPLACE");
+        // A payload carries a checksum: the server refuses it, and whatever it took we withstand.
+        if restore.exec(&mut connection).is_ok() {
+            let _ = ask(&mut connection, "RL.CHECK", "k");
+        }
+    }
+    redis::cmd("RESTORE")
+        .arg("k")
+        .arg(0)
+        .arg(&payload)
+        .arg("REPLACE")
+        .exec(&mut connection)
+        .unwrap();
+    assert_eq!(stored(&mut connection), good);
+    let answer = ask(&mut connection, "RL.PEEK", "k").expect("a bucket");
+    assert_eq!(answer[..3], [1, 100, 70]);
+    // It came without an expiry; the next check that moves the remembered one sets it.
+    assert_eq!(server.expires_at("k"), -1);
+    for _ in 0..7 {
+        server.run::<Value>("RL.CHECK k 100 1/d 10");
+    }
+    assert!(server.expires_at("k") > 0);
+}
+
+#[test]
+fn a_bucket_survives_being_moved_about() {
+    let server = Setup::with_module().start();
+    let good = bucket(&server);
+    let expires = server.expires_at("good");
+    server.run::<Value>("COPY good copy");
+    server.run::<Value>("RENAME good renamed");
+    for key in ["copy", "renamed"] {
+        assert_eq!(server.run::<Vec<u8>>(&format!("GET {key}")), good);
+        assert_eq!(server.expires_at(key), expires);
+        assert_eq!(server.run::<[i64; 5]>(&format!("RL.CHECK {key} 100 1/d 70"))[..3], [1, 100, 0]);
+    }
+    // To a server without the module and back.
+    let other = Setup::plain().start();
+    server.run::<Value>("RL.CHECK m 100 1/d 30");
+    let (value, expires): (Vec<u8>, i64) = (server.run("GET m"), server.expires_at("m"));
+    server.run::<Value>(&format!("MIGRATE 127.0.0.1 {} m 0 10000", other.port()));
+    assert_eq!(other.run::<Vec<u8>>("GET m"), value);
+    assert!((other.expires_at("m") - expires).abs() <= 1000);
+    other.run::<Value>(&format!("MIGRATE 127.0.0.1 {} m 0 10000", server.port()));
+    assert_eq!(server.run::<[i64; 5]>("RL.PEEK m 100 1/d")[..3], [1, 100, 70]);
+}
+
+#[test]
+fn ten_thousand_in_a_pipeline() {
+    let server = Setup::with_module().start();
+    let mut pipe = redis::pipe();
+    for i in 0..10_000 {
+        pipe.cmd("RL.CHECK").arg(&["k", "5000", "0.001", if i % 2 == 0 { "1" } else { "x" }]);
+    }
+    let replies = pipe.get_packed_pipeline();
+    let mut connection = server.connect();
+    let replies = redis::ConnectionLike::req_packed_commands(&mut connection, &replies, 0, 10_000);
+    let replies = replies.expect("replies");
+    assert_eq!(replies.len(), 10_000);
+    let refused = replies.iter().filter(|reply| matches!(reply, Value::ServerError(_))).count();
+    assert_eq!(refused, 5_000);
+    assert_eq!(server.run::<[i64; 5]>("RL.PEEK k 5000 0.001")[2], 0);
+}
+
+#[test]
+fn memory_full_under_every_policy() {
+    for policy in ["noeviction", "allkeys-lru", "volatile-ttl", "volatile-lru", "allkeys-random"] {
+        let server = Setup::with_module()
+            .option(&["maxmemory", "3mb"])
+            .option(&["maxmemory-policy", policy])
+            .start();
+        let mut connection = server.connect();
+        let mut refused = 0;
+        for i in 0..20_000 {
+            let key = format!("flood:{i}");
+            let answer: redis::RedisResult<[i64; 5]> = redis::cmd("RL.CHECK")
+                .arg(&[key.as_str(), "100", "1/d", "1"])
+                .query(&mut connection);
+            match answer {
+                Ok(answer) => assert_eq!(answer[..3], [1, 100, 99]),
+                Err(error) => {
+                    assert_eq!(error.code(), Some("OOM"), "{policy}: {error}");
+                    refused += 1;
+                }
+            }
+        }
+        assert_eq!(refused > 0, policy == "noeviction", "{policy}: {refused} refused");
+        assert_eq!(server.run::<String>("PING"), "PONG");
+    }
+}
