@@ -137,16 +137,73 @@ fn a_denial_replicates_nothing() {
     assert!(size() > before, "an allowed check is written");
 }
 
-#[test]
-fn an_allowed_check_is_one_set_in_the_append_only_file() {
-    let server = Setup::with_module().keeping(Persistence::AofWithoutPreamble).start();
-    for _ in 0..3 {
-        server.run::<Value>("RL.CHECK k 10 1/d 1");
+/// The commands of an append-only file of commands, without the choice of a database.
+fn commands(file: &[u8]) -> Vec<Vec<String>> {
+    let text = String::from_utf8_lossy(file);
+    let mut lines = text.split("\r\n");
+    let mut commands = Vec::new();
+    while let Some(count) = lines.next().and_then(|line| line.strip_prefix('*')) {
+        let count: usize = count.parse().expect("a length");
+        let words = (0..count).map(|_| {
+            lines.next().expect("a size");
+            lines.next().expect("a word").to_owned()
+        });
+        let words: Vec<_> = words.collect();
+        if !words[0].eq_ignore_ascii_case("SELECT") {
+            commands.push(words);
+        }
     }
-    server.run::<Value>("RL.CHECK k 10 1/d 9");
-    let file = server.append_only_file();
-    let text = String::from_utf8_lossy(&file);
-    assert_eq!(text.matches("SET\r\n").count(), 3, "{text}");
-    assert_eq!(text.matches("PXAT\r\n").count(), 3, "{text}");
-    assert!(!text.to_lowercase().contains("rl."), "no replay may consult a clock: {text}");
+    commands
+}
+
+#[test]
+fn effects_are_absolute_and_one_for_each_change() {
+    let server = Setup::with_module().keeping(Persistence::AofWithoutPreamble).start();
+    let effects = |run: &dyn Fn()| -> Vec<Vec<String>> {
+        let before = commands(&server.append_only_file()).len();
+        run();
+        commands(&server.append_only_file()).split_off(before)
+    };
+    for (call, expected) in [
+        ("RL.CHECK k 10 1/d 4", "SET"),
+        ("RL.CHECK k 10 1/d 9", ""),
+        ("RL.CHECK k 10 1/d 0", ""),
+        ("RL.PEEK k 10 1/d 1", ""),
+        ("RL.TAKE k 10 1/d 1", "SET"),
+        ("RL.CHARGE k 10 1/d 9", "SET"),
+        ("RL.TAKE k 10 1/d 1", ""),
+        ("RL.REFUND k 10 1/d 5", "SET"),
+        ("RL.REFUND missing 10 1/d 5", ""),
+        ("RL.MCHECK a 10 1/d 1 b 10 1/d 11 c 10 1/d 1", "MULTI SET SET EXEC"),
+        ("RL.CHECKALL a 10 1/d 1 b 10 1/d 1", "MULTI SET SET EXEC"),
+        ("RL.CHECKALL a 10 1/d 1 b 10 1/d 10", ""),
+        ("RL.RESET a missing", "DEL"),
+        ("RL.RESET a missing", ""),
+    ] {
+        let effects = effects(&|| {
+            server.run::<Value>(call);
+        });
+        let names: Vec<&str> = effects.iter().map(|words| words[0].as_str()).collect();
+        assert_eq!(names.join(" ").to_uppercase(), expected, "{call}: {effects:?}");
+        for words in effects.iter().filter(|words| words[0].eq_ignore_ascii_case("SET")) {
+            assert_eq!((words.len(), words[3].to_uppercase().as_str()), (5, "PXAT"), "{call}");
+        }
+    }
+    // From a transaction and from a script too, nothing that would consult a clock again.
+    let effects = effects(&|| {
+        let mut pipe = redis::pipe();
+        pipe.atomic()
+            .cmd("RL.CHECK")
+            .arg(&["t", "10", "1/d"])
+            .cmd("RL.CHECK")
+            .arg(&["t", "10", "1/d"]);
+        pipe.exec(&mut server.connect()).expect("a transaction");
+        let mut eval = redis::cmd("EVAL");
+        eval.arg("return redis.call('RL.CHECK', KEYS[1], 10, '1/d')").arg(1).arg("t");
+        eval.exec(&mut server.connect()).expect("a script");
+    });
+    let sets = effects.iter().filter(|words| words[0].eq_ignore_ascii_case("SET")).count();
+    assert_eq!(sets, 3, "{effects:?}");
+    let own = effects.iter().any(|words| words[0].to_uppercase().starts_with("RL."));
+    assert!(!own, "{effects:?}");
 }

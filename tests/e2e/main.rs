@@ -9,6 +9,8 @@
 //! | `conformance` | one trace, equal answers and bit-equal states: bucket, in-process store, Lua, module |
 //! | `atomicity` | many callers at once get exactly what is in the bucket, directly and through fronts |
 //! | `durability` | restarts and replicas hold what the primary held; a denial writes nothing |
+//! | `endurance` | a million calls on each path leave memory flat and nothing behind |
+//! | `docs` | the examples of `docs/commands.md` |
 //! | `http` | the contract of `POST /check` |
 //! | `engines` | the front over Redis: with the module, without it, and when Redis changes or goes |
 //! | `lifecycle` | starting, readiness, draining |
@@ -18,7 +20,9 @@ mod clock;
 mod commands;
 mod conformance;
 mod describe;
+mod docs;
 mod durability;
+mod endurance;
 mod engines;
 mod hostile;
 mod http;
