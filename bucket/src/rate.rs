@@ -27,10 +27,15 @@ struct Period {
 impl Rate {
     const MIN: f64 = 1e-6;
     const MAX: f64 = 1e9;
+    /// What 9999999999.9999999 rounds up to: its own text would have a digit too many.
+    const TOO_MANY: f64 = 1e10;
 
     /// Reads a rate; [`Invalid::Rate`] for anything else.
     pub fn parse(text: &[u8]) -> Result<Self, Invalid> {
         let (tokens, rest) = decimal::prefix(text).ok_or(Invalid::Rate)?;
+        if tokens >= Self::TOO_MANY {
+            return Err(Invalid::Rate);
+        }
         let (period, per_second) = match rest {
             [] => (None, tokens),
             [b'/', period @ ..] => {
@@ -141,6 +146,7 @@ mod tests {
             "0.0000009",
             "1/1000001s",
             "1000000001",
+            "9999999999.999999910/m",
             "-1",
             "1e3",
             "inf",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rl_bucket::{Cost, Decision, Limit};
 
-use crate::store::{self, Store, memory::MemoryStore};
+use crate::store::{self, Ask, Request, Store, memory::MemoryStore};
 
 /// Answers questions on one worker.
 #[derive(Debug)]
@@ -68,7 +68,8 @@ impl Limiter {
             Policy::Inline(limit) => ("inline", limit),
         };
         let key = store_key(question.key, name);
-        Ok(match self.store.check(&key, limit, question.cost).await {
+        let request = Request { key: &key, limit: *limit, amount: question.cost };
+        Ok(match self.store.ask(Ask::Check, &request).await {
             Ok(decision) => Answer { decision, degraded: false },
             Err(_) => Answer {
                 decision: self.local.check_with(&key, limit, question.cost, store::now),

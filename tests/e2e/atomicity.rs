@@ -4,7 +4,8 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use rl_tests::{Front, RedisServer, Setup, script};
+use rl_server::store::redis::Command;
+use rl_tests::{Front, RedisServer, Setup};
 
 const CALLERS: usize = 64;
 const CAPACITY: usize = 1000;
@@ -68,7 +69,12 @@ fn straight_at_the_script() {
         |_| server.connect(),
         |connection| {
             let mut eval = redis::cmd("EVAL");
-            eval.arg(script("check")).arg(1).arg("hot").arg(CAPACITY).arg("0.00001").arg(COST);
+            eval.arg(Command::Check.script())
+                .arg(1)
+                .arg("hot")
+                .arg(CAPACITY)
+                .arg("0.00001")
+                .arg(COST);
             eval.query::<[i64; 5]>(connection).unwrap()[0] == 1
         },
     );

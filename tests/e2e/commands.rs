@@ -1,7 +1,8 @@
 //! The contract of the `RL.*` commands.
 
 use redis::Value;
-use rl_tests::{Flavour, RedisServer, Setup, script};
+use rl_server::store::redis::Command;
+use rl_tests::{Flavour, RedisServer, Setup};
 
 /// A server whose clock stands still, so that every answer is exact.
 fn frozen() -> RedisServer {
@@ -148,7 +149,7 @@ fn several_checks_stand_alone() {
     );
     answers(&server, "RL.MCHECK text 1 1 1 b 5 1 1", [-1, 0, 0, 0, 0, 1, 5, 4, 0, 1000]);
     let mut eval = redis::cmd("EVAL");
-    eval.arg(script("mcheck")).arg(2).arg(&["text", "c", "1", "1", "1", "5", "1", "1"]);
+    eval.arg(Command::MCheck.script()).arg(2).arg(&["text", "c", "1", "1", "1", "5", "1", "1"]);
     let said: Vec<i64> = eval.query(&mut server.connect()).unwrap();
     assert_eq!(said[..8], [-1, 0, 0, 0, 0, 1, 5, 4]);
     assert_eq!(server.run::<String>("GET text"), "hello");

@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use rl_tests::{RedisServer, Setup, eventually, script};
+use rl_server::store::redis::Command;
+use rl_tests::{RedisServer, Setup, eventually};
 
 const CALLS: usize = 1_000_000;
 const BATCH: usize = 1_000;
@@ -101,7 +102,7 @@ fn in_lua() {
     server.run::<()>("SET text hello");
     server.run::<[i64; 5]>("RL.CHECK dry 1 0.000001 1");
     let mut load = redis::cmd("SCRIPT");
-    load.arg("LOAD").arg(script("check"));
+    load.arg("LOAD").arg(Command::Check.script());
     let check: String = load.query(&mut server.connect()).expect("a name");
     endures(
         &server,

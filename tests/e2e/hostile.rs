@@ -2,18 +2,26 @@
 
 use redis::{Connection, Value};
 use rl_bucket::Bucket;
-use rl_tests::{RedisServer, Setup, script};
+use rl_server::store::redis::Command;
+use rl_tests::{RedisServer, Setup};
 
-const COMMANDS: [&str; 6] =
-    ["RL.CHECK", "RL.PEEK", "RL.TAKE", "RL.REFUND", "RL.CHARGE", "RL.CHECKALL"];
+/// All that fail on a key that is no bucket.
+const COMMANDS: [Command; 6] = [
+    Command::Check,
+    Command::Peek,
+    Command::Take,
+    Command::Refund,
+    Command::Charge,
+    Command::CheckAll,
+];
 
 fn bucket(server: &RedisServer) -> Vec<u8> {
     server.run::<Value>("RL.CHECK good 100 1/d 30");
     server.run("GET good")
 }
 
-fn ask(connection: &mut Connection, command: &str, key: &str) -> redis::RedisResult<Vec<i64>> {
-    redis::cmd(command).arg(&[key, "100", "1/d", "1"]).query(connection)
+fn ask(connection: &mut Connection, command: Command, key: &str) -> redis::RedisResult<Vec<i64>> {
+    redis::cmd(command.name()).arg(&[key, "100", "1/d", "1"]).query(connection)
 }
 
 fn store(connection: &mut Connection, value: &[u8]) {
@@ -30,19 +38,22 @@ fn withstands(connection: &mut Connection, value: &[u8]) {
     for command in COMMANDS {
         store(connection, value);
         let answer = ask(connection, command, "k");
-        assert_eq!(answer.is_ok(), sound, "{command} on {value:02x?}: {answer:?}");
+        assert_eq!(answer.is_ok(), sound, "{command:?} on {value:02x?}: {answer:?}");
         if !sound {
-            assert_eq!(answer.unwrap_err().code(), Some("WRONGTYPE"), "{command} on {value:02x?}");
-            assert_eq!(stored(connection), value, "{command}");
+            assert_eq!(
+                answer.unwrap_err().code(),
+                Some("WRONGTYPE"),
+                "{command:?} on {value:02x?}"
+            );
+            assert_eq!(stored(connection), value, "{command:?}");
         }
-        let name = command[3..].to_lowercase();
         store(connection, value);
         let mut eval = redis::cmd("EVAL");
-        eval.arg(script(&name)).arg(1).arg(&["k", "100", "0.00001", "1"]);
+        eval.arg(command.script()).arg(1).arg(&["k", "100", "0.00001", "1"]);
         let answer = eval.query::<Vec<i64>>(connection);
-        assert_eq!(answer.is_ok(), sound, "{name} in Lua on {value:02x?}: {answer:?}");
+        assert_eq!(answer.is_ok(), sound, "{command:?} in Lua on {value:02x?}: {answer:?}");
         if !sound {
-            assert_eq!(stored(connection), value, "{name} in Lua");
+            assert_eq!(stored(connection), value, "{command:?} in Lua");
         }
     }
 }
@@ -102,8 +113,8 @@ fn values_of_foreign_clients() {
         server.run::<Value>(make);
         let before: Value = server.run(&format!("DUMP {key}"));
         for command in COMMANDS {
-            let refusal = ask(&mut connection, command, key).expect_err(command);
-            assert_eq!(refusal.code(), Some("WRONGTYPE"), "{command} {key}");
+            let refusal = ask(&mut connection, command, key).expect_err("a refusal");
+            assert_eq!(refusal.code(), Some("WRONGTYPE"), "{command:?} {key}");
         }
         assert_eq!(server.run::<i64>(&format!("RL.RESET {key}")), 0);
         assert_eq!(server.run::<Value>(&format!("DUMP {key}")), before, "{key}");
@@ -123,7 +134,7 @@ fn restored_payloads_are_as_good_as_their_bytes() {
         restore.arg("k").arg(0).arg(&bad).arg("REPLACE");
         // A payload carries a checksum: the server refuses it, and whatever it took we withstand.
         if restore.exec(&mut connection).is_ok() {
-            let _ = ask(&mut connection, "RL.CHECK", "k");
+            let _ = ask(&mut connection, Command::Check, "k");
         }
     }
     redis::cmd("RESTORE")
@@ -134,7 +145,7 @@ fn restored_payloads_are_as_good_as_their_bytes() {
         .exec(&mut connection)
         .unwrap();
     assert_eq!(stored(&mut connection), good);
-    let answer = ask(&mut connection, "RL.PEEK", "k").expect("a bucket");
+    let answer = ask(&mut connection, Command::Peek, "k").expect("a bucket");
     assert_eq!(answer[..3], [1, 100, 70]);
     // It came without an expiry; the next check that moves the remembered one sets it.
     assert_eq!(server.expires_at("k"), -1);

@@ -54,19 +54,3 @@ pub(crate) fn skew_path() -> PathBuf {
     });
     folder.path().join("skew.so")
 }
-
-/// The text of one of the fallback's scripts, such as `check`.
-pub fn script(name: &str) -> &'static str {
-    macro_rules! scripts {
-        ($($name:literal),*) => {
-            match name {
-                $($name => concat!(
-                    include_str!("../../server/lua/bucket.lua"),
-                    include_str!(concat!("../../server/lua/", $name, ".lua"))
-                ),)*
-                _ => panic!("no script {name}"),
-            }
-        };
-    }
-    scripts!("check", "peek", "mcheck", "checkall", "take", "refund", "charge", "reset")
-}

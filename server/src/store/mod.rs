@@ -19,30 +19,102 @@ pub enum Store {
     Redis(redis::Link),
 }
 
+/// What to do with an amount of one bucket's tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Take it if the bucket holds that many.
+    Check,
+    /// Answer as a check would, and take nothing.
+    Peek,
+    /// Give it back, up to the capacity.
+    Refund,
+    /// Take it whether it is there or not, down to a debt of one capacity.
+    Charge,
+}
+
+/// Which bucket, under which limit, and how many tokens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Request<'a> {
+    /// The bucket's name in the store.
+    pub key: &'a [u8],
+    /// The limit that applies this time.
+    pub limit: Limit,
+    /// How many tokens it is about.
+    pub amount: Cost,
+}
+
+/// The answer to checks that stand or fall together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllOrNothing {
+    /// The first check that was denied: then nothing was taken from any bucket. `None`: all were allowed.
+    pub denied: Option<usize>,
+    /// One decision for each check. After a denial each says what the check alone would have met, and
+    /// what the bucket still holds.
+    pub decisions: Vec<Decision>,
+}
+
+/// The key holds something that is not a bucket, and that was left as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotABucket;
+
 /// Why a store did not decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unavailable {
     /// There is no connection. Nothing was sent.
     Down,
-    /// No answer within the deadline. The check may have been made all the same.
+    /// No answer within the deadline. What was asked may have been done all the same.
     Late,
-    /// The store answered with an error, or the connection broke under the check.
+    /// The store answered with an error, or the connection broke under the question.
     Failed,
 }
 
 // === impl Store ===
 
 impl Store {
-    /// Takes `cost` from the bucket `key` if it holds that many.
-    pub async fn check(
-        &self,
-        key: &[u8],
-        limit: &Limit,
-        cost: Cost,
-    ) -> Result<Decision, Unavailable> {
+    /// Does what `ask` says with one bucket.
+    pub async fn ask(&self, ask: Ask, request: &Request<'_>) -> Result<Decision, Unavailable> {
         match self {
-            Self::Memory(memory) => Ok(memory.check_with(key, limit, cost, now)),
-            Self::Redis(link) => link.check(key, limit, cost).await,
+            Self::Memory(memory) => Ok(memory.ask_with(ask, request, now)),
+            Self::Redis(link) => link.ask(ask, request).await,
+        }
+    }
+
+    /// Takes as many whole tokens as there are, at most the amount: how many, and the decision. That
+    /// allows if it got some or wanted none; otherwise the wait is for the first token.
+    pub async fn take(&self, request: &Request<'_>) -> Result<(u64, Decision), Unavailable> {
+        match self {
+            Self::Memory(memory) => Ok(memory.take_with(request, now)),
+            Self::Redis(link) => link.take(request).await,
+        }
+    }
+
+    /// Independent checks, in order; at most 1024. A key that holds something else spoils no other.
+    pub async fn check_each(
+        &self,
+        requests: &[Request<'_>],
+    ) -> Result<Vec<Result<Decision, NotABucket>>, Unavailable> {
+        match self {
+            Self::Memory(memory) => {
+                Ok(memory.check_each_with(requests, now).into_iter().map(Ok).collect())
+            }
+            Self::Redis(link) => link.check_each(requests).await,
+        }
+    }
+
+    /// Takes from every bucket, or from none; at most 1024 checks. A key named twice is seen by the
+    /// later check as the earlier would leave it.
+    pub async fn check_all(&self, requests: &[Request<'_>]) -> Result<AllOrNothing, Unavailable> {
+        match self {
+            Self::Memory(memory) => Ok(memory.check_all_with(requests, now)),
+            Self::Redis(link) => link.check_all(requests).await,
+        }
+    }
+
+    /// Deletes buckets, which are then full, and nothing but buckets: how many there were.
+    pub async fn reset(&self, keys: &[&[u8]]) -> Result<u64, Unavailable> {
+        match self {
+            Self::Memory(memory) => Ok(memory.reset_with(keys, now)),
+            Self::Redis(link) => link.reset(keys).await,
         }
     }
 }

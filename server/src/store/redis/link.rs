@@ -14,8 +14,7 @@ use std::{
 };
 
 use actix_web::rt::{self, task::JoinHandle};
-use redis::{AsyncConnectionConfig, Client, Cmd, aio::MultiplexedConnection};
-use rl_bucket::{Cost, Decision, Limit};
+use redis::{AsyncConnectionConfig, Client, Cmd, Value, aio::MultiplexedConnection};
 use tokio::{
     sync::Notify,
     time::{sleep, timeout},
@@ -23,8 +22,9 @@ use tokio::{
 
 use super::{
     backoff::Backoff,
-    engine::{Engine, ask},
+    engine::{Engine, send},
     fault::Fault,
+    reply,
     silence::Silence,
 };
 use crate::{settings::EngineChoice, status::Status, store::Unavailable};
@@ -77,16 +77,15 @@ impl Link {
         Self { line, supervisor }
     }
 
-    /// Takes `cost` from the bucket `key` if it holds that many, within the deadline. It is sent at
-    /// most once, unless Redis says that it did not run.
-    pub async fn check(
+    /// Sends the command that `build` makes for the engine in place and has `read` take the reply,
+    /// within the deadline. It is sent at most once, unless Redis says that it did not run.
+    pub(super) async fn call<T>(
         &self,
-        key: &[u8],
-        limit: &Limit,
-        cost: Cost,
-    ) -> Result<Decision, Unavailable> {
+        build: impl FnOnce(&Engine) -> Cmd,
+        read: impl FnOnce(Value) -> Result<T, Fault>,
+    ) -> Result<T, Unavailable> {
         let live = self.line.live().ok_or(Unavailable::Down)?;
-        self.line.ask(&live, live.engine.check(key, limit, cost)).await
+        self.line.ask(&live, build(&live.engine), read).await
     }
 }
 
@@ -158,13 +157,18 @@ impl Line {
     async fn watch(&self) {
         while let Some(live) = self.live() {
             if timeout(HEARTBEAT, self.lost.notified()).await.is_err() {
-                let _ = self.ask(&live, live.engine.probe()).await;
+                let _ = self.ask(&live, live.engine.probe(), reply::decision).await;
             }
         }
     }
 
     /// One question within the deadline, and what its failure means for the connection.
-    async fn ask(&self, live: &Rc<Live>, cmd: Cmd) -> Result<Decision, Unavailable> {
+    async fn ask<T>(
+        &self,
+        live: &Rc<Live>,
+        cmd: Cmd,
+        read: impl FnOnce(Value) -> Result<T, Fault>,
+    ) -> Result<T, Unavailable> {
         let sent = Instant::now();
         let Ok(reply) = timeout(self.deadline, live.send(&cmd)).await else {
             if live.silence.unheard(sent, Instant::now()) {
@@ -175,9 +179,8 @@ impl Line {
             return Err(Unavailable::Late);
         };
         live.silence.heard();
-        match reply.map(Decision::from_wire) {
-            Ok(Some(decision)) => return Ok(decision),
-            Ok(None) => self.lose(live, "its answer makes no sense"),
+        match reply.and_then(read) {
+            Ok(answer) => return Ok(answer),
             Err(Fault::NoCommand) => self.lose(live, "it has no such command any more"),
             Err(Fault::Broken(reason)) => self.lose(live, &reason),
             Err(Fault::Refused(reason)) => self.status.trouble(&reason),
@@ -199,11 +202,14 @@ impl Line {
 // === impl Live ===
 
 impl Live {
-    async fn send(&self, cmd: &Cmd) -> Result<[i64; 5], Fault> {
+    async fn send(&self, cmd: &Cmd) -> Result<Value, Fault> {
         let mut connection = self.connection.clone();
-        match ask(cmd, &mut connection).await {
+        match send(cmd, &mut connection).await {
             // In full, not by loading and naming it again: a flush in between would find that too.
-            Err(Fault::NoScript) => ask(&self.engine.in_full(cmd), &mut connection).await,
+            Err(Fault::NoScript) => match self.engine.in_full(cmd) {
+                Some(full) => send(&full, &mut connection).await,
+                None => Err(Fault::NoScript),
+            },
             reply => reply,
         }
     }
@@ -222,7 +228,11 @@ mod tests {
     use tokio::time::sleep;
 
     use super::Link;
-    use crate::{settings::EngineChoice, status::Status, store::Unavailable};
+    use crate::{
+        settings::EngineChoice,
+        status::Status,
+        store::{Ask, Request, Unavailable},
+    };
 
     #[actix_web::test]
     async fn a_check_does_not_wait_for_a_connection() {
@@ -233,8 +243,9 @@ mod tests {
         let link = Link::start(client, EngineChoice::Auto, deadline, status.clone());
         sleep(Duration::from_millis(50)).await;
         let limit = Limit::parse("1", "1").unwrap();
+        let request = Request { key: b"k", limit, amount: Cost::ONE };
         let asked = Instant::now();
-        assert_eq!(link.check(b"k", &limit, Cost::ONE).await, Err(Unavailable::Down));
+        assert_eq!(link.ask(Ask::Check, &request).await, Err(Unavailable::Down));
         assert!(asked.elapsed() < Duration::from_secs(1));
         assert!(!status.store_is_up());
     }

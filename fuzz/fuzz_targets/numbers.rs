@@ -1,0 +1,23 @@
+//! Any text is a capacity, rate or cost, or is refused; what is taken is in bounds, and its own text reads
+//! back as the same value.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use rl_bucket::{Capacity, Cost, Rate};
+
+fuzz_target!(|text: &[u8]| {
+    if let Ok(capacity) = Capacity::parse(text) {
+        assert!(capacity.tokens() > 0.0 && capacity.tokens() <= 1e9);
+        assert_eq!(Capacity::parse(capacity.to_string().as_bytes()), Ok(capacity));
+    }
+    if let Ok(cost) = Cost::parse(text) {
+        assert!((0.0..=1e9).contains(&cost.tokens()));
+        assert_eq!(Cost::parse(cost.to_string().as_bytes()), Ok(cost));
+        assert!(text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.'));
+    }
+    if let Ok(rate) = Rate::parse(text) {
+        assert!((1e-6..=1e9).contains(&rate.per_second()));
+        assert_eq!(Rate::parse(rate.to_string().as_bytes()), Ok(rate));
+    }
+});
