@@ -150,7 +150,8 @@ impl Level {
     /// later than that.
     #[inline]
     fn store(&self, tokens: f64) -> Bucket {
-        let to_full = (self.capacity - tokens) * 1e3 / self.rate;
+        // A bucket filled under a higher limit is more than full.
+        let to_full = ((self.capacity - tokens) * 1e3 / self.rate).max(0.0);
         let full_at = self.now / 1e3 + to_full;
         let mut expires = self.stored.map_or(0.0, |bucket| bucket.expires);
         if full_at > expires {
@@ -366,6 +367,16 @@ mod tests {
         let limit = Limit::parse("0.5", "1").unwrap();
         let (granted, step) = Level::at(None, &limit, Micros::new(START)).take(Cost::ONE);
         assert_eq!((granted, step.decision.outcome), (0, Outcome::Never));
+    }
+
+    /// Found by fuzzing: the time until it is full was negative, and so was the expiry.
+    #[test]
+    fn a_bucket_from_the_future_may_hold_more_than_the_limit_of_today() {
+        let bucket = Bucket { tokens: 3.0, ts: 1e12, expires: 0.0 };
+        let limit = Limit::parse("1", "0.00001").unwrap();
+        let now = 270_000_000_000;
+        let moved = Level::at(Some(bucket), &limit, Micros::new(now)).check(Cost::ZERO).write;
+        assert_eq!(moved.unwrap().expires_at_ms(), now as i64 / 1000 + 1000);
     }
 
     #[test]

@@ -74,7 +74,7 @@ local function moved(capacity, rate, was, ts, expires, tokens, left)
     end
     left = was
   end
-  local to_full = (capacity - left) * 1e3 / rate
+  local to_full = math.max((capacity - left) * 1e3 / rate, 0) -- more than full under a higher limit
   local full_at = now / 1e3 + to_full
   expires = expires or 0
   if full_at > expires then

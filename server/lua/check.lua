@@ -1,14 +1,6 @@
 -- Takes an amount from the bucket if it holds that many. Replies five integers: allowed, limit,
 -- remaining, retry_after_ms, reset_after_ms.
 
-local key = KEYS[1]
-local capacity, rate, amount = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-
-local was, ts, expires = stored(key)
-if not was and ts then
-  return ts
-end
-local tokens = level(capacity, rate, was, ts)
 local allowed, retry_after = outcome(capacity, rate, tokens, amount)
 local left = tokens
 if allowed == 1 then

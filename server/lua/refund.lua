@@ -1,13 +1,5 @@
 -- Gives an amount back, up to the capacity. Replies the five integers.
 
-local key = KEYS[1]
-local capacity, rate, amount = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-
-local was, ts, expires = stored(key)
-if not was and ts then
-  return ts
-end
-local tokens = level(capacity, rate, was, ts)
 local left = math.min(tokens + amount, capacity)
 store(key, moved(capacity, rate, was, ts, expires, tokens, left))
 local reply = {}

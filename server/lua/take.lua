@@ -1,14 +1,6 @@
 -- Takes as many whole tokens as there are, at most an amount. Replies how many, then the five integers:
 -- allowed if it got some or wanted none, else the wait is for the first token.
 
-local key = KEYS[1]
-local capacity, rate, amount = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-
-local was, ts, expires = stored(key)
-if not was and ts then
-  return ts
-end
-local tokens = level(capacity, rate, was, ts)
 local wanted = math.floor(amount)
 local granted = math.min(math.max(math.floor(tokens + TOLERANCE), 0), wanted)
 local allowed, retry_after = 1, 0

@@ -38,6 +38,8 @@ fn survives_a_restart(persistence: Persistence) {
     server.restart();
     assert_eq!(contents(&server), before);
     assert_eq!(server.run::<String>("DEBUG DIGEST"), digest);
+    server.run::<()>("DEBUG RELOAD");
+    assert_eq!(contents(&server), before);
     // And without the module: nothing in the data needs it.
     if persistence != Persistence::Rdb {
         server.kill();

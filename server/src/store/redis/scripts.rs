@@ -8,12 +8,12 @@ use super::{command::Command, fault::Fault, reply};
 #[derive(Debug)]
 pub(super) struct Scripts([String; Command::ALL.len()]);
 
-/// A file of `server/lua` behind the text they all begin with.
+/// Files of `server/lua` behind the text that every script begins with.
 macro_rules! script {
-    ($file:literal) => {
+    ($($file:literal),+) => {
         concat!(
             include_str!("../../../lua/bucket.lua"),
-            include_str!(concat!("../../../lua/", $file))
+            $(include_str!(concat!("../../../lua/", $file))),+
         )
     };
 }
@@ -25,13 +25,13 @@ impl Command {
     /// amount of each.
     pub const fn script(self) -> &'static str {
         match self {
-            Self::Check => script!("check.lua"),
-            Self::Peek => script!("peek.lua"),
+            Self::Check => script!("one.lua", "check.lua"),
+            Self::Peek => script!("one.lua", "peek.lua"),
             Self::MCheck => script!("mcheck.lua"),
             Self::CheckAll => script!("checkall.lua"),
-            Self::Take => script!("take.lua"),
-            Self::Refund => script!("refund.lua"),
-            Self::Charge => script!("charge.lua"),
+            Self::Take => script!("one.lua", "take.lua"),
+            Self::Refund => script!("one.lua", "refund.lua"),
+            Self::Charge => script!("one.lua", "charge.lua"),
             Self::Reset => script!("reset.lua"),
         }
     }

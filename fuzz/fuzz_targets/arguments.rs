@@ -1,0 +1,55 @@
+//! Any list of words is a question or is refused: the module's own argument parser, on words that are
+//! not the server's.
+
+#![no_main]
+
+#[path = "../../module/src/args.rs"]
+#[allow(dead_code)]
+mod args;
+#[path = "../../module/src/error.rs"]
+#[allow(dead_code)]
+mod error;
+
+/// What the parser sees of the server.
+mod redis {
+    #[derive(Clone, Copy)]
+    pub(crate) struct Arg<'a>(pub(crate) &'a [u8]);
+
+    pub(crate) struct Call<'a>(pub(crate) &'a [Arg<'a>]);
+
+    impl<'a> Arg<'a> {
+        pub(crate) fn bytes(self) -> &'a [u8] {
+            self.0
+        }
+    }
+
+    impl<'a> Call<'a> {
+        pub(crate) fn args(&self) -> &'a [Arg<'a>] {
+            self.0
+        }
+    }
+}
+
+use args::Question;
+use libfuzzer_sys::fuzz_target;
+use redis::{Arg, Call};
+
+// Words are parted by spaces, so that plain text makes a corpus.
+fuzz_target!(|line: &[u8]| {
+    let words: Vec<_> = line.split(|byte| *byte == b' ').map(Arg).collect();
+    let call = Call(&words);
+    let one = Question::one(&call);
+    let amount = Question::amount(&call);
+    let several = Question::several(&call);
+    assert_eq!(amount.is_ok(), words.len() == 4 && several.is_ok());
+    if let (Ok(one), Ok(amount)) = (&one, &amount) {
+        assert!(one.limit == amount.limit && one.cost == amount.cost);
+    }
+    match several {
+        Ok(questions) => assert_eq!(questions.len() * 4, words.len()),
+        Err(error) => {
+            let (code, text) = error.parts();
+            assert!(code.len() + text.len() < 250);
+        }
+    }
+});
