@@ -202,7 +202,9 @@ fn calls_have_a_size() {
             assert_eq!(reply.is_err(), refused, "{command} of {count}");
         }
     }
+    let many = format!("RL.CHECK{}", " 1".repeat(1000));
     for command in [
+        many.as_str(),
         "RL.MCHECK a 1 1 1 b",
         "RL.CHECKALL a 1 1 1 b 1 1",
         "RL.TAKE a 1 1",

@@ -26,7 +26,13 @@ fn fill(server: &RedisServer) {
             eval.arg(Command::Check.script()).arg(1).arg(&["lua", "100", "0.01", cost]);
             eval.exec(&mut server.connect()).unwrap();
         }
+        server.run::<Value>(&format!("RL.TAKE {key} 100 100/h 2"));
+        server.run::<Value>(&format!("RL.CHARGE {key} 100 100/h 30"));
+        server.run::<Value>(&format!("RL.REFUND {key} 100 100/h 4"));
     }
+    server.run::<Value>("RL.MCHECK a 100 100/h 0.25 gone 5 1/h 1");
+    server.run::<Value>("RL.CHECKALL b 1000 100/h 7 c 1000 100/h 8");
+    server.run::<Value>("RL.RESET gone");
 }
 
 fn survives_a_restart(persistence: Persistence) {

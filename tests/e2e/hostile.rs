@@ -1,9 +1,11 @@
 //! What nobody should send or store, and what happens: nothing.
 
+use std::time::Duration;
+
 use redis::{Connection, Value};
 use rl_bucket::Bucket;
 use rl_server::store::redis::Command;
-use rl_tests::{RedisServer, Setup};
+use rl_tests::{RedisServer, Setup, eventually};
 
 /// All that fail on a key that is no bucket.
 const COMMANDS: [Command; 6] = [
@@ -176,6 +178,31 @@ fn a_bucket_survives_being_moved_about() {
     assert!((other.expires_at("m") - expires).abs() <= 1000);
     other.run::<Value>(&format!("MIGRATE 127.0.0.1 {} m 0 10000", server.port()));
     assert_eq!(server.run::<[i64; 5]>("RL.PEEK m 100 1/d")[..3], [1, 100, 70]);
+}
+
+#[test]
+fn a_server_that_is_loading_says_so() {
+    let server = Setup::with_module().start();
+    for i in 0..300 {
+        server.run::<Value>(&format!("RL.CHECK k{i} 100 1/d 30"));
+    }
+    server.run::<()>("CONFIG SET key-load-delay 5000"); // microseconds a key
+    server.run::<()>("CONFIG SET loading-process-events-interval-bytes 1024");
+    std::thread::scope(|scope| {
+        scope.spawn(|| server.run::<()>("DEBUG RELOAD"));
+        let mut connection = server.connect();
+        eventually("checks are refused while it loads", Duration::from_secs(20), || {
+            match ask(&mut connection, Command::Check, "k0") {
+                Ok(_) => false,
+                Err(error) => {
+                    assert_eq!(error.code(), Some("LOADING"), "{error}");
+                    true
+                }
+            }
+        });
+    });
+    let answer = ask(&mut server.connect(), Command::Peek, "k299").expect("a bucket");
+    assert_eq!(answer[..3], [1, 100, 70]);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! | `hostile` | odd values, odd payloads, full memory: the server lives and nothing foreign is touched |
 //! | `clock` | a clock that steps, swings, and starts at the ends of time |
 //! | `conformance` | one trace, equal answers and bit-equal states: bucket, in-process store, Lua, module |
+//! | `access` | the front's typed access to the family, on every store |
 //! | `atomicity` | many callers at once get exactly what is in the bucket, directly and through fronts |
 //! | `durability` | restarts and replicas hold what the primary held; a denial writes nothing |
 //! | `endurance` | a million calls on each path leave memory flat and nothing behind |
@@ -15,6 +16,7 @@
 //! | `engines` | the front over Redis: with the module, without it, and when Redis changes or goes |
 //! | `lifecycle` | starting, readiness, draining |
 
+mod access;
 mod atomicity;
 mod clock;
 mod commands;
