@@ -54,6 +54,15 @@ local function outcome(capacity, rate, tokens, cost)
   return 0, wait_ms(rate, cost - tokens)
 end
 
+-- A check: 1 or 0, retry_after_ms, and what it leaves of `tokens`.
+local function check(capacity, rate, tokens, cost)
+  local allowed, retry_after = outcome(capacity, rate, tokens, cost)
+  if allowed == 1 then
+    tokens = tokens - cost
+  end
+  return allowed, retry_after, tokens
+end
+
 -- The five integers of an answer, appended to `reply`.
 local function answer(reply, allowed, retry_after, capacity, rate, left)
   local n = #reply

@@ -1,6 +1,10 @@
 -- Takes from every bucket, or from none. Replies allowed, the index (from 0) of the first bucket that
 -- denied or -1, then five integers for each.
 
+if #KEYS > 1024 then
+  return redis.error_reply('ERR at most 1024 checks in one call')
+end
+
 -- First decide, changing nothing. A key that was named before is seen as that check would leave it.
 local plans, pending, denied = {}, {}, -1
 for i, key in ipairs(KEYS) do
@@ -16,11 +20,8 @@ for i, key in ipairs(KEYS) do
     end
   end
   local tokens = level(capacity, rate, was, ts)
-  local allowed, retry_after = outcome(capacity, rate, tokens, amount)
-  local left = tokens
-  if allowed == 1 then
-    left = tokens - amount
-  elseif denied < 0 then
+  local allowed, retry_after, left = check(capacity, rate, tokens, amount)
+  if allowed == 0 and denied < 0 then
     denied = i - 1
   end
   local new, new_expires = moved(capacity, rate, was, ts, expires, tokens, left)

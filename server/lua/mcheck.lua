@@ -1,6 +1,9 @@
 -- Independent checks, each answered by five integers. A key that holds something else answers -1 and four
 -- zeros, and spoils no other check.
 
+if #KEYS > 1024 then
+  return redis.error_reply('ERR at most 1024 checks in one call')
+end
 local reply = {}
 for i, key in ipairs(KEYS) do
   local at = 3 * i
@@ -14,11 +17,7 @@ for i, key in ipairs(KEYS) do
     end
   else
     local tokens = level(capacity, rate, was, ts)
-    local allowed, retry_after = outcome(capacity, rate, tokens, amount)
-    local left = tokens
-    if allowed == 1 then
-      left = tokens - amount
-    end
+    local allowed, retry_after, left = check(capacity, rate, tokens, amount)
     store(key, moved(capacity, rate, was, ts, expires, tokens, left))
     answer(reply, allowed, retry_after, capacity, rate, left)
   end

@@ -1,5 +1,8 @@
 //! Restarts and replicas hold what the primary held, and a denial writes nothing.
 
+use std::cell::RefCell;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use redis::Value;
@@ -176,13 +179,79 @@ fn commands(file: &[u8]) -> Vec<Vec<String>> {
     commands
 }
 
+/// What the server sends to its replicas, read as one of them would.
+struct Stream {
+    socket: BufReader<TcpStream>,
+}
+
+impl Stream {
+    /// Follows from now on.
+    fn of(server: &RedisServer) -> Self {
+        let mut socket = TcpStream::connect(("127.0.0.1", server.port())).expect("a connection");
+        socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a time limit");
+        socket.write_all(b"SYNC\r\n").expect("to send");
+        let mut socket = BufReader::new(socket);
+        // Line feeds while it makes a snapshot, then the snapshot with its length, then the stream.
+        let mut line = String::new();
+        while !line.starts_with('$') {
+            line.clear();
+            socket.read_line(&mut line).expect("a snapshot");
+        }
+        let length: usize = line[1..].trim_end().parse().expect("a length");
+        socket.read_exact(&mut vec![0; length]).expect("the snapshot");
+        Self { socket }
+    }
+
+    /// Every command up to now, but for pings and the choice of a database.
+    fn until_mark(&mut self, server: &RedisServer) -> Vec<Vec<String>> {
+        server.run::<()>("SET mark x");
+        let mut commands = Vec::new();
+        loop {
+            let words = self.command();
+            if words == ["SET", "mark", "x"] {
+                return commands;
+            }
+            if !["PING", "SELECT"].contains(&words[0].to_uppercase().as_str()) {
+                commands.push(words);
+            }
+        }
+    }
+
+    fn command(&mut self) -> Vec<String> {
+        let count = self.number('*');
+        (0..count).map(|_| self.word()).collect()
+    }
+
+    fn word(&mut self) -> String {
+        let mut bytes = vec![0; self.number('$') + 2];
+        self.socket.read_exact(&mut bytes).expect("a word");
+        bytes.truncate(bytes.len() - 2);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn number(&mut self, kind: char) -> usize {
+        let mut line = String::new();
+        self.socket.read_line(&mut line).expect("the stream");
+        let digits = line.strip_prefix(kind).expect("the stream's own form");
+        digits.trim_end().parse().expect("a number")
+    }
+}
+
 #[test]
 fn effects_are_absolute_and_one_for_each_change() {
-    let server = Setup::with_module().keeping(Persistence::AofWithoutPreamble).start();
+    let server = Setup::with_module()
+        .keeping(Persistence::AofWithoutPreamble)
+        .option(&["repl-diskless-sync", "no"])
+        .start();
+    let stream = RefCell::new(Stream::of(&server));
+    // What a call sends to replicas, and that the append-only file says the same.
     let effects = |run: &dyn Fn()| -> Vec<Vec<String>> {
         let before = commands(&server.append_only_file()).len();
         run();
-        commands(&server.append_only_file()).split_off(before)
+        let written = commands(&server.append_only_file()).split_off(before);
+        let sent = stream.borrow_mut().until_mark(&server);
+        assert_eq!(sent, written);
+        sent
     };
     for (call, expected) in [
         ("RL.CHECK k 10 1/d 4", "SET"),
@@ -232,4 +301,20 @@ fn effects_are_absolute_and_one_for_each_change() {
     assert_eq!(sets, 3, "{effects:?}");
     let own = effects.iter().any(|words| words[0].to_uppercase().starts_with("RL."));
     assert!(!own, "{effects:?}");
+}
+
+#[test]
+fn a_crash_in_mid_rewrite_loses_nothing_that_was_written() {
+    for persistence in [Persistence::Aof, Persistence::AofWithoutPreamble] {
+        let mut server = Setup::with_module().keeping(persistence).start();
+        fill(&server);
+        for round in 0..3 {
+            server.run::<Value>(&format!("RL.CHECK round{round} 100 100/h 5"));
+            let before = contents(&server);
+            server.run::<Value>(if round == 1 { "BGSAVE" } else { "BGREWRITEAOF" });
+            server.kill();
+            server.start_again();
+            assert_eq!(contents(&server), before, "{persistence:?}, round {round}");
+        }
+    }
 }

@@ -61,6 +61,83 @@ fn withstands(connection: &mut Connection, value: &[u8]) {
 }
 
 #[test]
+fn odd_numbers_in_every_place_of_every_command() {
+    let server = Setup::with_module().start();
+    let mut connection = server.connect();
+    let digits = "9".repeat(10_000);
+    let never = [
+        "",
+        " ",
+        "-1",
+        "-0",
+        "+5",
+        " 5",
+        "5 ",
+        "5\t",
+        "5\n",
+        "5\0",
+        ".5",
+        "5.",
+        "1.2.3",
+        "1e3",
+        "1E3",
+        "1e-400",
+        "1e400",
+        "0x10",
+        "0b1",
+        "1_0",
+        "1,0",
+        "nan",
+        "NaN",
+        "inf",
+        "-inf",
+        "Infinity",
+        "null",
+        "1000000001",
+        "2147483648",
+        "4294967296",
+        "9007199254740993",
+        "9223372036854775807",
+        "18446744073709551615",
+        "12345678901",
+        "1.0000000001",
+        "\u{0665}",
+        "\u{ff15}",
+        "\u{100}",
+        "\u{10a}",
+        "\r\n$1\r\n",
+        digits.as_str(),
+    ];
+    let single = ["RL.CHECK", "RL.PEEK", "RL.TAKE", "RL.REFUND", "RL.CHARGE"];
+    for command in single.into_iter().chain(["RL.MCHECK", "RL.CHECKALL"]) {
+        for (place, name, more) in [
+            (1, "capacity", &["0", "0.0", "05.", "1/s"][..]),
+            (
+                2,
+                "rate",
+                &["0", "0.0000009", "1/", "1/w", "1/0s", "1/ms", "/s", "1//s", "1/1.5s", "1/-1s"],
+            ),
+            (3, "cost", &["1/s", "5/m"]),
+        ] {
+            for odd in never.iter().chain(more) {
+                let mut words = ["k", "10", "1/d", "1"];
+                words[place] = odd;
+                // In a call of several, the odd one comes last: nothing before it may be taken.
+                let first: &[&str] =
+                    if single.contains(&command) { &[] } else { &["j", "10", "1/d", "1"] };
+                let mut call = redis::cmd(command);
+                let refusal = call.arg(first).arg(&words).query::<Value>(&mut connection);
+                let refusal = refusal.expect_err(&format!("{command} with the {name} {odd:?}"));
+                let text = refusal.detail().unwrap_or_default();
+                assert!(text.starts_with(&format!("{name} must be ")), "{command} {odd:?}: {text}");
+            }
+        }
+    }
+    assert_eq!(server.run::<i64>("DBSIZE"), 0);
+    assert_eq!(server.run::<String>("PING"), "PONG");
+}
+
+#[test]
 fn a_bucket_cut_short_at_every_length() {
     let server = Setup::with_module().start();
     let good = bucket(&server);

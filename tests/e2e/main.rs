@@ -3,6 +3,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `commands` | the contract of the `RL.*` commands: replies, every error text, arity, expiry, `COMMAND` |
+//! | `context` | other protocols, clusters, databases, paused clients, a bug |
 //! | `describe` | what the commands say of themselves: flags, keys, docs, permissions, counts, events |
 //! | `hostile` | odd values, odd payloads, full memory: the server lives and nothing foreign is touched |
 //! | `clock` | a clock that steps, swings, and starts at the ends of time |
@@ -21,6 +22,7 @@ mod atomicity;
 mod clock;
 mod commands;
 mod conformance;
+mod context;
 mod describe;
 mod docs;
 mod durability;

@@ -19,17 +19,25 @@ fn release() -> &'static Path {
 
 fn built(name: &str) -> PathBuf {
     let path = release().join(name);
-    assert!(
-        path.exists(),
-        "{} is missing: run scripts/test, or `cargo build --release` first",
-        path.display()
-    );
+    assert_built(&path);
     path
+}
+
+fn assert_built(path: &Path) {
+    assert!(path.exists(), "{} is missing: run scripts/test", path.display());
 }
 
 /// `librl.so`.
 pub fn module_path() -> PathBuf {
     built("librl.so")
+}
+
+/// `librl.so` with `RL.PANIC`, which scripts/test builds apart.
+pub fn panicking_module_path() -> PathBuf {
+    let target = release().parent().expect("the target folder");
+    let path = target.join("panic/release/librl.so");
+    assert_built(&path);
+    path
 }
 
 /// `rl-server`.

@@ -10,7 +10,7 @@ mod front;
 mod process;
 mod redis_server;
 
-pub use artefacts::module_path;
+pub use artefacts::{module_path, panicking_module_path};
 pub use clock::Clock;
 pub use flavour::Flavour;
 pub use front::{Answer, Front};

@@ -1,6 +1,7 @@
 //! A Redis server of one's own.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use redis::{Connection, FromRedisValue, RedisResult, Value};
 use tempfile::TempDir;
 
 use crate::process::{Process, eventually, free_port};
-use crate::{Clock, Flavour, artefacts, module_path};
+use crate::{Clock, Flavour, artefacts, module_path, panicking_module_path};
 
 /// What a server keeps on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub enum Persistence {
 
 /// How to start a server.
 pub struct Setup {
-    module: bool,
+    module: Option<PathBuf>,
     clock: bool,
     persistence: Persistence,
     options: Vec<String>,
@@ -45,12 +46,17 @@ pub struct RedisServer {
 impl Setup {
     /// A plain server: no module, nothing on disk.
     pub fn plain() -> Self {
-        Self { module: false, clock: false, persistence: Persistence::Off, options: Vec::new() }
+        Self { module: None, clock: false, persistence: Persistence::Off, options: Vec::new() }
     }
 
     /// A server with the module loaded.
     pub fn with_module() -> Self {
-        Self { module: true, ..Self::plain() }
+        Self { module: Some(module_path()), ..Self::plain() }
+    }
+
+    /// A server with the module that has `RL.PANIC`.
+    pub fn with_panicking_module() -> Self {
+        Self { module: Some(panicking_module_path()), ..Self::plain() }
     }
 
     /// Gives it a clock that the test moves.
@@ -121,8 +127,8 @@ impl Setup {
                 command.args(["--aof-use-rdb-preamble", "no"]);
             }
         }
-        if self.module {
-            command.arg("--loadmodule").arg(module_path());
+        if let Some(module) = &self.module {
+            command.arg("--loadmodule").arg(module);
         }
         if let Some(clock) = clock {
             // Valkey reads the wall clock only at each tick of its own, and counts on in between.
@@ -254,13 +260,13 @@ impl RedisServer {
 
     /// Starts it again without the module.
     pub fn start_again_plain(&mut self) {
-        self.setup.module = false;
+        self.setup.module = None;
         self.start_again();
     }
 
     /// Starts it again with the module.
     pub fn start_again_with_module(&mut self) {
-        self.setup.module = true;
+        self.setup.module = Some(module_path());
         self.start_again();
     }
 

@@ -2,6 +2,8 @@
 
 mod amount;
 mod check;
+#[cfg(feature = "panic-command")]
+mod panic;
 mod reset;
 mod several;
 
@@ -9,6 +11,8 @@ use crate::redis::{RegisterError, Registrar};
 
 /// Registers every command.
 pub(crate) fn register(registrar: &Registrar) -> Result<(), RegisterError> {
+    #[cfg(feature = "panic-command")]
+    registrar.add::<panic::Panic>()?;
     registrar.add::<check::Check>()?;
     registrar.add::<check::Peek>()?;
     registrar.add::<several::MCheck>()?;

@@ -56,7 +56,7 @@ impl Command for MCheck {
     fn run(call: &Call<'_>) -> Result<(), Error> {
         let questions = Question::several(call)?;
         let now = call.now();
-        call.reply_array(questions.len().saturating_mul(5));
+        let mut answers = Vec::with_capacity(questions.len());
         for question in questions {
             let step = Key::open_to_write(call, question.key).and_then(|key| {
                 let stored = key.bucket()?;
@@ -66,7 +66,7 @@ impl Command for MCheck {
                     None => Ok(step),
                 }
             });
-            let integers = match step {
+            answers.push(match step {
                 Ok(step) => {
                     stats::count(&step.decision);
                     step.decision.to_wire()
@@ -75,9 +75,11 @@ impl Command for MCheck {
                     stats::count_error(error);
                     NOT_A_BUCKET
                 }
-            };
-            integers.into_iter().for_each(|n| call.reply_integer(n));
+            });
         }
+        // Not before all is done: whatever happened half-way would be heard inside an array.
+        call.reply_array(answers.len().saturating_mul(5));
+        answers.into_iter().flatten().for_each(|n| call.reply_integer(n));
         Ok(())
     }
 }

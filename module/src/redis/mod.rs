@@ -7,14 +7,16 @@
 
 mod call;
 mod clock;
+mod describe;
 mod info;
 mod key;
 mod load;
 mod register;
 
 pub(crate) use call::{Arg, Call};
+pub(crate) use describe::{Access, Argument, Command, Description, Keys};
 pub(crate) use key::Key;
-pub(crate) use register::{Access, Argument, Command, Description, Keys, RegisterError, Registrar};
+pub(crate) use register::{RegisterError, Registrar};
 
 /// Calls a function of the module API by name.
 ///

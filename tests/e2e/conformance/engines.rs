@@ -1,0 +1,93 @@
+//! The engines: how each is asked, and what it then holds.
+
+use redis::{Connection, Value};
+use rl_bucket::{Cost, Decision, Limit, Micros};
+use rl_server::store::memory::MemoryStore;
+use rl_server::store::redis::Command;
+use rl_server::store::{AllOrNothing, Request};
+use rl_tests::expires_at;
+
+use super::model::Outcome;
+use super::trace::{KEYS, Question, Step};
+
+fn outcome(connection: &mut Connection, prefix: &str, answer: Value) -> Outcome {
+    let answer = match answer {
+        Value::Int(one) => vec![one],
+        many => redis::from_redis_value(many).expect("integers"),
+    };
+    let mut state = |key: usize| {
+        let key = format!("{prefix}{key}");
+        let value: Option<Vec<u8>> = redis::cmd("GET").arg(&key).query(connection).expect("GET");
+        let bytes = value?.try_into().expect("the length of a bucket");
+        Some((bytes, expires_at(connection, &key)))
+    };
+    Outcome { answer, states: (0..KEYS).map(&mut state).collect() }
+}
+
+pub(super) fn ask_module(connection: &mut Connection, prefix: &str, step: &Step) -> Outcome {
+    let mut command = redis::cmd(step.command.name());
+    for Question { key, capacity, rate, amount } in &step.questions {
+        command.arg(format!("{prefix}{key}"));
+        if step.command != Command::Reset {
+            command.arg(capacity).arg(rate).arg(amount);
+        }
+    }
+    let answer = command.query(connection).expect("an answer of the module");
+    outcome(connection, prefix, answer)
+}
+
+pub(super) fn ask_lua(connection: &mut Connection, prefix: &str, step: &Step) -> Outcome {
+    let mut command = redis::cmd("EVAL");
+    command.arg(step.command.script()).arg(step.questions.len());
+    for question in &step.questions {
+        command.arg(format!("{prefix}{}", question.key));
+    }
+    if step.command != Command::Reset {
+        for Question { capacity, rate, amount, .. } in &step.questions {
+            let rate = Limit::parse(capacity, rate).expect("a limit").rate().per_second();
+            command.arg(capacity).arg(rate.to_string()).arg(amount);
+        }
+    }
+    let answer = command.query(connection).expect("an answer of the script");
+    outcome(connection, prefix, answer)
+}
+
+pub(super) fn ask_memory(store: &MemoryStore, step: &Step) -> Outcome {
+    let now = Micros::new(step.now);
+    let keys: Vec<Vec<u8>> = step.questions.iter().map(|q| vec![q.key as u8]).collect();
+    let requests = step.questions.iter().zip(&keys).map(|(question, key)| Request {
+        key,
+        limit: Limit::parse(&question.capacity, &question.rate).expect("a limit"),
+        amount: Cost::parse(question.amount.as_bytes()).expect("an amount"),
+    });
+    let requests: Vec<_> = requests.collect();
+    let Request { key, limit, amount } = requests[0];
+    let one = |decision: Decision| decision.to_wire().to_vec();
+    let answer = match step.command {
+        Command::Check => one(store.check(key, &limit, amount, now)),
+        Command::Peek => one(store.peek(key, &limit, amount, now)),
+        Command::Refund => one(store.refund(key, &limit, amount, now)),
+        Command::Charge => one(store.charge(key, &limit, amount, now)),
+        Command::Take => {
+            let (granted, decision) = store.take(key, &limit, amount, now);
+            [vec![granted as i64], one(decision)].concat()
+        }
+        Command::MCheck => store.check_each(&requests, now).into_iter().flat_map(one).collect(),
+        Command::CheckAll => {
+            let AllOrNothing { denied, decisions } = store.check_all(&requests, now);
+            let head = [i64::from(denied.is_none()), denied.map_or(-1, |index| index as i64)];
+            head.into_iter().chain(decisions.into_iter().flat_map(one)).collect()
+        }
+        Command::Reset => {
+            let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+            vec![store.reset(&keys, now) as i64]
+        }
+    };
+    // It forgets a full bucket when somebody meets it, as Redis does when it is asked for the state.
+    let states = (0..KEYS).map(|key| {
+        store.peek(&[key as u8], &limit, Cost::ZERO, now);
+        store.state(&[key as u8])
+    });
+    let states = states.map(|bucket| bucket.map(|b| (b.encode(), b.expires_at_ms())));
+    Outcome { answer, states: states.collect() }
+}

@@ -1,0 +1,119 @@
+//! The trace: the same steps from the same seed, anywhere.
+
+use rl_server::store::redis::Command;
+
+pub(super) const START: u64 = 1_700_000_000_000_000;
+pub(super) const STEPS: usize = 3_000;
+pub(super) const KEYS: usize = 3;
+
+/// One question of one bucket.
+#[derive(Clone, Debug)]
+pub(super) struct Question {
+    pub(super) key: usize,
+    pub(super) capacity: String,
+    pub(super) rate: String,
+    pub(super) amount: String,
+}
+
+/// One command: a question, or several for the commands that take several.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) now: u64,
+    pub(super) command: Command,
+    pub(super) questions: Vec<Question>,
+}
+
+/// A small generator (SplitMix64, Steele et al. 2014): the same trace from the same seed anywhere.
+struct Random(u64);
+
+// === impl Random ===
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+
+    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u64) as usize]
+    }
+
+    fn capacity(&mut self) -> String {
+        match self.below(4) {
+            0 => self.one_of(&["1", "0.5", "1000000000", "2.000000001"]).to_owned(),
+            1 => format!("{}.{:09}", self.below(100), 1 + self.below(999_999_999)),
+            _ => (1 + self.below(200)).to_string(),
+        }
+    }
+
+    fn rate(&mut self) -> String {
+        let unit = self.one_of(&["s", "m"]);
+        match self.below(4) {
+            0 => self.one_of(&["1000000000", "0.000001", "1/d", "100/m", "7/11s"]).to_owned(),
+            1 => format!("{}/{}{unit}", 1 + self.below(99), 1 + self.below(20)),
+            2 => format!("0.{:09}", 1000 + self.below(999_990_000)),
+            _ => (1 + self.below(300)).to_string(),
+        }
+    }
+
+    fn amount(&mut self, capacity: &str) -> String {
+        let held: f64 = capacity.parse().expect("a number");
+        match self.below(8) {
+            0 => "0".to_owned(),
+            1 => format!("{:.9}", held * self.below(1000) as f64 / 1000.0),
+            2 => capacity.to_owned(),
+            3 => format!("{:.3}", (held * 1.5).min(1e9)),
+            _ => "1".to_owned(),
+        }
+    }
+}
+
+/// A trace over a few buckets, whose limits stay for a while and then change, and whose time mostly
+/// creeps, sometimes leaps, and now and then goes back.
+pub(super) fn trace(seed: u64) -> Vec<Step> {
+    use Command::{Charge, Check, CheckAll, MCheck, Peek, Refund, Reset, Take};
+
+    let mut random = Random(seed);
+    let mut now = START;
+    let mut limits: Vec<_> = (0..KEYS).map(|_| (random.capacity(), random.rate())).collect();
+    let mut steps = Vec::new();
+    for _ in 0..STEPS {
+        if random.below(6) == 0 {
+            let key = random.below(KEYS as u64) as usize;
+            limits[key] = (random.capacity(), random.rate());
+        }
+        now = match random.below(40) {
+            0 => now + random.below(10 * 86_400_000_000),
+            1 => now - random.below(5_000_000).min(now - START),
+            2 => now,
+            _ => now + random.below(600_000),
+        };
+        let command = match random.below(60) {
+            0 => Reset,
+            _ => random.one_of(&[
+                Check, Check, Check, Check, Peek, Take, Take, Refund, Charge, MCheck, CheckAll,
+                CheckAll,
+            ]),
+        };
+        let several = matches!(command, MCheck | CheckAll | Reset);
+        let count = if several { 1 + random.below(4) } else { 1 };
+        let questions = (0..count)
+            .map(|_| {
+                // Keys may repeat: the later question must see what the earlier one left.
+                let key = random.below(KEYS as u64) as usize;
+                let (capacity, rate) = limits[key].clone();
+                let amount = random.amount(&capacity);
+                Question { key, capacity, rate, amount }
+            })
+            .collect();
+        steps.push(Step { now, command, questions });
+    }
+    steps
+}
