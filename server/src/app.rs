@@ -1,15 +1,27 @@
 //! The server as a whole: its workers, and how it ends.
 
-use std::{io, net::TcpListener, sync::Arc, time::Duration};
+use std::{io, net::TcpListener, path::Path, sync::Arc, time::Duration};
 
-use actix_web::{App, HttpServer, dev::Service, http::ConnectionType, web::Data};
+use actix_web::{
+    App, HttpServer,
+    dev::Server,
+    middleware::from_fn,
+    rt,
+    web::{self, Data, ServiceConfig},
+};
 use log::info;
 use tokio::{pin, select, time::sleep};
 
 use crate::{
-    api,
-    limiter::Limiter,
-    settings::{Settings, StoreAddress},
+    access::Tokens,
+    api::{self, Access, Observer},
+    denials::Denials,
+    limiter::{Limiter, Shared},
+    metrics::Metrics,
+    offenders::Offenders,
+    policy::Policies,
+    reload::{Change, Live, Source},
+    settings::{PolicySource, Settings, StoreAddress},
     status::Status,
     store::{Store, memory::MemoryStore, redis::Link},
 };
@@ -23,78 +35,198 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// And then how long requests in flight may take. With the farewell, less than the 8 s promised.
 const SHUTDOWN_SECONDS: u64 = 7;
 
-/// Serves on `listener` until `shutdown` resolves, then drains: within 8 seconds.
+/// Serves on `listener`, and for operators on `admin` if there is one, until `shutdown` resolves; then
+/// drains, within 8 seconds.
 ///
-/// Needs a Tokio or actix runtime. It fails if the workers cannot be started; a store that is away
-/// is no error.
+/// Needs a Tokio or actix runtime. It fails if a file of the settings is bad or the workers cannot be
+/// started; a store that is away is no error.
 pub async fn run(
     listener: TcpListener,
+    admin: Option<TcpListener>,
     settings: Settings,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    listener.set_nonblocking(true)?;
-    let status = Data::new(match settings.store {
-        StoreAddress::Memory => Status::memory(),
-        StoreAddress::Redis(_) => Status::redis(settings.workers),
-    });
-    let memory = Arc::new(MemoryStore::new());
+    let state = State::new(&settings)?;
     info!("store: {}, workers: {}", settings.store, settings.workers);
-
     let workers = settings.workers;
-    let shared = status.clone();
-    let server = HttpServer::new(move || {
-        let status = shared.clone();
-        App::new()
-            .app_data(shared.clone())
-            .app_data(Data::new(limiter(&settings, &memory, &shared)))
-            .wrap_fn(move |request, service| {
-                let status = status.clone();
-                let response = service.call(request);
-                async move {
-                    let mut response = response.await?;
-                    if status.is_draining() {
-                        let head = response.response_mut().head_mut();
-                        head.set_connection_type(ConnectionType::Close);
-                    }
-                    Ok(response)
-                }
+    let has_admin = admin.is_some();
+    let servers = {
+        let (state, inner) = (state.clone(), state.clone());
+        let main = serve(listener, workers, move |config| {
+            inner.provide(config);
+            config.app_data(Data::new(inner.limiter(&settings)));
+            if !has_admin {
+                api::admin_routes(config);
+            }
+            api::routes(config);
+        })?;
+        let admin = admin.map(|listener| {
+            serve(listener, 1, move |config| {
+                state.provide(config);
+                api::admin_routes(config);
+                api::health_routes(config);
+                config.default_service(web::to(api::nothing));
             })
-            .configure(api::routes)
+        });
+        (main, admin.transpose()?)
+    };
+    let status = &state.status;
+
+    let (main, admin) = servers;
+    let handles = (main.handle(), admin.as_ref().map(Server::handle));
+    // Spawned: it is polled whatever this task waits for.
+    let mut admin = admin.map(rt::spawn);
+    pin!(main);
+    select! {
+        ended = &mut main => return ended,
+        () = shutdown => status.drain(),
+    }
+    select! {
+        ended = &mut main => return ended,
+        () = sleep(FAREWELL) => {}
+    }
+    let (ended, ()) = tokio::join!(main, handles.0.stop(true));
+    // Last, so that a final scrape sees everything.
+    if let (Some(handle), Some(admin)) = (handles.1, &mut admin) {
+        handle.stop(false).await;
+        let _ = admin.await;
+    }
+    ended
+}
+
+/// What the workers share.
+#[derive(Clone)]
+struct State {
+    status: Arc<Status>,
+    metrics: Arc<Metrics>,
+    observer: Arc<Observer>,
+    access: Arc<Access>,
+    shared: Arc<Shared>,
+}
+
+// === impl State ===
+
+impl State {
+    /// Reads the files that the settings name, and from now on when they change.
+    fn new(settings: &Settings) -> io::Result<Self> {
+        let metrics = Arc::new(Metrics::new());
+        let policies = policies(&settings.policies, &metrics).map_err(io::Error::other)?;
+        let tokens = settings.tokens.as_deref().map(|path| tokens(path, &metrics)).transpose();
+        let status = Arc::new(match settings.store {
+            StoreAddress::Memory => Status::memory(),
+            StoreAddress::Redis(_) => Status::redis(settings.workers),
+        });
+        let shared = Shared {
+            local: Arc::new(MemoryStore::new()),
+            policies,
+            denials: Denials::new(),
+            offenders: Arc::new(Offenders::new()),
+            metrics: metrics.clone(),
+        };
+        Ok(Self {
+            observer: Arc::new(Observer::new(metrics.clone(), status.clone())),
+            access: Arc::new(tokens.map_err(io::Error::other)?),
+            shared: Arc::new(shared),
+            metrics,
+            status,
+        })
+    }
+
+    /// Gives handlers what they ask for.
+    fn provide(&self, config: &mut ServiceConfig) {
+        config
+            .app_data(Data::from(self.status.clone()))
+            .app_data(Data::from(self.metrics.clone()))
+            .app_data(Data::from(self.observer.clone()))
+            .app_data(Data::from(self.access.clone()))
+            .app_data(Data::from(self.shared.policies.clone()))
+            .app_data(Data::from(self.shared.offenders.clone()));
+    }
+
+    /// The limiter of one worker; it is called on the worker's own thread.
+    fn limiter(&self, settings: &Settings) -> Limiter {
+        let store = match &settings.store {
+            StoreAddress::Memory => Store::Memory(self.shared.local.clone()),
+            StoreAddress::Redis(client) => Store::Redis(Link::start(
+                client.clone(),
+                settings.engine,
+                settings.deadline,
+                self.status.clone(),
+            )),
+        };
+        Limiter::new(store, self.shared.clone())
+    }
+}
+
+/// The policies in force.
+fn policies(source: &PolicySource, metrics: &Arc<Metrics>) -> Result<Arc<Live<Policies>>, String> {
+    let report = {
+        let metrics = metrics.clone();
+        move |policies: &Policies| metrics.keep_policies(policies.names())
+    };
+    match source {
+        PolicySource::Flags(limit) => {
+            let policies = Policies::without_file(*limit, metrics);
+            metrics.loaded("policies", 1, policies.hash(), None);
+            Ok(Arc::new(Live::new(policies)))
+        }
+        PolicySource::File(path) => {
+            let read = metrics.clone();
+            let read =
+                move |file: &[u8]| Policies::read(file, &read).map_err(|error| error.to_string());
+            follow("policies", path, metrics, read, Policies::hash, report)
+        }
+    }
+}
+
+/// The tokens in force.
+fn tokens(path: &Path, metrics: &Arc<Metrics>) -> Result<Arc<Live<Tokens>>, String> {
+    follow("tokens", path, metrics, Tokens::read, Tokens::hash, |_| {})
+}
+
+/// Reads a file, and from now on when it changes; tells the metrics, and `loaded` what is in force.
+fn follow<T: Send + Sync + 'static>(
+    what: &'static str,
+    path: &Path,
+    metrics: &Arc<Metrics>,
+    read: impl Fn(&[u8]) -> Result<T, String> + Send + 'static,
+    hash: fn(&T) -> &str,
+    loaded: impl Fn(&T) + 'static,
+) -> Result<Arc<Live<T>>, String> {
+    let source = Source::open(path, read)?;
+    let live = source.live();
+    let mut before = hash(&live.get()).to_owned();
+    metrics.loaded(what, live.generation(), &before, None);
+    let (metrics, seen) = (metrics.clone(), live.clone());
+    rt::spawn(source.follow(what, move |change| match change {
+        Change::Loaded => {
+            let value = seen.get();
+            metrics.loaded(what, seen.generation(), hash(&value), Some(&before));
+            hash(&value).clone_into(&mut before);
+            loaded(&value);
+        }
+        Change::Refused(_) => metrics.refused(what),
+    }));
+    Ok(live)
+}
+
+/// Starts workers on `listener`, each configured on its own thread.
+fn serve(
+    listener: TcpListener,
+    workers: usize,
+    configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+) -> io::Result<Server> {
+    listener.set_nonblocking(true)?;
+    let server = HttpServer::new(move || {
+        App::new().configure(|config| configure(config)).wrap(from_fn(api::observe))
     })
     .workers(workers)
     .keep_alive(KEEP_ALIVE)
     .tcp_nodelay(true)
     .disable_signals()
     .shutdown_timeout(SHUTDOWN_SECONDS)
-    .listen(listener)?
-    .run();
-
-    let handle = server.handle();
-    pin!(server);
-    select! {
-        ended = &mut server => return ended,
-        () = shutdown => status.drain(),
-    }
-    select! {
-        ended = &mut server => return ended,
-        () = sleep(FAREWELL) => {}
-    }
-    let (ended, ()) = tokio::join!(server, handle.stop(true));
-    ended
-}
-
-/// The limiter of one worker; it is called on the worker's own thread.
-fn limiter(settings: &Settings, memory: &Arc<MemoryStore>, status: &Data<Status>) -> Limiter {
-    let store = match &settings.store {
-        StoreAddress::Memory => Store::Memory(memory.clone()),
-        StoreAddress::Redis(client) => Store::Redis(Link::start(
-            client.clone(),
-            settings.engine,
-            settings.deadline,
-            status.clone().into_inner(),
-        )),
-    };
-    Limiter::new(store, memory.clone(), settings.limit)
+    .listen_auto_h2c(listener)?;
+    Ok(server.run())
 }
 
 #[cfg(test)]
@@ -108,15 +240,19 @@ mod tests {
     };
 
     use super::run;
-    use crate::settings::Settings;
+    use crate::settings::Invocation;
 
     #[actix_web::test]
     async fn serves_then_drains() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let settings = Settings::from_args(["rl-server", "--workers", "1"]).unwrap();
+        let Ok(Invocation::Serve(settings)) =
+            Invocation::from_args(["rl-server", "--workers", "1"])
+        else {
+            panic!("settings");
+        };
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = actix_web::rt::spawn(run(listener, settings, async move {
+        let server = actix_web::rt::spawn(run(listener, None, *settings, async move {
             let _ = stopped.await;
         }));
 

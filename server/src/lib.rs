@@ -7,9 +7,15 @@
 
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod api;
 pub mod app;
+pub mod denials;
 pub mod limiter;
+pub mod metrics;
+pub mod offenders;
+pub mod policy;
+pub mod reload;
 pub mod settings;
 pub mod status;
 pub mod store;

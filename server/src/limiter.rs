@@ -1,19 +1,43 @@
-//! The one question: may this key go on now? It finds the limit, asks the store in time, or decides
+//! The one question: may this key go on now? It finds the limits, asks the store in time, or decides
 //! without it.
 
-use std::sync::Arc;
+mod answer;
 
-use rl_bucket::{Cost, Decision, Limit};
+use std::{sync::Arc, time::Instant};
 
-use crate::store::{self, Ask, Request, Store, memory::MemoryStore};
+use futures_util::future::{join, join_all};
+use rl_bucket::{Cost, Limit};
+
+pub use self::answer::{Answer, Decisions};
+use crate::{
+    denials::Denials,
+    metrics::Metrics,
+    offenders::Offenders,
+    policy::{Limits, OnError, Policies, Policy},
+    reload::Live,
+    store::{self, Ask, Request, Store, Unavailable, memory::MemoryStore},
+};
 
 /// Answers questions on one worker.
 #[derive(Debug)]
 pub struct Limiter {
     store: Store,
-    /// Stands in while the store cannot answer, so that a front without Redis still limits.
-    local: Arc<MemoryStore>,
-    default: Limit,
+    shared: Arc<Shared>,
+}
+
+/// What the limiters of all workers share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Stands in while Redis cannot answer, so that a front without it still limits.
+    pub local: Arc<MemoryStore>,
+    /// The limits.
+    pub policies: Arc<Live<Policies>>,
+    /// Denials that need not be asked again.
+    pub denials: Denials,
+    /// Who is denied most.
+    pub offenders: Arc<Offenders>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// What a caller asks.
@@ -21,111 +45,324 @@ pub struct Limiter {
 pub struct Question<'a> {
     /// Whose bucket, 1 to 1024 bytes.
     pub key: &'a str,
-    /// Under which limit.
-    pub policy: Policy<'a>,
-    /// How many tokens to take.
+    /// Under which limits.
+    pub policy: Choice<'a>,
+    /// How many tokens it is about.
     pub cost: Cost,
 }
 
-/// The limit to apply.
+/// The limits to apply.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Policy<'a> {
-    /// The one configured under this name.
+pub enum Choice<'a> {
+    /// Those configured under this name.
     Named(&'a str),
     /// The one that came with the question.
     Inline(Limit),
 }
 
-/// What the caller is told.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Answer {
-    /// The decision.
-    pub decision: Decision,
-    /// Whether it was made without Redis, so that it holds for this front alone.
-    pub degraded: bool,
+/// Why a question is not decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No policy has the name that was given.
+    UnknownPolicy,
+    /// Limits that come with a question are not taken.
+    InlineOff,
+    /// The policy has several limits, and this works with one.
+    SeveralLimits,
+    /// The store did not do it, for sure.
+    NotDone,
+    /// Whether the store did it is not known.
+    Unknown,
 }
 
-/// No policy has the name that was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownPolicy;
-
-/// The name of the policy that flags configure, and that applies when none is named.
-pub const DEFAULT: &str = "default";
+/// A question with all that its answer depends on.
+struct Case {
+    policy: Arc<Policy>,
+    limits: Limits,
+    /// The names of the buckets, one for each limit.
+    buckets: Box<[Vec<u8>]>,
+    cost: Cost,
+}
 
 // === impl Limiter ===
 
 impl Limiter {
-    /// A limiter over `store` whose policy [`DEFAULT`] is `default`.
-    pub fn new(store: Store, local: Arc<MemoryStore>, default: Limit) -> Self {
-        Self { store, local, default }
+    /// The limiter of one worker.
+    pub fn new(store: Store, shared: Arc<Shared>) -> Self {
+        Self { store, shared }
     }
 
     /// Decides, within the store's deadline.
-    pub async fn check(&self, question: &Question<'_>) -> Result<Answer, UnknownPolicy> {
-        let (name, limit) = match &question.policy {
-            Policy::Named(DEFAULT) => (DEFAULT, &self.default),
-            Policy::Named(_) => return Err(UnknownPolicy),
-            Policy::Inline(limit) => ("inline", limit),
+    pub async fn check(&self, question: &Question<'_>) -> Result<Answer, Refusal> {
+        let case = self.case(question)?;
+        let now = Instant::now();
+        let answer = match self.remembered(&case, now) {
+            Some(decisions) => case.answer(decisions),
+            None => self.ask(&case, now).await,
         };
-        let key = store_key(question.key, name);
-        let request = Request { key: &key, limit: *limit, amount: question.cost };
-        Ok(match self.store.ask(Ask::Check, &request).await {
-            Ok(decision) => Answer { decision, degraded: false },
-            Err(_) => Answer {
-                decision: self.local.check_with(&key, limit, question.cost, store::now),
-                degraded: true,
-            },
-        })
-    }
-}
-
-/// `rl:{key}:policy`: the braces keep all limits of a key in one slot of a cluster. No policy name
-/// holds a brace, so no two (key, policy) share a bucket.
-fn store_key(key: &str, policy: &str) -> Vec<u8> {
-    ["rl:{", key, "}:", policy].concat().into_bytes()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use rl_bucket::{Cost, Limit};
-
-    use super::{DEFAULT, Limiter, Policy, Question, UnknownPolicy, store_key};
-    use crate::store::{Store, memory::MemoryStore};
-
-    fn limiter() -> Limiter {
-        let memory = Arc::new(MemoryStore::new());
-        Limiter::new(Store::Memory(memory.clone()), memory, Limit::parse("2", "1/h").unwrap())
+        self.count(question.key, &answer);
+        Ok(answer)
     }
 
-    #[actix_web::test]
-    async fn each_key_and_policy_has_its_bucket() {
-        let limiter = limiter();
-        let inline = || Policy::Inline(Limit::parse("1", "1/h").unwrap());
-        for (key, policy, remaining) in [
-            ("a", Policy::Named(DEFAULT), 1),
-            ("a", Policy::Named(DEFAULT), 0),
-            ("b", Policy::Named(DEFAULT), 1),
-            ("a", inline(), 0),
-            ("b", inline(), 0),
-        ] {
-            let question = Question { key, policy, cost: Cost::ONE };
-            let answer = limiter.check(&question).await.unwrap();
-            assert!(answer.decision.is_allowed() && !answer.degraded);
-            assert_eq!(answer.decision.remaining, remaining, "{question:?}");
+    /// Decides each question by itself, in their order; at most 1024, within the store's deadline.
+    pub async fn check_each(&self, questions: &[Question<'_>]) -> Vec<Result<Answer, Refusal>> {
+        let now = Instant::now();
+        let cases: Vec<_> = questions.iter().map(|question| self.case(question)).collect();
+        let mut answers: Vec<Option<Answer>> = cases
+            .iter()
+            .map(|case| {
+                let case = case.as_ref().ok()?;
+                Some(case.answer(self.remembered(case, now)?))
+            })
+            .collect();
+        let open: Vec<(usize, &Case)> = cases
+            .iter()
+            .enumerate()
+            .filter_map(|(at, case)| Some((at, case.as_ref().ok()?)))
+            .filter(|(at, _)| answers[*at].is_none())
+            .collect();
+        let (single, several): (Vec<_>, Vec<_>) =
+            open.into_iter().partition(|(_, case)| case.buckets.len() == 1);
+        // Both kinds are sent before either is waited for.
+        let (one, many) = join(
+            self.ask_singles(single.iter().map(|(_, case)| *case), now),
+            join_all(several.iter().map(|(_, case)| self.ask(case, now))),
+        )
+        .await;
+        for ((at, _), answer) in single.iter().zip(one).chain(several.iter().zip(many)) {
+            answers[*at] = Some(answer);
+        }
+        let results = cases.into_iter().zip(answers).zip(questions);
+        results
+            .map(|((case, answer), question)| {
+                // Every case that is good was answered above.
+                let answer = answer.ok_or(case.err().unwrap_or(Refusal::Unknown))?;
+                self.count(question.key, &answer);
+                Ok(answer)
+            })
+            .collect()
+    }
+
+    /// What a check would be answered now, taking nothing.
+    pub async fn peek(&self, question: &Question<'_>) -> Result<Answer, Refusal> {
+        let case = self.case(question)?;
+        match self.each(&case, Ask::Peek).await {
+            Ok(decisions) => Ok(case.answer(decisions)),
+            Err(reason) => Ok(self.without_store(&case, Ask::Peek, reason)),
         }
     }
 
-    #[actix_web::test]
-    async fn unknown_policy() {
-        let question = Question { key: "a", policy: Policy::Named("api"), cost: Cost::ONE };
-        assert_eq!(limiter().check(&question).await, Err(UnknownPolicy));
+    /// Takes as many whole tokens as there are, at most the cost: how many, and the decision.
+    pub async fn take(&self, question: &Question<'_>) -> Result<(u64, Answer), Refusal> {
+        let case = self.case(question)?;
+        let requests = case.requests();
+        let [request] = requests.as_slice() else { return Err(Refusal::SeveralLimits) };
+        match self.timed(self.store.take(request)).await {
+            Ok((granted, decision)) => Ok((granted, case.answer(Decisions::One(decision)))),
+            Err(reason) => {
+                self.shared.metrics.unavailable(reason);
+                case.policy.meters.degraded(case.policy.on_error);
+                let (granted, decision) = match case.policy.on_error {
+                    OnError::Local => self.shared.local.take_with(request, store::now),
+                    OnError::Open => (answer::whole(case.cost), answer::open(&request.limit)),
+                    OnError::Closed => (0, answer::closed(&request.limit)),
+                };
+                Ok((granted, Answer { degraded: true, ..case.answer(Decisions::One(decision)) }))
+            }
+        }
     }
 
-    #[test]
-    fn keys() {
-        assert_eq!(store_key("user:42", DEFAULT), b"rl:{user:42}:default");
-        assert_eq!(store_key("}", "inline"), b"rl:{}}:inline");
+    /// Gives tokens back, up to the capacity of each limit.
+    pub async fn refund(&self, question: &Question<'_>) -> Result<Answer, Refusal> {
+        self.change(question, Ask::Refund).await
+    }
+
+    /// Takes tokens whether they are there or not, down to a debt of one capacity of each limit.
+    pub async fn charge(&self, question: &Question<'_>) -> Result<Answer, Refusal> {
+        self.change(question, Ask::Charge).await
+    }
+
+    /// Fills the buckets of a key: how many were not full.
+    pub async fn reset(&self, question: &Question<'_>) -> Result<u64, Refusal> {
+        let case = self.case(question)?;
+        let buckets: Vec<&[u8]> = case.buckets.iter().map(Vec::as_slice).collect();
+        let reset = self.timed(self.store.reset(&buckets)).await;
+        if let Store::Redis(_) = self.store {
+            self.shared.local.reset_with(&buckets, store::now); // what stood in meanwhile
+        }
+        self.shared.denials.forget(&case.buckets[0]);
+        reset.map_err(|reason| self.not_changed(reason))
+    }
+
+    /// A change to every bucket of a question. Unlike a check, it is not made locally while the store is
+    /// away: the caller is told, and may ask again.
+    async fn change(&self, question: &Question<'_>, ask: Ask) -> Result<Answer, Refusal> {
+        let case = self.case(question)?;
+        let done = self.each(&case, ask).await;
+        // Afterwards: a denial that is met in between is from before.
+        self.shared.denials.forget(&case.buckets[0]);
+        done.map(|decisions| case.answer(decisions)).map_err(|reason| self.not_changed(reason))
+    }
+
+    fn not_changed(&self, reason: Unavailable) -> Refusal {
+        self.shared.metrics.unavailable(reason);
+        match reason {
+            Unavailable::Down => Refusal::NotDone,
+            Unavailable::Late | Unavailable::Failed => Refusal::Unknown,
+        }
+    }
+
+    fn case(&self, question: &Question<'_>) -> Result<Case, Refusal> {
+        let policies = self.shared.policies.get();
+        let (policy, limits) = match question.policy {
+            Choice::Named(name) => {
+                let policy = policies.named(name).ok_or(Refusal::UnknownPolicy)?;
+                (policy, policy.limits(question.key))
+            }
+            Choice::Inline(limit) => {
+                (policies.inline().ok_or(Refusal::InlineOff)?, Limits::inline(limit))
+            }
+        };
+        let buckets = limits.iter().map(|limit| policy.bucket(question.key, limit)).collect();
+        Ok(Case { policy: policy.clone(), limits, buckets, cost: question.cost })
+    }
+
+    /// A denial that is known to stand at `now`. The in-process store is asked sooner than remembered.
+    fn remembered(&self, case: &Case, now: Instant) -> Option<Decisions> {
+        if matches!(self.store, Store::Memory(_)) {
+            return None;
+        }
+        let found = self.shared.denials.find(&case.buckets[0], &case.limits, case.cost, now)?;
+        case.policy.meters.remembered.inc();
+        Some(found.into())
+    }
+
+    /// One check, which was `sent` then.
+    async fn ask(&self, case: &Case, sent: Instant) -> Answer {
+        let requests = case.requests();
+        let asked = match requests.as_slice() {
+            [request] => self.timed(self.store.ask(Ask::Check, request)).await.map(Decisions::One),
+            requests => {
+                let all = self.timed(self.store.check_all(requests)).await;
+                all.map(|all| all.decisions.into_boxed_slice().into())
+            }
+        };
+        self.asked(case, asked, sent)
+    }
+
+    /// Checks of one limit each, in one round trip.
+    async fn ask_singles(&self, cases: impl Iterator<Item = &Case>, sent: Instant) -> Vec<Answer> {
+        let cases: Vec<_> = cases.collect();
+        let requests: Vec<_> = cases.iter().flat_map(|case| case.requests()).collect();
+        let asked = self.timed(self.store.check_each(&requests)).await;
+        let answer = |(at, case): (usize, &&Case)| {
+            let decision = match &asked {
+                Ok(each) => match each.get(at) {
+                    Some(Ok(decision)) => Ok(Decisions::One(*decision)),
+                    _ => Err(Unavailable::Failed), // it is no bucket
+                },
+                Err(reason) => Err(*reason),
+            };
+            self.asked(case, decision, sent)
+        };
+        cases.iter().enumerate().map(answer).collect()
+    }
+
+    fn asked(&self, case: &Case, asked: Result<Decisions, Unavailable>, sent: Instant) -> Answer {
+        let decisions = match asked {
+            Ok(decisions) => decisions,
+            Err(reason) => return self.without_store(case, Ask::Check, reason),
+        };
+        let denied = decisions.iter().any(|decision| !decision.is_allowed());
+        if denied && matches!(self.store, Store::Redis(_)) {
+            let bucket = &case.buckets[0];
+            self.shared.denials.remember(bucket, &case.limits, case.cost, &decisions, sent);
+        }
+        case.answer(decisions)
+    }
+
+    /// The same with every bucket of the case, all at once.
+    async fn each(&self, case: &Case, ask: Ask) -> Result<Decisions, Unavailable> {
+        let requests = case.requests();
+        match requests.as_slice() {
+            [request] => self.timed(self.store.ask(ask, request)).await.map(Decisions::One),
+            requests => {
+                let each = requests.iter().map(|request| self.store.ask(ask, request));
+                let each = self.timed(join_all(each)).await;
+                each.into_iter().collect::<Result<Box<_>, _>>().map(Decisions::Several)
+            }
+        }
+    }
+
+    async fn timed<T>(&self, asking: impl Future<Output = T>) -> T {
+        if matches!(self.store, Store::Memory(_)) {
+            return asking.await;
+        }
+        let timer = self.shared.metrics.store_seconds.start_timer();
+        let answer = asking.await;
+        timer.observe_duration();
+        answer
+    }
+
+    /// What the policy says to do when the store has not decided a check or a peek.
+    fn without_store(&self, case: &Case, ask: Ask, reason: Unavailable) -> Answer {
+        let meters = &case.policy.meters;
+        self.shared.metrics.unavailable(reason);
+        meters.degraded(case.policy.on_error);
+        let limits = case.limits.iter().map(|limit| &limit.limit);
+        let decisions = match (case.policy.on_error, case.requests().as_slice()) {
+            (OnError::Open, _) => limits.map(answer::open).collect(),
+            (OnError::Closed, _) => limits.map(answer::closed).collect(),
+            (OnError::Local, [request]) => {
+                Decisions::One(self.shared.local.ask_with(ask, request, store::now))
+            }
+            (OnError::Local, requests) if ask == Ask::Check => {
+                let all = self.shared.local.check_all_with(requests, store::now);
+                all.decisions.into_boxed_slice().into()
+            }
+            (OnError::Local, requests) => requests
+                .iter()
+                .map(|one| self.shared.local.ask_with(ask, one, store::now))
+                .collect(),
+        };
+        Answer { degraded: true, ..case.answer(decisions) }
+    }
+
+    /// Counts a check.
+    fn count(&self, key: &str, answer: &Answer) {
+        let meters = &answer.policy.meters;
+        let speaking = answer.speaking();
+        let counter = match speaking.outcome {
+            rl_bucket::Outcome::Allowed => &meters.allowed,
+            _ if answer.policy.shadow => &meters.would_deny,
+            rl_bucket::Outcome::NotYet { .. } => &meters.denied,
+            rl_bucket::Outcome::Never => &meters.never,
+        };
+        counter.inc();
+        if !speaking.is_allowed() {
+            self.shared.offenders.denied(answer.policy.name(), key);
+        }
     }
 }
+
+// === impl Case ===
+
+impl Case {
+    /// One for each bucket.
+    fn requests(&self) -> Vec<Request<'_>> {
+        let pairs = self.buckets.iter().zip(self.limits.iter());
+        pairs.map(|(key, limit)| Request { key, limit: limit.limit, amount: self.cost }).collect()
+    }
+
+    fn answer(&self, decisions: impl Into<Decisions>) -> Answer {
+        Answer {
+            policy: self.policy.clone(),
+            limits: self.limits.clone(),
+            decisions: decisions.into(),
+            degraded: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

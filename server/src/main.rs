@@ -4,12 +4,21 @@
 
 use std::{
     env,
+    fmt::Display,
     io::{self, Write},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    path::Path,
     process::ExitCode,
 };
 
-use rl_server::{app, settings::Settings, telemetry};
+use rl_server::{
+    app,
+    metrics::Metrics,
+    policy::Policies,
+    reload,
+    settings::{Invocation, Settings},
+    telemetry,
+};
 use tokio::{
     net::{self, TcpSocket},
     select,
@@ -22,9 +31,11 @@ const BACKLOG: u32 = 1024;
 #[actix_web::main]
 async fn main() -> ExitCode {
     // A usage error prints itself and exits with 2.
-    let settings = Settings::from_args(env::args_os()).unwrap_or_else(|error| error.exit());
-    telemetry::init();
-    match serve(settings).await {
+    let done = match Invocation::from_args(env::args_os()).unwrap_or_else(|error| error.exit()) {
+        Invocation::Serve(settings) => serve(*settings).await,
+        Invocation::CheckConfig(file) => check_config(&file),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "rl-server: {error}");
@@ -33,14 +44,26 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Says on stdout what a policy file defines, or fails with its first mistake.
+fn check_config(file: &Path) -> io::Result<()> {
+    let said = |reason: &dyn Display| io::Error::other(format!("{}: {reason}", file.display()));
+    let content = reload::content(file).map_err(|error| said(&error))?;
+    let policies = Policies::read(&content, &Metrics::new()).map_err(|error| said(&error))?;
+    let (count, hash) = (policies.len(), policies.hash());
+    writeln!(io::stdout(), "{}: good, policies: {count}, hash: {hash}", file.display())
+}
+
 async fn serve(settings: Settings) -> io::Result<()> {
+    telemetry::init(settings.log_format);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let listener = bind(&settings.listen).await.map_err(|error| {
-        io::Error::new(error.kind(), format!("cannot listen on {}: {error}", settings.listen))
-    })?;
-    greet(listener.local_addr()?, &settings);
-    app::run(listener, settings, async move {
+    let listener = bind(&settings.listen).await?;
+    let admin = match &settings.admin_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    greet(&listener, admin.as_ref(), &settings)?;
+    app::run(listener, admin, settings, async move {
         select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -51,14 +74,17 @@ async fn serve(settings: Settings) -> io::Result<()> {
 
 /// Binds the first address of `listen` (`HOST:PORT`) that can be bound.
 async fn bind(listen: &str) -> io::Result<TcpListener> {
+    let said = |error: io::Error| {
+        io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}"))
+    };
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in net::lookup_host(listen).await? {
+    for address in net::lookup_host(listen).await.map_err(said)? {
         match bind_to(address) {
             Ok(listener) => return Ok(listener),
             Err(error) => failure = error,
         }
     }
-    Err(failure)
+    Err(said(failure))
 }
 
 fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
@@ -71,8 +97,9 @@ fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?.into_std()
 }
 
-/// The one line on stdout: where it listens and what to try, with the port that was really bound.
-fn greet(bound: SocketAddr, settings: &Settings) {
+/// A line on stdout for each listener: where it is, with the port that was really bound, and what to try.
+fn greet(main: &TcpListener, admin: Option<&TcpListener>, settings: &Settings) -> io::Result<()> {
+    let bound = main.local_addr()?;
     let mut reach = bound;
     if bound.ip().is_unspecified() {
         reach.set_ip(match bound {
@@ -80,11 +107,16 @@ fn greet(bound: SocketAddr, settings: &Settings) {
             SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         });
     }
+    let mut out = io::stdout().lock();
     // Nobody reading stdout is no reason not to serve.
     let _ = writeln!(
-        io::stdout(),
+        out,
         "rl-server on http://{bound} (store: {}). \
          Try: curl -s http://{reach}/check -d '{{\"key\":\"user:42\"}}'",
         settings.store
     );
+    if let Some(admin) = admin {
+        let _ = writeln!(out, "rl-server for operators on http://{}", admin.local_addr()?);
+    }
+    Ok(())
 }

@@ -96,6 +96,16 @@ impl Status {
         self.links == 0 || self.up.load(Ordering::Relaxed) > 0
     }
 
+    /// Links that can be asked; with the in-process store there is none.
+    pub fn links_up(&self) -> usize {
+        self.up.load(Ordering::Relaxed)
+    }
+
+    /// Links that cannot.
+    pub fn links_down(&self) -> usize {
+        self.links.saturating_sub(self.links_up())
+    }
+
     /// Whether requests should be sent here at `now`.
     ///
     /// A server that was told to use an engine the store lacks never becomes ready by waiting: that
@@ -177,6 +187,9 @@ impl Status {
 // === impl Serving ===
 
 impl Serving {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Unknown, Self::Memory, Self::Module, Self::Lua];
+
     /// As it is called in the log and in `/health/ready`.
     pub const fn name(self) -> &'static str {
         match self {

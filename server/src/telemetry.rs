@@ -1,20 +1,81 @@
 //! Logging: where lines go, and how few of them a bad hour may write.
 
 use std::{
-    fmt,
+    env, fmt,
+    io::Write,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
+
+use log::{
+    Level, Record,
+    kv::{self, Key, VisitSource},
+};
+use serde_json::{Map, Value};
+
+use crate::settings::LogFormat;
 
 /// Without `RUST_LOG`: level info. actix logs every request it cannot read as an error of its own, so
 /// anyone who can connect could fill the log.
 const FILTER: &str = "info,actix_server=warn,actix_http=off";
 
 /// Sends the log to stderr, at the levels that `RUST_LOG` gives.
-pub fn init() {
+pub fn init(format: LogFormat) {
     let levels = env_logger::Env::default().default_filter_or(FILTER);
-    env_logger::Builder::from_env(levels).init();
+    let mut logger = env_logger::Builder::from_env(levels);
+    if format == LogFormat::Json {
+        let project = env::var("GOOGLE_CLOUD_PROJECT").ok();
+        logger.format(move |out, record| {
+            let time = out.timestamp_micros();
+            writeln!(out, "{}", json(record, &time.to_string(), project.as_deref()))
+        });
+    }
+    logger.init();
 }
+
+/// A record as Cloud Logging's structured logging reads it: `severity`, `message`, `time`, `target`, and what
+/// the record holds by key. A `trace` becomes the field that ties the line to its trace, by its full
+/// name if the project is known.
+fn json(record: &Record<'_>, time: &str, project: Option<&str>) -> Value {
+    let severity = match record.level() {
+        Level::Error => "ERROR",
+        Level::Warn => "WARNING",
+        Level::Info => "INFO",
+        Level::Debug | Level::Trace => "DEBUG",
+    };
+    let mut line = Map::from_iter([
+        ("severity".to_owned(), severity.into()),
+        ("message".to_owned(), record.args().to_string().into()),
+        ("time".to_owned(), time.into()),
+        ("target".to_owned(), record.target().into()),
+    ]);
+    let _ = record.key_values().visit(&mut Fields { line: &mut line, project });
+    Value::Object(line)
+}
+
+/// Puts the keys of a record into a line, those without a value left out.
+struct Fields<'a> {
+    line: &'a mut Map<String, Value>,
+    project: Option<&'a str>,
+}
+
+impl<'kvs> VisitSource<'kvs> for Fields<'_> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
+        let text = value.to_string();
+        let (key, value) = match (key.as_str(), self.project) {
+            _ if text.is_empty() => return Ok(()),
+            ("trace", Some(project)) => {
+                (TRACE.to_owned(), format!("projects/{project}/traces/{text}").into())
+            }
+            ("trace", None) => (TRACE.to_owned(), text.into()),
+            (key, _) => (key.to_owned(), value.to_u64().map_or_else(|| text.into(), Value::from)),
+        };
+        self.line.insert(key, value);
+        Ok(())
+    }
+}
+
+const TRACE: &str = "logging.googleapis.com/trace";
 
 /// Lets one line through per interval and counts the rest, so that an outage under load cannot fill
 /// a disk.
@@ -80,7 +141,26 @@ fn millis(duration: Duration) -> u64 {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Skipped, Throttle};
+    use log::{Level, Record};
+
+    use super::{Skipped, Throttle, json};
+
+    #[test]
+    fn json_lines() {
+        let fields = [("status", log::kv::Value::from(503)), ("trace", "4bf9".into())];
+        let fields = [fields, [("request_id", "".into()), ("endpoint", "/reset".into())]].concat();
+        let line = |level, project| {
+            let args = format_args!("it said \"no\"\n");
+            let record =
+                Record::builder().level(level).args(args).target("rl").key_values(&fields).build();
+            json(&record, "2026-01-02T03:04:05.000000Z", project).to_string()
+        };
+        assert_eq!(
+            line(Level::Warn, Some("p")),
+            r#"{"endpoint":"/reset","logging.googleapis.com/trace":"projects/p/traces/4bf9","message":"it said \"no\"\n","severity":"WARNING","status":503,"target":"rl","time":"2026-01-02T03:04:05.000000Z"}"#
+        );
+        assert!(line(Level::Trace, None).contains(r#""logging.googleapis.com/trace":"4bf9","#));
+    }
 
     #[test]
     fn one_line_a_second() {

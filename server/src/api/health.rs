@@ -9,36 +9,52 @@ use actix_web::{
 };
 use serde::Serialize;
 
-use crate::status::{Readiness, Status};
+use crate::{
+    policy::Policies,
+    reload::Live,
+    status::{Readiness, Status},
+};
 
 #[derive(Serialize)]
-struct Live {
+struct Alive {
     status: &'static str,
 }
 
 #[derive(Serialize)]
-struct Ready {
+struct Ready<'a> {
     status: &'static str,
     engine: &'static str,
     store: &'static str,
-    /// Of the policies in force.
+    /// How many contents of the policy file have been in force.
     generation: u64,
+    /// Of the content in force: equal on all fronts that have the same.
+    policies: &'a str,
 }
 
 /// The process answers; that is all.
 pub(super) async fn live() -> HttpResponse {
-    reply(StatusCode::OK, &Live { status: "live" })
+    reply(StatusCode::OK, &Alive { status: "live" })
 }
 
 /// Whether to send requests here: 200 or 503.
-pub(super) async fn ready(status: Data<Status>) -> HttpResponse {
+pub(super) async fn ready(status: Data<Status>, policies: Data<Live<Policies>>) -> HttpResponse {
     let (code, word) = match status.readiness(Instant::now()) {
         Readiness::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
         Readiness::Ready => (StatusCode::OK, "ready"),
         Readiness::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
     };
     let store = if status.store_is_up() { "up" } else { "down" };
-    reply(code, &Ready { status: word, engine: status.serving().name(), store, generation: 1 })
+    let generation = policies.generation();
+    reply(
+        code,
+        &Ready {
+            status: word,
+            engine: status.serving().name(),
+            store,
+            generation,
+            policies: policies.get().hash(),
+        },
+    )
 }
 
 fn reply(code: StatusCode, body: &impl Serialize) -> HttpResponse {

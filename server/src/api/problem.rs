@@ -6,18 +6,26 @@ use actix_web::{
     HttpResponse, ResponseError,
     http::{
         StatusCode,
-        header::{ALLOW, CACHE_CONTROL},
+        header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
 use serde::Serialize;
 
-use crate::limiter::UnknownPolicy;
+use crate::limiter::Refusal;
 
 /// Why a request gets no decision. Nothing the caller sent appears in the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// 400: the body is not JSON.
     Malformed,
+    /// 401: no token that is taken.
+    Unauthorized,
+    /// 403: the token's role does not include this.
+    Role,
+    /// 403: the token is bound to other keys.
+    Prefix,
+    /// 403: limits may not come with a check.
+    InlineOff,
     /// 404: no policy has this name.
     UnknownPolicy,
     /// 404: nothing lives at this path.
@@ -31,13 +39,23 @@ pub enum Problem {
     SlowBody,
     /// 413: the body is too long.
     TooLarge,
+    /// 413: the batch is too long.
+    BatchTooLarge,
+    /// 415: the body is compressed.
+    Encoding,
+    /// 415: the body says that it is something else than JSON.
+    MediaType,
     /// 422: the body is JSON, but not a check; the text names the field and its rule.
     Invalid(&'static str),
+    /// 503: the store is away, and nothing was changed.
+    NotDone,
+    /// 503: the store did not say whether it made the change.
+    Unknown,
 }
 
 /// RFC 9457. Without a `type` it is `about:blank`, so the title is that of the status.
 #[derive(Serialize)]
-struct Details {
+pub(super) struct Details {
     title: &'static str,
     status: u16,
     detail: &'static str,
@@ -49,12 +67,31 @@ impl Problem {
     const fn detail(self) -> &'static str {
         match self {
             Self::Malformed => "the body must be JSON, such as {\"key\":\"user:42\"}",
+            Self::Unauthorized => "a valid token must be given: Authorization: Bearer TOKEN",
+            Self::Role => "the token does not have the role that this needs",
+            Self::Prefix => "the token is bound to a prefix that the key does not begin with",
+            Self::InlineOff => "capacity and rate may not be given here: name a policy",
             Self::UnknownPolicy => "no policy has this name",
             Self::UnknownPath => "nothing lives at this path",
             Self::Method { .. } => "this path does not take this method: see the Allow header",
             Self::SlowBody => "the body did not arrive within 5 seconds",
             Self::TooLarge => "the body must be at most 4096 bytes",
+            Self::BatchTooLarge => "the body must be at most 1048576 bytes",
+            Self::Encoding => "the body must not be compressed",
+            Self::MediaType => "the body must be application/json",
             Self::Invalid(rule) => rule,
+            Self::NotDone => "the store is away and nothing was changed: ask again later",
+            Self::Unknown => "the store did not answer: it may have made the change, or not",
+        }
+    }
+
+    /// What the body says.
+    pub(super) fn details(self) -> Details {
+        let status = self.status_code();
+        Details {
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: self.detail(),
         }
     }
 }
@@ -63,11 +100,15 @@ impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Role | Self::Prefix | Self::InlineOff => StatusCode::FORBIDDEN,
             Self::UnknownPolicy | Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge | Self::BatchTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Encoding | Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NotDone | Self::Unknown => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -76,20 +117,25 @@ impl ResponseError for Problem {
         let mut response = HttpResponse::build(status);
         response.content_type("application/problem+json");
         response.insert_header((CACHE_CONTROL, "no-store"));
-        if let Self::Method { allow } = self {
-            response.insert_header((ALLOW, *allow));
-        }
-        response.json(Details {
-            title: status.canonical_reason().unwrap_or("Error"),
-            status: status.as_u16(),
-            detail: self.detail(),
-        })
+        match self {
+            Self::Method { allow } => response.insert_header((ALLOW, *allow)),
+            Self::Unauthorized => response.insert_header((WWW_AUTHENTICATE, "Bearer")),
+            Self::NotDone | Self::Unknown => response.insert_header((RETRY_AFTER, "1")),
+            _ => &mut response,
+        };
+        response.json(self.details())
     }
 }
 
-impl From<UnknownPolicy> for Problem {
-    fn from(_: UnknownPolicy) -> Self {
-        Self::UnknownPolicy
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::UnknownPolicy => Self::UnknownPolicy,
+            Refusal::InlineOff => Self::InlineOff,
+            Refusal::SeveralLimits => Self::Invalid("policy must have one limit here, not several"),
+            Refusal::NotDone => Self::NotDone,
+            Refusal::Unknown => Self::Unknown,
+        }
     }
 }
 

@@ -13,7 +13,10 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::Problem;
-use crate::limiter::{DEFAULT, Policy, Question};
+use crate::{
+    limiter::{Choice, Question},
+    policy::DEFAULT,
+};
 
 /// The body of a check, well-formed and with no claim beyond that.
 #[derive(Default)]
@@ -44,16 +47,18 @@ enum Field {
     Unknown,
 }
 
-const MAX_KEY: usize = 1024;
+pub(super) const MAX_KEY: usize = 1024;
 
 const NOT_AN_OBJECT: Problem = Problem::Invalid("a check must be a JSON object");
 const UNKNOWN: Problem =
     Problem::Invalid("unknown field: a check has key, policy, cost, capacity and rate");
 const TWICE: Problem = Problem::Invalid("a field must not be given twice");
-const KEY: Problem = Problem::Invalid("key must be a string of 1 to 1024 bytes");
+pub(super) const KEY: Problem = Problem::Invalid("key must be a string of 1 to 1024 bytes");
 const POLICY: Problem = Problem::Invalid("policy must be a string");
-const HALF: Problem = Problem::Invalid("capacity and rate must be given together");
-const BOTH: Problem = Problem::Invalid("policy must not be given along with capacity and rate");
+pub(super) const HALF: Problem = Problem::Invalid("capacity and rate must be given together");
+pub(super) const BOTH: Problem =
+    Problem::Invalid("policy must not be given along with capacity and rate");
+const NO_COST: Problem = Problem::Invalid("cost must not be given: a reset has no amount");
 
 // === impl CheckBody ===
 
@@ -86,6 +91,11 @@ impl<'a> CheckBody<'a> {
         Ok(CheckText { key, policy })
     }
 
+    /// The question it asks of whole buckets, which has no amount.
+    pub(super) fn whole<'t>(&self, text: &'t CheckText<'_>) -> Result<Question<'t>, Problem> {
+        if self.cost.is_some() { Err(NO_COST) } else { self.question(text) }
+    }
+
     /// The question it asks; [`Problem::Invalid`] if a number breaks its rule or fields exclude each
     /// other.
     pub(super) fn question<'t>(&self, text: &'t CheckText<'_>) -> Result<Question<'t>, Problem> {
@@ -94,10 +104,10 @@ impl<'a> CheckBody<'a> {
             None => Cost::ONE,
         };
         let policy = match (&text.policy, self.capacity, self.rate) {
-            (policy, None, None) => Policy::Named(policy.as_deref().unwrap_or(DEFAULT)),
+            (policy, None, None) => Choice::Named(policy.as_deref().unwrap_or(DEFAULT)),
             (None, Some(capacity), Some(rate)) => {
                 let capacity = Capacity::parse(number(capacity).as_bytes())?;
-                Policy::Inline(Limit::new(capacity, Rate::parse(number(rate).as_bytes())?))
+                Choice::Inline(Limit::new(capacity, Rate::parse(number(rate).as_bytes())?))
             }
             (Some(_), _, _) => return Err(BOTH),
             (None, _, _) => return Err(HALF),
@@ -167,10 +177,10 @@ mod tests {
     use super::{
         BOTH, CheckBody, HALF, KEY, NOT_AN_OBJECT, POLICY, Problem, Question, TWICE, UNKNOWN,
     };
-    use crate::limiter::Policy;
+    use crate::limiter::Choice;
 
     #[track_caller]
-    fn asks(body: &str, key: &str, policy: Policy<'_>, cost: &str) {
+    fn asks(body: &str, key: &str, policy: Choice<'_>, cost: &str) {
         let parsed = CheckBody::parse(body.as_bytes()).unwrap();
         let text = parsed.text().unwrap();
         let cost = Cost::parse(cost.as_bytes()).unwrap();
@@ -191,17 +201,17 @@ mod tests {
 
     #[test]
     fn questions() {
-        let default = Policy::Named("default");
+        let default = Choice::Named("default");
         asks(r#"{"key":"user:42"}"#, "user:42", default.clone(), "1");
         asks(r#" { "cost" : 2.5 , "key" : "k" } "#, "k", default.clone(), "2.5");
         asks(r#"{"key":"k","cost":"0"}"#, "k", default.clone(), "0");
         asks(r#"{"key":"k","policy":"default"}"#, "k", default.clone(), "1");
-        asks(r#"{"key":"k","policy":"\u0061pi"}"#, "k", Policy::Named("api"), "1");
+        asks(r#"{"key":"k","policy":"\u0061pi"}"#, "k", Choice::Named("api"), "1");
         asks(r#"{"k\u0065y":"\"\u00e9\n\ud83d\ude00"}"#, "\"é\n😀", default, "1");
-        let inline = || Policy::Inline(Limit::parse("10", "100/m").unwrap());
+        let inline = || Choice::Inline(Limit::parse("10", "100/m").unwrap());
         asks(r#"{"key":"k","capacity":10,"rate":"100/m"}"#, "k", inline(), "1");
         asks(r#"{"key":"k","capacity":"10","rate":"100\/m"}"#, "k", inline(), "1");
-        let plain = Policy::Inline(Limit::parse("1", "5").unwrap());
+        let plain = Choice::Inline(Limit::parse("1", "5").unwrap());
         asks(r#"{"key":"k","capacity":1.0,"rate":5}"#, "k", plain, "1");
     }
 

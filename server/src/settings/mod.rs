@@ -2,7 +2,7 @@
 
 mod address;
 
-use std::{env, ffi::OsString, num::NonZeroUsize, thread, time::Duration};
+use std::{env, ffi::OsString, num::NonZeroUsize, path::PathBuf, thread, time::Duration};
 
 use clap::{
     CommandFactory, FromArgMatches, Parser, ValueEnum,
@@ -18,16 +18,49 @@ pub use address::StoreAddress;
 pub struct Settings {
     /// `HOST:PORT` to bind.
     pub listen: String,
+    /// `HOST:PORT` to bind for operators, if they have a listener of their own.
+    pub admin_listen: Option<String>,
     /// Where the buckets live.
     pub store: StoreAddress,
     /// What computes them, if they live in Redis.
     pub engine: EngineChoice,
-    /// The limit of the policy `default`.
-    pub limit: Limit,
+    /// Where the limits are from.
+    pub policies: PolicySource,
+    /// The tokens that callers must have; `None`: everybody may ask everything.
+    pub tokens: Option<PathBuf>,
     /// How long a check may wait for Redis: 1 ms to 60 s.
     pub deadline: Duration,
     /// Worker threads, each with its own connection to Redis.
     pub workers: usize,
+    /// How log lines look.
+    pub log_format: LogFormat,
+}
+
+/// Where the limits are from.
+#[derive(Clone, Debug)]
+pub enum PolicySource {
+    /// Flags: the limit of the policy `default`.
+    Flags(Limit),
+    /// A file, read again when it changes.
+    File(PathBuf),
+}
+
+/// What the program is to do.
+#[derive(Debug)]
+pub enum Invocation {
+    /// Serve.
+    Serve(Box<Settings>),
+    /// Say whether a policy file is good.
+    CheckConfig(PathBuf),
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line, as Cloud Logging reads it
+    Json,
 }
 
 /// Which engine may serve.
@@ -59,15 +92,29 @@ struct Args {
     #[arg(long, env = "RL_ENGINE", value_enum, default_value_t = EngineChoice::Auto)]
     engine: EngineChoice,
 
-    /// Tokens a bucket holds under the policy "default"
-    #[arg(long, env = "RL_CAPACITY", value_name = "TOKENS", default_value = "100")]
-    #[arg(value_parser = capacity)]
-    capacity: Capacity,
+    /// Policy file (TOML), read again when it changes and on SIGHUP
+    #[arg(long, env = "RL_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
 
-    /// How fast they come back: 10 (a second), 100/m, 5000/h, 1000/d, 5/10s
-    #[arg(long, env = "RL_RATE", value_name = "RATE", default_value = "100/m")]
-    #[arg(value_parser = rate)]
-    rate: Rate,
+    /// Say whether a policy file is good, and exit
+    #[arg(long, value_name = "FILE")]
+    check_config: Option<PathBuf>,
+
+    /// Without --config: tokens a bucket holds under the policy "default" [default: 100]
+    #[arg(long, env = "RL_CAPACITY", value_name = "TOKENS", value_parser = capacity)]
+    capacity: Option<Capacity>,
+
+    /// And how fast they come back: 10 (a second), 100/m, 5000/h, 1000/d, 5/10s [default: 100/m]
+    #[arg(long, env = "RL_RATE", value_name = "RATE", value_parser = rate)]
+    rate: Option<Rate>,
+
+    /// Token file (TOML): who may ask what, read again as --config is; without it everybody may
+    #[arg(long, env = "RL_TOKENS", value_name = "FILE")]
+    tokens: Option<PathBuf>,
+
+    /// Address of a second listener, for /metrics, /admin/denied and /health
+    #[arg(long, env = "RL_ADMIN_LISTEN", value_name = "HOST:PORT", value_parser = host_and_port)]
+    admin_listen: Option<String>,
 
     /// Longest wait for Redis, in milliseconds, before a check is decided locally
     #[arg(long, env = "RL_DEADLINE_MS", value_name = "MS", default_value = "50")]
@@ -78,13 +125,19 @@ struct Args {
     #[arg(long, env = "RL_WORKERS", value_name = "N")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     workers: Option<usize>,
+
+    /// How log lines look
+    #[arg(long, env = "RL_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
 }
 
+const CAPACITY: &[u8] = b"100";
+const RATE: &[u8] = b"100/m";
 const LISTEN: &str = "127.0.0.1:8080";
 
-// === impl Settings ===
+// === impl Invocation ===
 
-impl Settings {
+impl Invocation {
     /// Reads command line (the first of `args` being the program's name) and environment. The error
     /// knows its text and its exit code; `--help` and `--version` are errors too.
     pub fn from_args<A>(args: impl IntoIterator<Item = A>) -> Result<Self, Error>
@@ -92,10 +145,19 @@ impl Settings {
         A: Into<OsString> + Clone,
     {
         let args = Args::from_arg_matches(&Args::command().try_get_matches_from(args)?)?;
-        Self::checked(args, env::var("PORT").ok())
-            .map_err(|text| Args::command().error(ErrorKind::ValueValidation, text))
+        if let Some(file) = args.check_config {
+            return Ok(Self::CheckConfig(file));
+        }
+        match Settings::checked(args, env::var("PORT").ok()) {
+            Ok(settings) => Ok(Self::Serve(Box::new(settings))),
+            Err(text) => Err(Args::command().error(ErrorKind::ValueValidation, text)),
+        }
     }
+}
 
+// === impl Settings ===
+
+impl Settings {
     fn checked(args: Args, port: Option<String>) -> Result<Self, String> {
         let listen = match (args.listen, port) {
             (Some(listen), _) => listen,
@@ -107,11 +169,24 @@ impl Settings {
         if matches!(store, StoreAddress::Memory) && args.engine != EngineChoice::Auto {
             return Err("--engine needs a --store in Redis".to_owned());
         }
+        let policies = match (args.config, args.capacity, args.rate) {
+            (Some(file), None, None) => PolicySource::File(file),
+            (Some(_), _, _) => {
+                return Err("--capacity and --rate are for servers without --config".to_owned());
+            }
+            (None, capacity, rate) => PolicySource::Flags(Limit::new(
+                capacity.map_or_else(|| Capacity::parse(CAPACITY), Ok).map_err(Invalid::text)?,
+                rate.map_or_else(|| Rate::parse(RATE), Ok).map_err(Invalid::text)?,
+            )),
+        };
         Ok(Self {
             listen,
+            admin_listen: args.admin_listen,
             store,
             engine: args.engine,
-            limit: Limit::new(args.capacity, args.rate),
+            policies,
+            tokens: args.tokens,
+            log_format: args.log_format,
             deadline: Duration::from_millis(args.deadline_ms),
             workers: args
                 .workers
@@ -143,7 +218,7 @@ fn rate(text: &str) -> Result<Rate, Invalid> {
 mod tests {
     use clap::Parser;
 
-    use super::{Args, EngineChoice, Settings};
+    use super::{Args, EngineChoice, PolicySource, Settings};
 
     fn settings(args: &[&str], port: Option<&str>) -> Result<Settings, String> {
         let args = Args::try_parse_from([&["rl-server"], args].concat())
@@ -157,8 +232,10 @@ mod tests {
         assert_eq!(settings.listen, "127.0.0.1:8080");
         assert_eq!(settings.store.to_string(), "memory");
         assert_eq!(settings.engine, EngineChoice::Auto);
-        assert_eq!(settings.limit.capacity().to_string(), "100");
-        assert_eq!(settings.limit.rate().to_string(), "100/m");
+        let PolicySource::Flags(limit) = settings.policies else { panic!("no file was given") };
+        assert_eq!(limit.capacity().to_string(), "100");
+        assert_eq!(limit.rate().to_string(), "100/m");
+        assert!(settings.tokens.is_none() && settings.admin_listen.is_none());
         assert_eq!(settings.deadline.as_millis(), 50);
         assert!(settings.workers >= 1);
     }
@@ -169,6 +246,14 @@ mod tests {
         let given = settings(&["--listen", "[::1]:7000"], Some("9000")).unwrap();
         assert_eq!(given.listen, "[::1]:7000");
         assert_eq!(settings(&[], Some("http")).unwrap_err(), "PORT must be a port number");
+    }
+
+    #[test]
+    fn limits_are_from_flags_or_from_a_file() {
+        let both = settings(&["--config", "f", "--rate", "1"], None).unwrap_err();
+        assert!(both.contains("for servers without --config"), "{both}");
+        let file = settings(&["--config", "f"], None).unwrap();
+        assert!(matches!(file.policies, PolicySource::File(_)));
     }
 
     #[test]

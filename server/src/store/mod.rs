@@ -119,6 +119,22 @@ impl Store {
     }
 }
 
+// === impl Unavailable ===
+
+impl Unavailable {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Down, Self::Late, Self::Failed];
+
+    /// As metrics call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Down => "down",
+            Self::Late => "late",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// The clock of this machine.
 pub fn now() -> Micros {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

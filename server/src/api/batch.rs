@@ -1,0 +1,139 @@
+//! `POST /check/batch`: many independent checks, one round trip.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Data, Payload},
+};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde_json::value::RawValue;
+
+use super::{
+    Problem, body,
+    problem::Details,
+    reply::{Reply, json},
+    request::CheckBody,
+};
+use crate::{
+    access::Grant,
+    limiter::{Answer, Limiter},
+    metrics::Metrics,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BatchBody<'a> {
+    #[serde(borrow)]
+    checks: Vec<&'a RawValue>,
+}
+
+/// One result for each check, in their order.
+#[derive(Serialize)]
+pub(super) struct BatchReply<'a> {
+    results: Vec<BatchResult<'a>>,
+}
+
+/// The answer to a check, or why there is none.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum BatchResult<'a> {
+    /// As `/check` answers.
+    Answer(Reply<'a>),
+    /// As `/check` refuses.
+    Problem(Details),
+}
+
+const MAX_CHECKS: usize = 1000;
+
+const NOT_A_BATCH: Problem = Problem::Invalid(
+    "a batch must be a JSON object with nothing but checks, an array of at most 1000 checks",
+);
+
+/// Decides each check by itself: a bad one spoils no other.
+pub(super) async fn check(
+    limiter: Data<Limiter>,
+    metrics: Data<Metrics>,
+    grant: Grant,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let body = body::read(&request, payload, body::BATCH).await?;
+    let checks = parse(&body)?;
+    metrics.batch.observe(checks.len() as f64);
+
+    let bodies: Vec<_> =
+        checks.iter().map(|check| CheckBody::parse(check.get().as_bytes())).collect();
+    let texts: Vec<_> =
+        bodies.iter().map(|body| body.as_ref().map_err(|problem| *problem)?.text()).collect();
+    let mut questions = Vec::with_capacity(checks.len());
+    let asked: Vec<Result<(), Problem>> = bodies
+        .iter()
+        .zip(&texts)
+        .map(|(body, text)| {
+            let body = body.as_ref().map_err(|problem| *problem)?;
+            let question = body.question(text.as_ref().map_err(|problem| *problem)?)?;
+            grant.allows(&question)?;
+            questions.push(question);
+            Ok(())
+        })
+        .collect();
+    let mut answers = limiter.check_each(&questions).await.into_iter();
+    let results: Vec<Result<Answer, Problem>> = asked
+        .into_iter()
+        .map(|asked| {
+            asked?;
+            // There is an answer to each question.
+            answers.next().map_or(Err(Problem::Malformed), |answer| answer.map_err(Problem::from))
+        })
+        .collect();
+    let results = BatchReply { results: results.iter().map(BatchResult::from).collect() };
+    Ok(json(&mut HttpResponse::Ok(), &results))
+}
+
+impl<'a> From<&'a Result<Answer, Problem>> for BatchResult<'a> {
+    fn from(result: &'a Result<Answer, Problem>) -> Self {
+        match result {
+            Ok(answer) => Self::Answer(Reply::new(answer, None)),
+            Err(problem) => Self::Problem(problem.details()),
+        }
+    }
+}
+
+fn parse(body: &[u8]) -> Result<Vec<&RawValue>, Problem> {
+    match serde_json::from_slice::<BatchBody<'_>>(body) {
+        Ok(BatchBody { checks }) if checks.len() <= MAX_CHECKS => Ok(checks),
+        Ok(_) => Err(NOT_A_BATCH),
+        // What has other fields is refused before it is read to the end: JSON or not?
+        Err(error) if error.is_data() => match serde_json::from_slice::<IgnoredAny>(body) {
+            Ok(_) => Err(NOT_A_BATCH),
+            Err(_) => Err(Problem::Malformed),
+        },
+        Err(_) => Err(Problem::Malformed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NOT_A_BATCH, Problem, parse};
+
+    #[test]
+    fn batches() {
+        let of = |len: usize| format!(r#"{{"checks":[{}]}}"#, vec!["1"; len].join(","));
+        for (body, expected) in [
+            (of(0), Ok(0)),
+            (of(1), Ok(1)),
+            (of(1000), Ok(1000)),
+            (of(1001), Err(NOT_A_BATCH)),
+            (r#"{"checks":[{"a":[1]}, null]}"#.to_owned(), Ok(2)),
+            ("{}".to_owned(), Err(NOT_A_BATCH)),
+            ("[]".to_owned(), Err(NOT_A_BATCH)),
+            (r#"{"checks":{}}"#.to_owned(), Err(NOT_A_BATCH)),
+            (r#"{"checks":[],"x":1}"#.to_owned(), Err(NOT_A_BATCH)),
+            (r#"{"checks":[],"checks":[]}"#.to_owned(), Err(NOT_A_BATCH)),
+            (r#"{"checks":[],"x":1"#.to_owned(), Err(Problem::Malformed)),
+            (r#"{"checks":[{]}"#.to_owned(), Err(Problem::Malformed)),
+            (String::new(), Err(Problem::Malformed)),
+        ] {
+            assert_eq!(parse(body.as_bytes()).map(|checks| checks.len()), expected, "{body:.40}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+use std::{net::TcpListener, sync::Arc, time::Duration};
+
+use redis::Client;
+use rl_bucket::{Cost, Limit, Outcome};
+
+use super::{Answer, Choice, Limiter, Question, Refusal, Shared};
+use crate::{
+    metrics::Metrics,
+    policy::Policies,
+    reload::Live,
+    settings::EngineChoice,
+    status::Status,
+    store::{Store, memory::MemoryStore, redis::Link},
+};
+
+const FILE: &str = r#"
+    inline = true
+    [policies.default]
+    capacity = 2
+    rate = "1/h"
+    overrides.big = { capacity = 9 }
+    [policies.open]
+    on_error = "open"
+    capacity = 7.5
+    rate = 1
+    [policies.closed]
+    on_error = "closed"
+    capacity = 7.5
+    rate = 1
+    [policies.two]
+    limits = [
+      { name = "a", capacity = 9, rate = "1/h" },
+      { name = "b", capacity = 2, rate = "1/h" },
+    ]
+"#;
+
+fn shared() -> Arc<Shared> {
+    let metrics = Arc::new(Metrics::new());
+    let policies = Policies::read(FILE.as_bytes(), &metrics).unwrap();
+    Arc::new(Shared {
+        local: Arc::new(MemoryStore::new()),
+        policies: Arc::new(Live::new(policies)),
+        denials: Default::default(),
+        offenders: Default::default(),
+        metrics,
+    })
+}
+
+fn limiter() -> Limiter {
+    let shared = shared();
+    Limiter::new(Store::Memory(shared.local.clone()), shared)
+}
+
+/// A limiter whose Redis accepts connections and answers nothing.
+fn without_redis() -> (Limiter, TcpListener) {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = Client::open(format!("redis://{}", silent.local_addr().unwrap())).unwrap();
+    let status = Arc::new(Status::redis(1));
+    let link = Link::start(client, EngineChoice::Auto, Duration::from_secs(60), status);
+    (Limiter::new(Store::Redis(link), shared()), silent)
+}
+
+fn question<'a>(key: &'a str, policy: &'a str) -> Question<'a> {
+    Question { key, policy: Choice::Named(policy), cost: Cost::ONE }
+}
+
+fn brief(answer: &Answer) -> (bool, u64, i64) {
+    (answer.is_allowed(), answer.speaking().limit, answer.speaking().remaining)
+}
+
+#[actix_web::test]
+async fn each_key_and_policy_has_its_bucket() {
+    let limiter = limiter();
+    let inline = || Choice::Inline(Limit::parse("1", "1/h").unwrap());
+    for (key, policy, remaining) in [
+        ("a", Choice::Named("default"), 1),
+        ("a", Choice::Named("default"), 0),
+        ("b", Choice::Named("default"), 1),
+        ("big", Choice::Named("default"), 8),
+        ("a", inline(), 0),
+        ("b", inline(), 0),
+        ("a", Choice::Named("two"), 1),
+    ] {
+        let question = Question { key, policy, cost: Cost::ONE };
+        let answer = limiter.check(&question).await.unwrap();
+        assert!(answer.is_allowed() && !answer.degraded);
+        assert_eq!(answer.speaking().remaining, remaining, "{question:?}");
+    }
+}
+
+#[actix_web::test]
+async fn what_is_refused() {
+    let limiter = limiter();
+    assert_eq!(limiter.check(&question("k", "api")).await.err(), Some(Refusal::UnknownPolicy));
+    assert_eq!(limiter.take(&question("k", "two")).await.err(), Some(Refusal::SeveralLimits));
+}
+
+#[actix_web::test]
+async fn each_is_answered_in_its_place() {
+    let limiter = limiter();
+    let names = ["default", "two", "no", "default", "two", "default", "two"];
+    let questions = names.map(|name| question("k", name));
+    let answers = limiter.check_each(&questions).await;
+    let brief: Vec<_> = answers.iter().map(|it| it.as_ref().map(brief).map_err(|it| *it)).collect();
+    let expected = [
+        Ok((true, 2, 1)),
+        Ok((true, 2, 1)),
+        Err(Refusal::UnknownPolicy),
+        Ok((true, 2, 0)),
+        Ok((true, 2, 0)),
+        Ok((false, 2, 0)),
+        Ok((false, 2, 0)),
+    ];
+    assert_eq!(brief, expected);
+}
+
+#[actix_web::test]
+async fn a_policy_says_what_happens_without_redis() {
+    let (limiter, _silent) = without_redis();
+    for (policy, expected) in [
+        ("default", (true, 2, 1)),
+        ("default", (true, 2, 0)),
+        ("default", (false, 2, 0)),
+        ("two", (true, 2, 1)),
+        ("open", (true, 7, 7)),
+        ("closed", (false, 7, 0)),
+    ] {
+        let answer = limiter.check(&question("k", policy)).await.unwrap();
+        assert!(answer.degraded);
+        assert_eq!(brief(&answer), expected, "{policy}");
+    }
+    let closed = limiter.peek(&question("k", "closed")).await.unwrap();
+    assert_eq!(closed.speaking().outcome, Outcome::NotYet { retry_after_ms: 1000 });
+    let many = Cost::parse(b"5.5").unwrap();
+    for (policy, expected) in [("default", 2), ("open", 5), ("closed", 0)] {
+        let question = Question { key: "t", policy: Choice::Named(policy), cost: many };
+        let (granted, answer) = limiter.take(&question).await.unwrap();
+        assert!(answer.degraded);
+        assert_eq!(granted, expected, "{policy}");
+    }
+    // A change is not made up.
+    for policy in ["default", "open", "closed", "two"] {
+        let question = question("k", policy);
+        assert_eq!(limiter.refund(&question).await.err(), Some(Refusal::NotDone));
+        assert_eq!(limiter.charge(&question).await.err(), Some(Refusal::NotDone));
+        assert_eq!(limiter.reset(&question).await.err(), Some(Refusal::NotDone));
+    }
+}
