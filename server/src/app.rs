@@ -9,7 +9,7 @@ use actix_web::{
     rt,
     web::{self, Data, ServiceConfig},
 };
-use log::info;
+use log::{error, info};
 use tokio::{pin, select, time::sleep};
 
 use crate::{
@@ -197,15 +197,22 @@ fn follow<T: Send + Sync + 'static>(
     let live = source.live();
     let mut before = hash(&live.get()).to_owned();
     metrics.loaded(what, live.generation(), &before, None);
-    let (metrics, seen) = (metrics.clone(), live.clone());
-    rt::spawn(source.follow(what, move |change| match change {
-        Change::Loaded => {
-            let value = seen.get();
-            metrics.loaded(what, seen.generation(), hash(&value), Some(&before));
-            hash(&value).clone_into(&mut before);
-            loaded(&value);
+    info!("{what}: hash {before}");
+    let (metrics, seen, path) = (metrics.clone(), live.clone(), path.display().to_string());
+    rt::spawn(source.follow(move |change| {
+        let (value, generation) = (seen.get(), seen.generation());
+        match change {
+            Change::Loaded => {
+                metrics.loaded(what, generation, hash(&value), Some(&before));
+                hash(&value).clone_into(&mut before);
+                info!("{what} reloaded: generation {generation}, hash {before}");
+                loaded(&value);
+            }
+            Change::Refused(reason) => {
+                metrics.refused(what);
+                error!("{what} refused, generation {generation} stays: {path}: {reason}");
+            }
         }
-        Change::Refused(_) => metrics.refused(what),
     }));
     Ok(live)
 }

@@ -57,6 +57,8 @@ async fn serve(settings: Settings) -> io::Result<()> {
     telemetry::init(settings.log_format);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // Taken, so that it ends nobody: it has the files read again, where there are files.
+    let _hangup = signal(SignalKind::hangup())?;
     let listener = bind(&settings.listen).await?;
     let admin = match &settings.admin_listen {
         Some(address) => Some(bind(address).await?),

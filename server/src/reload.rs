@@ -15,7 +15,6 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use log::{error, info};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{MissedTickBehavior, interval},
@@ -135,12 +134,8 @@ impl<T> Source<T> {
         Some(change)
     }
 
-    /// Looks for ever, at once on SIGHUP; each change is logged and told to `on_change`.
-    pub async fn follow(
-        mut self,
-        what: &'static str,
-        mut on_change: impl FnMut(&Change),
-    ) -> io::Result<()> {
+    /// Looks for ever, at once on SIGHUP; each change is told to `on_change`.
+    pub async fn follow(mut self, mut on_change: impl FnMut(&Change)) -> io::Result<()> {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -149,16 +144,9 @@ impl<T> Source<T> {
                 _ = looks.tick() => false,
                 _ = hangup.recv() => true,
             };
-            let Some(change) = self.look(now) else { continue };
-            let generation = self.live.generation();
-            match &change {
-                Change::Loaded => info!("{what} reloaded: generation {generation}"),
-                Change::Refused(reason) => error!(
-                    "{what} refused, generation {generation} stays: {}: {reason}",
-                    self.path.display()
-                ),
+            if let Some(change) = self.look(now) {
+                on_change(&change);
             }
-            on_change(&change);
         }
     }
 }

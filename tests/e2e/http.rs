@@ -97,7 +97,7 @@ fn what_is_no_check_is_refused_with_its_reason() {
     ] {
         refused(&front, "POST", "/check", body, status, detail);
     }
-    refused(&front, "GET", "/check", "", 405, "method");
+    refused(&front, "GET", "/check", "", 422, "key or key_header");
     refused(&front, "POST", "/health/live", "", 405, "method");
     refused(&front, "GET", "/", "", 404, "path");
     refused(&front, "POST", "/check/", r#"{"key":"k"}"#, 404, "path");

@@ -14,6 +14,10 @@
 //! | `endurance` | a million calls on each path leave memory flat and nothing behind |
 //! | `docs` | the examples of `docs/commands.md` |
 //! | `http` | the contract of `POST /check` |
+//! | `family` | peek, take, refund, charge, reset, batches and the form for proxies; remembered denials |
+//! | `headers` | the rate limit headers, as a library for structured fields reads them |
+//! | `policies` | policy files: several limits, overrides, shadow mode, without Redis, reloading |
+//! | `tokens` | who may ask what, about which keys |
 //! | `engines` | the front over Redis: with the module, without it, and when Redis changes or goes |
 //! | `lifecycle` | starting, readiness, draining |
 
@@ -28,6 +32,10 @@ mod docs;
 mod durability;
 mod endurance;
 mod engines;
+mod family;
+mod headers;
 mod hostile;
 mod http;
 mod lifecycle;
+mod policies;
+mod tokens;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 use ureq::Agent;
+use ureq::http::{HeaderMap, Request};
 
 use crate::artefacts::server_path;
 use crate::process::{Process, eventually};
@@ -21,11 +22,13 @@ pub struct Front {
     _folder: TempDir,
 }
 
-/// An HTTP answer: its status, content type and JSON body (null if it has none).
+/// An HTTP answer: its status, headers and JSON body (null if it has none).
 #[derive(Debug)]
 pub struct Answer {
     /// The status code.
     pub status: u16,
+    /// Every header.
+    pub headers: HeaderMap,
     /// `Content-Type`, or nothing.
     pub content_type: String,
     /// The body.
@@ -62,7 +65,11 @@ impl Front {
             .and_then(|(_, rest)| rest.split_once(' '))
             .map(|(address, _)| address.to_owned())
             .expect("an address in the start-up line");
-        let agent = Agent::config_builder().http_status_as_error(false).build().new_agent();
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .allow_non_standard_methods(true)
+            .build()
+            .new_agent();
         Self { process, agent, address, start_line, _folder: folder }
     }
 
@@ -92,14 +99,32 @@ impl Front {
 
     /// `GET path`.
     pub fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[], "")
+    }
+
+    /// `GET path`, which must answer 200: its body as it is.
+    #[track_caller]
+    pub fn text(&self, path: &str) -> String {
         let url = format!("http://{}{path}", self.address);
-        Answer::of(self.agent.get(url).call())
+        let mut answer = self.agent.get(url).call().expect("an answer from the front");
+        assert_eq!(answer.status().as_u16(), 200, "GET {path}");
+        answer.body_mut().read_to_string().expect("a body")
     }
 
     /// `POST path` with this body and no content type.
     pub fn post(&self, path: &str, body: &str) -> Answer {
-        let url = format!("http://{}{path}", self.address);
-        Answer::of(self.agent.post(url).send(body))
+        self.ask("POST", path, &[], body)
+    }
+
+    /// `METHOD path` with these headers and this body.
+    pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request =
+            Request::builder().method(method).uri(format!("http://{}{path}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body.to_owned()).expect("a request");
+        Answer::of(self.agent.run(request))
     }
 
     /// `POST /check`, which must answer 200: its body.
@@ -146,6 +171,12 @@ impl Answer {
             .to_owned();
         let text = answer.body_mut().read_to_string().expect("a body");
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Self { status: answer.status().as_u16(), content_type, body }
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        Self { status, headers, content_type, body }
+    }
+
+    /// A header's value, or nothing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }

@@ -1,0 +1,109 @@
+//! `RateLimit-Policy`, `RateLimit` and `Retry-After`, parsed back by a library for structured fields.
+
+use std::fs;
+
+use rl_tests::{Answer, Front};
+use serde_json::json;
+use sfv::{BareItem, List, ListEntry, Parser};
+use tempfile::TempDir;
+
+/// Each item of a list of strings with integer parameters, as `name` and `key=value`s.
+fn items(text: &str) -> Vec<(String, Vec<(String, i64)>)> {
+    let list: List = Parser::new(text).parse().expect("a list (RFC 9651)");
+    list.iter()
+        .map(|entry| {
+            let ListEntry::Item(item) = entry else { panic!("an item: {text}") };
+            let BareItem::String(name) = &item.bare_item else { panic!("a string: {text}") };
+            let parameters = item.params.iter().map(|(key, value)| {
+                let BareItem::Integer(value) = value else { panic!("an integer: {text}") };
+                (key.as_str().to_owned(), i64::from(*value))
+            });
+            (name.as_str().to_owned(), parameters.collect())
+        })
+        .collect()
+}
+
+fn says(answer: &Answer, policy: &[(&str, i64, i64)], state: &[(&str, i64, Option<i64>)]) {
+    let parameter = |key: &str, value: i64| (key.to_owned(), value);
+    let expected: Vec<_> = policy
+        .iter()
+        .map(|(name, q, w)| ((*name).to_owned(), vec![parameter("q", *q), parameter("w", *w)]))
+        .collect();
+    assert_eq!(items(answer.header("ratelimit-policy")), expected);
+    let expected: Vec<_> = state
+        .iter()
+        .map(|(name, r, t)| {
+            let t = t.map(|t| parameter("t", t));
+            ((*name).to_owned(), [parameter("r", *r)].into_iter().chain(t).collect())
+        })
+        .collect();
+    assert_eq!(items(answer.header("ratelimit")), expected);
+}
+
+#[test]
+fn every_answer_carries_them() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let file = folder.path().join("policies.toml");
+    let policies = r#"
+        inline = true
+        [policies.default]
+        capacity = 100
+        rate = "100/m"
+        [policies.api]
+        limits = [
+          { name = "burst", capacity = 2, rate = "1/h" },
+          { name = "day", capacity = 10000, rate = "10000/d" },
+        ]
+    "#;
+    fs::write(&file, policies).expect("to write the policies");
+    let front = Front::start(&["--config", file.to_str().expect("a path in UTF-8")]);
+
+    let full = front.post("/peek", r#"{"key":"k"}"#);
+    says(&full, &[("default", 100, 60)], &[("default", 100, None)]);
+    let first = front.post("/check", r#"{"key":"k"}"#);
+    says(&first, &[("default", 100, 60)], &[("default", 99, Some(1))]);
+    assert_eq!(first.header("retry-after"), "");
+
+    let api = r#"{"key":"k","policy":"api","cost":2}"#;
+    let limits = [("burst", 2, 7200), ("day", 10000, 86400)];
+    says(&front.post("/check", api), &limits, &[("burst", 0, Some(7200)), ("day", 9998, Some(18))]);
+    let denied = front.post("/check", api);
+    assert_eq!(denied.body["allowed"], json!(false));
+    says(&denied, &limits, &[("burst", 0, Some(7200)), ("day", 9998, Some(18))]);
+    let retry: i64 = denied.header("retry-after").parse().expect("whole seconds");
+    assert_eq!(retry, 7200, "not earlier than the window ends");
+
+    // A wait of less than a second is told as one second, and a hopeless one not at all.
+    let quick = r#"{"key":"q","capacity":1,"rate":"100/s"}"#;
+    let denied =
+        (0..100).map(|_| front.post("/check", quick)).find(|it| it.body["allowed"] == json!(false));
+    assert_eq!(denied.expect("a denial").header("retry-after"), "1");
+    let never = front.post("/check", r#"{"key":"n","capacity":1.5,"rate":"1/h","cost":2}"#);
+    assert_eq!(never.header("retry-after"), "");
+    says(&never, &[("inline", 1, 5400)], &[("inline", 1, None)]);
+
+    // The extremes still fit an integer of RFC 9651: 15 digits.
+    let extreme = front.post("/check", r#"{"key":"x","capacity":1000000000,"rate":0.000001}"#);
+    let window = 999_999_999_999_999;
+    says(
+        &extreme,
+        &[("inline", 1_000_000_000, window)],
+        &[("inline", 999_999_999, Some(1_000_000))],
+    );
+}
+
+#[test]
+fn a_request_id_is_echoed_if_it_is_one() {
+    let front = Front::start(&[]);
+    let echo = |id: &str| {
+        let answer = front.ask("POST", "/check", &[("X-Request-Id", id)], r#"{"key":"k"}"#);
+        answer.header("x-request-id").to_owned()
+    };
+    assert_eq!(echo("7f3a-2.B_c"), "7f3a-2.B_c");
+    for other in ["", "a b", "a;b", "<script>", &"x".repeat(129)] {
+        assert_eq!(echo(other), "", "{other}");
+    }
+    // Of an error too.
+    let refused = front.ask("POST", "/check", &[("X-Request-Id", "r-1")], "{");
+    assert_eq!((refused.status, refused.header("x-request-id")), (400, "r-1"));
+}

@@ -1,0 +1,92 @@
+//! Bearer tokens: who may ask what, about which keys.
+
+use std::fs;
+use std::time::Duration;
+
+use rl_tests::{Front, eventually};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn entry(token: &str, rest: &str) -> String {
+    let hash: String =
+        Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("[[tokens]]\nname = \"a test\"\nsha256 = \"{hash}\"\n{rest}\n")
+}
+
+fn status(front: &Front, token: &str, path: &str, body: &str) -> u16 {
+    let bearer = format!("Bearer {token}");
+    front.ask("POST", path, &[("Authorization", &bearer)], body).status
+}
+
+#[test]
+fn a_token_opens_what_it_is_for() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let file = folder.path().join("tokens.toml");
+    let tokens = entry("t3nant-token", "role = \"check\"\nprefix = \"a:\"")
+        + &entry("0ps-token", "role = \"admin\"");
+    fs::write(&file, &tokens).expect("to write the tokens");
+    let front = Front::start(&["--tokens", file.to_str().expect("a path in UTF-8")]);
+
+    let (own, other) = (r#"{"key":"a:1"}"#, r#"{"key":"b:1"}"#);
+    let inline = r#"{"key":"a:1","capacity":1,"rate":1}"#;
+    let none = front.post("/check", own);
+    assert_eq!((none.status, none.header("www-authenticate")), (401, "Bearer"));
+    assert_eq!(none.content_type, "application/problem+json");
+    for (token, path, body, expected) in [
+        ("wr0ng-token", "/check", own, 401),
+        ("", "/check", own, 401),
+        ("t3nant-token", "/check", own, 200),
+        ("t3nant-token", "/check", other, 403),
+        ("t3nant-token", "/check", inline, 403),
+        ("t3nant-token", "/refund", own, 403),
+        ("t3nant-token", "/reset", own, 403),
+        ("0ps-token", "/check", inline, 200),
+        ("0ps-token", "/refund", other, 200),
+        ("0ps-token", "/reset", own, 200),
+        // Who may not ask learns nothing: not even whether the policy exists or the body is good.
+        ("wr0ng-token", "/check", r#"{"key":"a:1","policy":"x"}"#, 401),
+        ("wr0ng-token", "/check", "{", 401),
+        ("t3nant-token", "/reset", "{", 403),
+    ] {
+        assert_eq!(status(&front, token, path, body), expected, "{token} {path} {body}");
+    }
+    // What operators and probes need is open, and holds no key.
+    for path in ["/health/live", "/health/ready", "/metrics"] {
+        assert_eq!(front.get(path).status, 200, "{path}");
+    }
+    assert_eq!(front.get("/admin/denied").status, 401);
+
+    // Another's tokens cannot be spent: b:1 is as it was.
+    let bearer = [("Authorization", "Bearer 0ps-token")];
+    let peek = front.ask("POST", "/peek", &bearer, other).body;
+    assert_eq!(peek["remaining"], json!(100), "{peek}");
+
+    // Rotation: the new token opens, the old one no longer does, without a restart.
+    fs::write(&file, entry("n3w-token", "role = \"check\"")).expect("to write the tokens");
+    eventually("the new token is taken", SOON, || {
+        status(&front, "n3w-token", "/check", own) == 200
+    });
+    assert_eq!(status(&front, "0ps-token", "/check", own), 401);
+    fs::write(&file, "[[tokens]]\nname = \"x\"\nsha256 = \"abc\"\nrole = \"check\"\n")
+        .expect("to write the tokens");
+    eventually("a bad file is refused", SOON, || front.log().contains("tokens refused"));
+    assert_eq!(status(&front, "n3w-token", "/check", own), 200, "and the old one stays");
+
+    let log = front.log();
+    assert!(!log.contains("-token") && !log.contains("a:1") && !log.contains("abc"), "{log}");
+}
+
+#[test]
+fn a_bad_token_file_is_no_start() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let file = folder.path().join("tokens.toml");
+    fs::write(&file, entry("x", "role = \"root\"")).expect("to write the tokens");
+    let path = file.to_str().expect("a path in UTF-8");
+    let output = Front::run(&["--listen", "127.0.0.1:0", "--tokens", path]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("tokens.toml: line 4: unknown variant `root`"), "{said}");
+}
