@@ -138,3 +138,44 @@ fn odd_requests_do_no_harm() {
     }
     assert_eq!(front.check(r#"{"key":"k"}"#)["remaining"], 99);
 }
+
+#[test]
+fn only_plain_json_is_read() {
+    let front = Front::start(&[]);
+    let gzip = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
+    let head = format!(
+        "POST /check HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+        gzip.len()
+    );
+    let answer = front.raw(&[head.as_bytes(), &gzip].concat());
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 415"), "{answer}");
+    assert!(answer.contains("must not be compressed"), "{answer}");
+    for (kind, status) in [
+        ("application/json", 200),
+        ("application/json; charset=utf-8", 200),
+        ("application/x-www-form-urlencoded", 200),
+        ("text/xml", 415),
+        ("multipart/form-data; boundary=x", 415),
+    ] {
+        let answer = front.ask("POST", "/check", &[("Content-Type", kind)], r#"{"key":"k"}"#);
+        assert_eq!(answer.status, status, "{kind}");
+    }
+}
+
+#[test]
+fn whoever_sends_slowly_is_cut_off() {
+    let front = Front::start(&[]);
+    for (part, text) in [
+        ("a head", "POST /check HTTP/1.1\r\nHost: a\r\n"),
+        ("a body", "POST /check HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n{\"key\""),
+        (
+            "chunks",
+            "POST /check HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{\"\r\n",
+        ),
+    ] {
+        let answer = front.raw(text.as_bytes());
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 408"), "{part}: {answer}");
+    }
+}

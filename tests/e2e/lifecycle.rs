@@ -1,5 +1,7 @@
 //! Starting, readiness, draining.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -83,14 +85,173 @@ fn what_cannot_start_says_why() {
 }
 
 #[test]
-fn port_alone_means_every_address() {
+fn every_flag_is_an_environment_variable() {
     let help = Front::run(&["--help"]);
     let help = String::from_utf8_lossy(&help.stdout);
-    for flag in
-        ["--listen", "--store", "--engine", "--capacity", "--rate", "--deadline-ms", "--workers"]
-    {
+    for flag in [
+        "--listen",
+        "--admin-listen",
+        "--store",
+        "--engine",
+        "--config",
+        "--tokens",
+        "--capacity",
+        "--rate",
+        "--deadline-ms",
+        "--workers",
+        "--log-format",
+    ] {
         assert!(help.contains(flag), "{help}");
         let variable = format!("RL_{}", flag[2..].replace('-', "_").to_uppercase());
         assert!(help.contains(&variable), "{variable}: {help}");
+    }
+}
+
+#[test]
+fn port_alone_means_every_address() {
+    let front = Front::start_on_port();
+    assert!(front.start_line().contains("http://0.0.0.0:"), "{}", front.start_line());
+    let (_, curl) = front.start_line().split_once("Try: ").expect("a command to try");
+    assert!(curl.contains("http://127.0.0.1:"), "{curl}");
+    assert_eq!(front.check(r#"{"key":"k"}"#)["allowed"], json!(true));
+}
+
+#[test]
+fn http_2_without_tls() {
+    let front = Front::start(&[]);
+    let curl = |protocol: &str| {
+        let url = format!("http://{}/check", front.address());
+        let output = Command::new("curl")
+            .args(["-s", "-w", " HTTP/%{http_version}", protocol, &url, "-d", r#"{"key":"k"}"#])
+            .output()
+            .expect("curl");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    for (protocol, version) in [("--http2-prior-knowledge", "HTTP/2"), ("--http1.1", "HTTP/1.1")] {
+        let said = curl(protocol);
+        assert!(said.contains(r#""allowed":true"#) && said.ends_with(version), "{said}");
+    }
+}
+
+/// A check as a client sends it that keeps its connection.
+fn check(body: &str) -> String {
+    let len = body.len();
+    format!("POST /check HTTP/1.1\r\nHost: x\r\nContent-Length: {len}\r\n\r\n{body}")
+}
+
+#[test]
+fn pipelined_clients_get_exactly_what_is_there() {
+    let front = Front::start(&[]);
+    let request = check(r#"{"key":"k","capacity":500,"rate":"1/d"}"#);
+    let allowed: usize = thread::scope(|scope| {
+        let clients: Vec<_> = (0..64)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut client = Client::connect(front.address());
+                    client.send(&request.repeat(16));
+                    (0..16).filter(|_| client.answer().contains(r#""allowed":true"#)).count()
+                })
+            })
+            .collect();
+        clients.into_iter().map(|client| client.join().expect("answers")).sum()
+    });
+    assert_eq!(allowed, 500);
+}
+
+#[test]
+fn clients_that_keep_their_connection_are_told_to_leave_before_it_closes() {
+    let mut front = Front::start(&[]);
+    let served = AtomicUsize::new(0);
+    let request = check(r#"{"key":"k"}"#);
+    let mut told = Instant::now();
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..16)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut client = Client::connect(front.address());
+                    loop {
+                        // Every request is answered, until an answer says that it is the last.
+                        client.send(&request);
+                        let answer = client.answer();
+                        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+                        served.fetch_add(1, Ordering::Relaxed);
+                        if answer.to_lowercase().contains("connection: close") {
+                            return;
+                        }
+                    }
+                })
+            })
+            .collect();
+        eventually("traffic flows", Duration::from_secs(10), || {
+            served.load(Ordering::Relaxed) > 1000
+        });
+        front.signal("TERM");
+        told = Instant::now();
+        for client in clients {
+            client.join().expect("no request is dropped");
+        }
+    });
+    assert!(front.wait(Duration::from_secs(8)).success());
+    assert!(told.elapsed() < Duration::from_secs(8));
+}
+
+#[test]
+fn idle_and_stuck_clients_do_not_hold_up_the_end() {
+    let mut front = Front::start(&[]);
+    let mut idle = Client::connect(front.address());
+    idle.send("GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(idle.answer().starts_with("HTTP/1.1 200"));
+    let mut half_head = Client::connect(front.address());
+    half_head.send("POST /check HTTP/1.1\r\nHost:");
+    let mut half_body = Client::connect(front.address());
+    half_body.send("POST /check HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n{");
+    let _silent = Client::connect(front.address());
+    front.signal("TERM");
+    let told = Instant::now();
+    assert!(front.wait(Duration::from_secs(8)).success());
+    assert!(told.elapsed() < Duration::from_secs(8));
+}
+
+/// A client of HTTP/1.1 that keeps its connection.
+struct Client {
+    stream: TcpStream,
+    read: Vec<u8>,
+}
+
+impl Client {
+    fn connect(address: &str) -> Self {
+        let stream = TcpStream::connect(address).expect("a connection to the front");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time limit");
+        Self { stream, read: Vec::new() }
+    }
+
+    fn send(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).expect("to send");
+    }
+
+    /// The next answer, head and body.
+    #[track_caller]
+    fn answer(&mut self) -> String {
+        loop {
+            if let Some(len) = self.complete() {
+                return String::from_utf8(self.read.drain(..len).collect()).expect("UTF-8");
+            }
+            let mut more = [0; 4096];
+            let len = self.stream.read(&mut more).expect("an answer");
+            assert_ne!(len, 0, "the connection was closed under a request");
+            self.read.extend(&more[..len]);
+        }
+    }
+
+    /// The length of the first answer, once it is all there.
+    fn complete(&self) -> Option<usize> {
+        let text = std::str::from_utf8(&self.read).ok()?;
+        let (head, _) = text.split_once("\r\n\r\n")?;
+        let length = head.lines().find_map(|line| {
+            line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned)
+        });
+        let whole =
+            head.len() + 4 + length.map_or(0, |len| len.parse::<usize>().expect("a length"));
+        (self.read.len() >= whole).then_some(whole)
     }
 }

@@ -11,7 +11,7 @@ use ureq::Agent;
 use ureq::http::{HeaderMap, Request};
 
 use crate::artefacts::server_path;
-use crate::process::{Process, eventually};
+use crate::process::{Process, eventually, free_port};
 
 /// A running `rl-server` on a free port, killed when dropped.
 pub struct Front {
@@ -49,9 +49,20 @@ impl Front {
 
     /// Starts one and waits only for its start-up line.
     pub fn start_unready(arguments: &[&str]) -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
         let mut command = Command::new(server_path());
         command.args(["--listen", "127.0.0.1:0"]).args(arguments).env_remove("PORT");
+        Self::launch(command)
+    }
+
+    /// Starts one as a platform does that gives nothing but `PORT`.
+    pub fn start_on_port() -> Self {
+        let mut command = Command::new(server_path());
+        command.env("PORT", free_port().to_string());
+        Self::launch(command)
+    }
+
+    fn launch(mut command: Command) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
         let log = folder.path().join("log");
         let mut process = Process::start(&mut command, log).expect("rl-server to start");
         let mut line = None;

@@ -13,6 +13,7 @@ mod problem;
 mod proxy;
 mod reply;
 mod request;
+mod unread;
 
 use actix_web::{
     HttpResponse, Resource, Route,

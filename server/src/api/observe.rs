@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use actix_web::{
     Error,
-    body::MessageBody,
+    body::BoxBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{
         ConnectionType, StatusCode,
@@ -16,6 +16,7 @@ use actix_web::{
 use log::{Level, log, log_enabled};
 use prometheus::{Histogram, IntCounter};
 
+use super::unread::Unread;
 use crate::{metrics::Metrics, status::Status, telemetry::Throttle};
 
 /// Sees every request of one listener.
@@ -145,17 +146,23 @@ fn trace(headers: &HeaderMap) -> Option<Box<str>> {
 
 /// The middleware.
 pub async fn observe(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    mut request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse, Error> {
     let began = Instant::now();
     let observer = request.app_data::<Data<Observer>>().cloned();
     let path = request.path();
     let endpoint = ENDPOINTS.iter().position(|known| *known == path).unwrap_or(OTHER);
     let ids = Ids::of(request.headers());
+    let unread = Unread::of(&mut request);
     let mut response = next.call(request).await?;
     let Some(observer) = observer else { return Ok(response) };
     let status = response.status();
+    if let Some(unread) = unread
+        && status.is_client_error()
+    {
+        response = unread.close(response);
+    }
     let head = response.response_mut().head_mut();
     if observer.status.is_draining() {
         head.set_connection_type(ConnectionType::Close);
