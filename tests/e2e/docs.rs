@@ -1,9 +1,14 @@
-//! The examples of `docs/commands.md`, run as they stand.
+//! The examples of `docs/commands.md` and `docs/front.md`, run as they stand.
+
+use std::fs;
+use std::process::Command;
 
 use redis::Value;
-use rl_tests::{Flavour, RedisServer, Setup};
+use rl_tests::{Flavour, Front, RedisServer, Setup};
+use tempfile::TempDir;
 
 const PAGE: &str = include_str!("../../docs/commands.md");
+const FRONT: &str = include_str!("../../docs/front.md");
 const START: u64 = 1_700_000_000_000_000;
 
 /// A reply as redis-cli prints it.
@@ -56,4 +61,49 @@ fn the_examples_are_true() {
         assert_eq!(said, session);
     }
     assert!(commands >= 20, "{commands} examples");
+}
+
+/// The blocks of a page in this language.
+fn blocks(page: &'static str, language: &str) -> Vec<&'static str> {
+    let fence = format!("```{language}\n");
+    let parts = page.match_indices(&fence).map(|(at, fence)| &page[at + fence.len()..]);
+    parts.map(|rest| rest.split_once("```").expect("an end").0).collect()
+}
+
+/// A text in which all milliseconds look alike: the clock of a front runs on.
+fn timeless(text: &str) -> String {
+    let (first, rest) = text.split_once("_ms\":").unwrap_or((text, ""));
+    if rest.is_empty() {
+        return first.to_owned();
+    }
+    let rest = rest.trim_start_matches(|digit: char| digit.is_ascii_digit());
+    format!("{first}_ms\":N{}", timeless(rest))
+}
+
+#[test]
+fn the_examples_of_the_front_are_true() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let file = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, content).expect("to write");
+        path.to_str().expect("a path in UTF-8").to_owned()
+    };
+    let [policies, tokens] = blocks(FRONT, "toml")[..] else { panic!("policies, then tokens") };
+    let front = Front::start(&["--config", &file("policies.toml", policies)]);
+    let mut examples = 0;
+    for session in blocks(FRONT, "console") {
+        let mut lines = session.lines();
+        while let Some(line) = lines.next() {
+            let command = line.strip_prefix("$ ").expect("a command");
+            let command = command.replace("127.0.0.1:8080", front.address());
+            let output = Command::new("sh").args(["-c", &command]).output().expect("a shell");
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(timeless(&said), timeless(lines.next().expect("an answer")), "{line}");
+            examples += 1;
+        }
+    }
+    assert!(examples >= 8, "{examples} examples");
+    // The tokens are taken as they stand: nobody gets in without one.
+    let front = Front::start(&["--tokens", &file("tokens.toml", tokens)]);
+    assert_eq!(front.post("/check", r#"{"key":"k"}"#).status, 401);
 }

@@ -12,7 +12,7 @@
 //! | `atomicity` | many callers at once get exactly what is in the bucket, directly and through fronts |
 //! | `durability` | restarts and replicas hold what the primary held; a denial writes nothing |
 //! | `endurance` | a million calls on each path leave memory flat and nothing behind |
-//! | `docs` | the examples of `docs/commands.md` |
+//! | `docs` | the examples of `docs/commands.md` and `docs/front.md` |
 //! | `http` | the contract of `POST /check` |
 //! | `family` | peek, take, refund, charge, reset, batches and the form for proxies; remembered denials |
 //! | `headers` | the rate limit headers, as a library for structured fields reads them |
