@@ -17,6 +17,7 @@ pub mod offenders;
 pub mod policy;
 pub mod reload;
 pub mod settings;
+pub mod simulate;
 pub mod status;
 pub mod store;
 pub mod telemetry;

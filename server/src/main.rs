@@ -17,7 +17,7 @@ use rl_server::{
     policy::Policies,
     reload,
     settings::{Invocation, Settings},
-    telemetry,
+    simulate, telemetry,
 };
 use tokio::{
     net::{self, TcpSocket},
@@ -34,9 +34,12 @@ async fn main() -> ExitCode {
     let done = match Invocation::from_args(env::args_os()).unwrap_or_else(|error| error.exit()) {
         Invocation::Serve(settings) => serve(*settings).await,
         Invocation::CheckConfig(file) => check_config(&file),
+        Invocation::Simulate(args) => simulate::run(&args, &mut io::stdout().lock()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read what we print has read enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "rl-server: {error}");
             ExitCode::FAILURE

@@ -5,13 +5,15 @@ mod address;
 use std::{env, ffi::OsString, num::NonZeroUsize, path::PathBuf, thread, time::Duration};
 
 use clap::{
-    CommandFactory, FromArgMatches, Parser, ValueEnum,
+    CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
     builder::RangedU64ValueParser,
     error::{Error, ErrorKind},
 };
 use rl_bucket::{Capacity, Invalid, Limit, Rate};
 
 pub use address::StoreAddress;
+
+use crate::simulate::SimulateArgs;
 
 /// The settings of one server; they cannot be invalid.
 #[derive(Clone, Debug)]
@@ -52,6 +54,8 @@ pub enum Invocation {
     Serve(Box<Settings>),
     /// Say whether a policy file is good.
     CheckConfig(PathBuf),
+    /// Show how algorithms meet a load.
+    Simulate(SimulateArgs),
 }
 
 /// How log lines look.
@@ -76,8 +80,11 @@ pub enum EngineChoice {
 
 /// A distributed rate limiter: POST /check answers whether a key may go on now.
 #[derive(Parser)]
-#[command(name = "rl-server", version)]
+#[command(name = "rl-server", version, args_conflicts_with_subcommands = true)]
 struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     /// Address to listen on [default: 127.0.0.1:8080, or 0.0.0.0:$PORT if PORT is set]
     #[arg(long, env = "RL_LISTEN", value_name = "HOST:PORT", value_parser = host_and_port)]
     listen: Option<String>,
@@ -131,6 +138,13 @@ struct Args {
     log_format: LogFormat,
 }
 
+/// What there is to do beside serving
+#[derive(Subcommand)]
+enum Command {
+    /// Show how token bucket, fixed window, sliding window and leaky bucket meet a load
+    Simulate(SimulateArgs),
+}
+
 const CAPACITY: &[u8] = b"100";
 const RATE: &[u8] = b"100/m";
 const LISTEN: &str = "127.0.0.1:8080";
@@ -145,6 +159,10 @@ impl Invocation {
         A: Into<OsString> + Clone,
     {
         let args = Args::from_arg_matches(&Args::command().try_get_matches_from(args)?)?;
+        match args.command {
+            Some(Command::Simulate(args)) => return Ok(Self::Simulate(args)),
+            None => {}
+        }
         if let Some(file) = args.check_config {
             return Ok(Self::CheckConfig(file));
         }

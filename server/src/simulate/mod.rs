@@ -1,0 +1,147 @@
+//! `rl-server simulate`: one limit, one load, four algorithms side by side, so that one sees why bursts
+//! behave as they do.
+//!
+//! The token bucket is the one that serves, not a copy; time is passed to it. Nothing here reads a clock,
+//! so equal arguments give equal output.
+
+mod algorithm;
+mod load;
+mod plot;
+mod report;
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use rl_bucket::{Capacity, Cost, Limit, Rate};
+
+use self::{
+    algorithm::{Algorithm, Delay},
+    load::Load,
+};
+
+/// What to simulate.
+#[derive(Clone, Debug, clap::Args)]
+pub struct SimulateArgs {
+    /// Tokens a bucket holds, or requests a window
+    #[arg(long, value_name = "TOKENS", default_value = "10", value_parser = parse_capacity)]
+    capacity: Capacity,
+
+    /// How fast they come back: 10 (a second), 100/m, 5000/h, 1000/d, 5/10s
+    #[arg(long, value_name = "RATE", default_value = "10/s", value_parser = parse_rate)]
+    rate: Rate,
+
+    /// What one request costs
+    #[arg(long, value_name = "TOKENS", default_value = "1", value_parser = parse_cost)]
+    cost: Cost,
+
+    /// How requests arrive: rates, each for a time; a rate of 0 is silence
+    #[arg(long, value_name = "RATE:TIME,...", default_value = "5/s:3s,40/s:3s,0:2s,15/s:4s")]
+    #[arg(value_parser = Load::parse)]
+    load: Load,
+
+    /// Let them arrive at random, as from many callers (a Poisson process), in place of evenly
+    #[arg(long)]
+    poisson: bool,
+
+    /// Of the chance
+    #[arg(long, value_name = "N", default_value = "1", requires = "poisson")]
+    seed: u64,
+
+    /// Draw it too
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
+}
+
+/// What one algorithm made of the load.
+struct Run {
+    algorithm: Algorithm,
+    /// One for each arrival.
+    delays: Vec<Delay>,
+    /// What could be admitted at [`SAMPLES`] moments, evenly from the start, in tokens.
+    left: Vec<f64>,
+}
+
+/// The same requests under every algorithm.
+struct Simulation {
+    limit: Limit,
+    cost: Cost,
+    /// Microseconds from the start, ascending.
+    arrivals: Vec<u64>,
+    /// Of the load, in microseconds.
+    length: u64,
+    runs: Vec<Run>,
+}
+
+const SAMPLES: u64 = 480;
+
+/// Simulates, prints, and draws if it is told to. The error says which file could not be written.
+pub fn run(args: &SimulateArgs, out: &mut impl Write) -> io::Result<()> {
+    let simulation = Simulation::new(args);
+    if let Some(file) = &args.plot {
+        let said = |error: io::Error| {
+            io::Error::new(error.kind(), format!("cannot write {}: {error}", file.display()))
+        };
+        fs::write(file, plot::svg(&simulation)).map_err(said)?;
+    }
+    report::write(&simulation, out)
+}
+
+// === impl Simulation ===
+
+impl Simulation {
+    fn new(args: &SimulateArgs) -> Self {
+        let limit = Limit::new(args.capacity, args.rate);
+        let arrivals = args.load.arrivals(args.poisson.then_some(args.seed));
+        let length = args.load.length();
+        let run = |algorithm| Run::new(algorithm, &limit, args.cost, &arrivals, length);
+        let runs = Algorithm::ALL.map(run).into();
+        Self { limit, cost: args.cost, arrivals, length, runs }
+    }
+
+    /// The time in which an empty bucket fills, which is a window of the same limit: microseconds.
+    fn window(&self) -> u64 {
+        algorithm::window(&self.limit)
+    }
+}
+
+// === impl Run ===
+
+impl Run {
+    fn new(algorithm: Algorithm, limit: &Limit, cost: Cost, arrivals: &[u64], length: u64) -> Self {
+        let mut state = algorithm.start(limit, cost);
+        let (mut delays, mut left) = (Vec::with_capacity(arrivals.len()), Vec::new());
+        for sample in 0..SAMPLES {
+            let at = length * sample / SAMPLES;
+            while let Some(arrival) = arrivals.get(delays.len()).filter(|arrival| **arrival <= at) {
+                delays.push(state.arrive(*arrival));
+            }
+            left.push(state.left(at));
+        }
+        delays.extend(arrivals[delays.len()..].iter().map(|arrival| state.arrive(*arrival)));
+        Self { algorithm, delays, left }
+    }
+
+    /// When each admitted request goes on, ascending.
+    fn departures(&self, arrivals: &[u64]) -> Vec<u64> {
+        let pairs = arrivals.iter().zip(&self.delays);
+        pairs.filter_map(|(at, delay)| Some(at + (*delay)?)).collect()
+    }
+}
+
+fn parse_capacity(text: &str) -> Result<Capacity, rl_bucket::Invalid> {
+    Capacity::parse(text.as_bytes())
+}
+
+fn parse_rate(text: &str) -> Result<Rate, rl_bucket::Invalid> {
+    Rate::parse(text.as_bytes())
+}
+
+fn parse_cost(text: &str) -> Result<Cost, rl_bucket::Invalid> {
+    Cost::parse(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests;
