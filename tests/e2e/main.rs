@@ -19,6 +19,7 @@
 //! | `policies` | policy files: several limits, overrides, shadow mode, without Redis, reloading |
 //! | `tokens` | who may ask what, about which keys |
 //! | `engines` | the front over Redis: with the module, without it, and when Redis changes or goes |
+//! | `readme` | the README's tables of flags and subcommands |
 //! | `lifecycle` | starting, readiness, draining |
 
 mod access;
@@ -38,4 +39,5 @@ mod hostile;
 mod http;
 mod lifecycle;
 mod policies;
+mod readme;
 mod tokens;

@@ -134,7 +134,7 @@ struct Args {
     workers: Option<usize>,
 
     /// How log lines look
-    #[arg(long, env = "RL_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    #[arg(long, env = "RL_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
 }
 
