@@ -20,6 +20,7 @@
 //! | `tokens` | who may ask what, about which keys |
 //! | `engines` | the front over Redis: with the module, without it, and when Redis changes or goes |
 //! | `lifecycle` | starting, readiness, draining |
+//! | `proxies` | the configurations of `docs/proxies.md`, in real proxies |
 
 mod access;
 mod atomicity;
@@ -38,4 +39,5 @@ mod hostile;
 mod http;
 mod lifecycle;
 mod policies;
+mod proxies;
 mod tokens;
