@@ -21,6 +21,7 @@
 //! | `engines` | the front over Redis: with the module, without it, and when Redis changes or goes |
 //! | `readme` | the README's tables of flags and subcommands |
 //! | `lifecycle` | starting, readiness, draining |
+//! | `proxies` | the configurations of `docs/proxies.md`, in real proxies |
 
 mod access;
 mod atomicity;
@@ -39,5 +40,6 @@ mod hostile;
 mod http;
 mod lifecycle;
 mod policies;
+mod proxies;
 mod readme;
 mod tokens;

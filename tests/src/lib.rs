@@ -8,11 +8,15 @@ mod clock;
 mod flavour;
 mod front;
 mod process;
+mod proxy;
 mod redis_server;
+mod web;
 
 pub use artefacts::{module_path, panicking_module_path};
 pub use clock::Clock;
 pub use flavour::Flavour;
 pub use front::{Answer, Front};
 pub use process::eventually;
+pub use proxy::{Proxy, ProxyProgram};
 pub use redis_server::{Persistence, RedisServer, Setup, expires_at};
+pub use web::{Application, Client, Message};
