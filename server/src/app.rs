@@ -184,14 +184,15 @@ fn tokens(path: &Path, metrics: &Arc<Metrics>) -> Result<Arc<Live<Tokens>>, Stri
     follow("tokens", path, metrics, Tokens::read, Tokens::hash, |_| {})
 }
 
-/// Reads a file, and from now on when it changes; tells the metrics, and `loaded` what is in force.
+/// Reads a file, and from now on when it changes; tells the metrics, and `in_force`
+/// what holds then: of a refused content, nothing.
 fn follow<T: Send + Sync + 'static>(
     what: &'static str,
     path: &Path,
     metrics: &Arc<Metrics>,
     read: impl Fn(&[u8]) -> Result<T, String> + Send + 'static,
     hash: fn(&T) -> &str,
-    loaded: impl Fn(&T) + 'static,
+    in_force: impl Fn(&T) + 'static,
 ) -> Result<Arc<Live<T>>, String> {
     let source = Source::open(path, read)?;
     let live = source.live();
@@ -206,13 +207,13 @@ fn follow<T: Send + Sync + 'static>(
                 metrics.loaded(what, generation, hash(&value), Some(&before));
                 hash(&value).clone_into(&mut before);
                 info!("{what} reloaded: generation {generation}, hash {before}");
-                loaded(&value);
             }
             Change::Refused(reason) => {
                 metrics.refused(what);
                 error!("{what} refused, generation {generation} stays: {path}: {reason}");
             }
         }
+        in_force(&value);
     }));
     Ok(live)
 }

@@ -148,7 +148,7 @@ impl Limiter {
         let case = self.case(question)?;
         match self.each(&case, Ask::Peek).await {
             Ok(decisions) => Ok(case.answer(decisions)),
-            Err(reason) => Ok(self.without_store(&case, Ask::Peek, reason)),
+            Err(_) => Ok(self.without_store(&case, Ask::Peek)),
         }
     }
 
@@ -157,19 +157,20 @@ impl Limiter {
         let case = self.case(question)?;
         let requests = case.requests();
         let [request] = requests.as_slice() else { return Err(Refusal::SeveralLimits) };
-        match self.timed(self.store.take(request)).await {
-            Ok((granted, decision)) => Ok((granted, case.answer(Decisions::One(decision)))),
-            Err(reason) => {
-                self.shared.metrics.unavailable(reason);
+        let (granted, answer) = match self.timed(self.store.take(request)).await {
+            Ok((granted, decision)) => (granted, case.answer(Decisions::One(decision))),
+            Err(_) => {
                 case.policy.meters.degraded(case.policy.on_error);
                 let (granted, decision) = match case.policy.on_error {
                     OnError::Local => self.shared.local.take_with(request, store::now),
                     OnError::Open => (answer::whole(case.cost), answer::open(&request.limit)),
                     OnError::Closed => (0, answer::closed(&request.limit)),
                 };
-                Ok((granted, Answer { degraded: true, ..case.answer(Decisions::One(decision)) }))
+                (granted, Answer { degraded: true, ..case.answer(Decisions::One(decision)) })
             }
-        }
+        };
+        self.count(question.key, &answer);
+        Ok((granted, answer))
     }
 
     /// Gives tokens back, up to the capacity of each limit.
@@ -191,7 +192,7 @@ impl Limiter {
             self.shared.local.reset_with(&buckets, store::now); // what stood in meanwhile
         }
         self.shared.denials.forget(&case.buckets[0]);
-        reset.map_err(|reason| self.not_changed(reason))
+        reset.map_err(not_changed)
     }
 
     /// A change to every bucket of a question. Unlike a check, it is not made locally while the store is
@@ -201,15 +202,7 @@ impl Limiter {
         let done = self.each(&case, ask).await;
         // Afterwards: a denial that is met in between is from before.
         self.shared.denials.forget(&case.buckets[0]);
-        done.map(|decisions| case.answer(decisions)).map_err(|reason| self.not_changed(reason))
-    }
-
-    fn not_changed(&self, reason: Unavailable) -> Refusal {
-        self.shared.metrics.unavailable(reason);
-        match reason {
-            Unavailable::Down => Refusal::NotDone,
-            Unavailable::Late | Unavailable::Failed => Refusal::Unknown,
-        }
+        done.map(|decisions| case.answer(decisions)).map_err(not_changed)
     }
 
     fn case(&self, question: &Question<'_>) -> Result<Case, Refusal> {
@@ -259,7 +252,11 @@ impl Limiter {
             let decision = match &asked {
                 Ok(each) => match each.get(at) {
                     Some(Ok(decision)) => Ok(Decisions::One(*decision)),
-                    _ => Err(Unavailable::Failed), // it is no bucket
+                    _ => {
+                        let no_bucket = Unavailable::Failed;
+                        self.shared.metrics.unavailable(no_bucket);
+                        Err(no_bucket)
+                    }
                 },
                 Err(reason) => Err(*reason),
             };
@@ -271,7 +268,7 @@ impl Limiter {
     fn asked(&self, case: &Case, asked: Result<Decisions, Unavailable>, sent: Instant) -> Answer {
         let decisions = match asked {
             Ok(decisions) => decisions,
-            Err(reason) => return self.without_store(case, Ask::Check, reason),
+            Err(_) => return self.without_store(case, Ask::Check),
         };
         let denied = decisions.iter().any(|decision| !decision.is_allowed());
         if denied && matches!(self.store, Store::Redis(_)) {
@@ -288,27 +285,36 @@ impl Limiter {
             [request] => self.timed(self.store.ask(ask, request)).await.map(Decisions::One),
             requests => {
                 let each = requests.iter().map(|request| self.store.ask(ask, request));
-                let each = self.timed(join_all(each)).await;
-                each.into_iter().collect::<Result<Box<_>, _>>().map(Decisions::Several)
+                // All of them, whatever becomes of one.
+                let all = async { join_all(each).await.into_iter().collect() };
+                self.timed(all).await.map(Decisions::Several)
             }
         }
     }
 
-    async fn timed<T>(&self, asking: impl Future<Output = T>) -> T {
+    /// One question to the store, its time and its failure counted.
+    async fn timed<T>(
+        &self,
+        asking: impl Future<Output = Result<T, Unavailable>>,
+    ) -> Result<T, Unavailable> {
         if matches!(self.store, Store::Memory(_)) {
             return asking.await;
         }
-        let timer = self.shared.metrics.store_seconds.start_timer();
+        let sent = Instant::now();
         let answer = asking.await;
-        timer.observe_duration();
+        if let Err(reason) = answer {
+            self.shared.metrics.unavailable(reason);
+        }
+        // Without a connection nothing was sent: that it took no time would hide the slow ones.
+        if !matches!(answer, Err(Unavailable::Down)) {
+            self.shared.metrics.store_seconds.observe(sent.elapsed().as_secs_f64());
+        }
         answer
     }
 
     /// What the policy says to do when the store has not decided a check or a peek.
-    fn without_store(&self, case: &Case, ask: Ask, reason: Unavailable) -> Answer {
-        let meters = &case.policy.meters;
-        self.shared.metrics.unavailable(reason);
-        meters.degraded(case.policy.on_error);
+    fn without_store(&self, case: &Case, ask: Ask) -> Answer {
+        case.policy.meters.degraded(case.policy.on_error);
         let limits = case.limits.iter().map(|limit| &limit.limit);
         let decisions = match (case.policy.on_error, case.requests().as_slice()) {
             (OnError::Open, _) => limits.map(answer::open).collect(),
@@ -328,7 +334,7 @@ impl Limiter {
         Answer { degraded: true, ..case.answer(decisions) }
     }
 
-    /// Counts a check.
+    /// Counts a check or a take.
     fn count(&self, key: &str, answer: &Answer) {
         let meters = &answer.policy.meters;
         let speaking = answer.speaking();
@@ -342,6 +348,14 @@ impl Limiter {
         if !speaking.is_allowed() {
             self.shared.offenders.denied(answer.policy.name(), key);
         }
+    }
+}
+
+/// What is told of a change that the store did not confirm.
+fn not_changed(reason: Unavailable) -> Refusal {
+    match reason {
+        Unavailable::Down => Refusal::NotDone,
+        Unavailable::Late | Unavailable::Failed => Refusal::Unknown,
     }
 }
 

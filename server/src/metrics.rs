@@ -30,7 +30,7 @@ pub struct Metrics {
     pub request_seconds: HistogramVec,
     /// Seconds from question to answer of Redis.
     pub store_seconds: Histogram,
-    store_errors: IntCounterVec,
+    store_errors: [IntCounter; Unavailable::ALL.len()],
     /// Checks in a request to `/check/batch`.
     pub batch: Histogram,
     engine: IntGaugeVec,
@@ -43,6 +43,7 @@ pub struct Metrics {
 /// What happens to the files that are read again when they change, by file.
 struct Files {
     reloads: IntCounterVec,
+    good: IntGaugeVec,
     generation: IntGaugeVec,
     hash: IntGaugeVec,
 }
@@ -76,8 +77,17 @@ impl Metrics {
     /// All at nothing.
     pub fn new() -> Self {
         let registry = Registry::new();
+        let store_errors = counters(
+            "rl_redis_errors_total",
+            "Questions that Redis did not answer, by reason: no connection, too late, or an error.",
+            &["reason"],
+        );
         let metrics = Self {
-            decisions: counters("rl_decisions_total", "Checks decided.", &["policy", "outcome"]),
+            decisions: counters(
+                "rl_decisions_total",
+                "Checks and takes decided.",
+                &["policy", "outcome"],
+            ),
             degraded: counters(
                 "rl_degraded_total",
                 "Answers given without Redis, by what the policy says to do then.",
@@ -88,7 +98,11 @@ impl Metrics {
                 "Denials answered from this front's memory.",
                 &["policy"],
             ),
-            requests: counters("rl_http_requests_total", "HTTP requests.", &["endpoint", "code"]),
+            requests: counters(
+                "rl_http_requests_total",
+                "HTTP requests answered, by path and status.",
+                &["endpoint", "code"],
+            ),
             request_seconds: made(HistogramVec::new(
                 HistogramOpts::new(
                     "rl_http_request_duration_seconds",
@@ -100,15 +114,12 @@ impl Metrics {
             store_seconds: made(Histogram::with_opts(
                 HistogramOpts::new(
                     "rl_redis_duration_seconds",
-                    "From question to answer of Redis.",
+                    "From a question sent to Redis to its answer, or to the deadline.",
                 )
                 .buckets(SECONDS.to_vec()),
             )),
-            store_errors: counters(
-                "rl_redis_errors_total",
-                "Questions that Redis did not answer.",
-                &["reason"],
-            ),
+            store_errors: Unavailable::ALL
+                .map(|reason| store_errors.with_label_values(&[reason.name()])),
             batch: made(Histogram::with_opts(
                 HistogramOpts::new("rl_batch_size", "Checks in a request to /check/batch.")
                     .buckets(SIZES.to_vec()),
@@ -126,6 +137,11 @@ impl Metrics {
                     "Contents of a configuration file met, by what became of them.",
                     &["file", "result"],
                 ),
+                good: gauges(
+                    "rl_config_last_reload_successful",
+                    "0 while a configuration file has a content that was refused.",
+                    &["file"],
+                ),
                 generation: gauges(
                     "rl_config_generation",
                     "How many contents of a configuration file have been in force.",
@@ -142,22 +158,20 @@ impl Metrics {
         };
         let build = gauges("rl_build_info", "1 for the version that runs.", &["version"]);
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        for reason in Unavailable::ALL {
-            metrics.store_errors.with_label_values(&[reason.name()]);
-        }
-        let collectors: [Box<dyn Collector>; 16] = [
+        let collectors: [Box<dyn Collector>; 17] = [
             Box::new(metrics.decisions.clone()),
             Box::new(metrics.degraded.clone()),
             Box::new(metrics.remembered.clone()),
             Box::new(metrics.requests.clone()),
             Box::new(metrics.request_seconds.clone()),
             Box::new(metrics.store_seconds.clone()),
-            Box::new(metrics.store_errors.clone()),
+            Box::new(store_errors),
             Box::new(metrics.batch.clone()),
             Box::new(metrics.engine.clone()),
             Box::new(metrics.links.clone()),
             Box::new(metrics.draining.clone()),
             Box::new(metrics.files.reloads.clone()),
+            Box::new(metrics.files.good.clone()),
             Box::new(metrics.files.generation.clone()),
             Box::new(metrics.files.hash.clone()),
             Box::new(build),
@@ -203,7 +217,7 @@ impl Metrics {
 
     /// Redis did not answer.
     pub fn unavailable(&self, reason: Unavailable) {
-        self.store_errors.with_label_values(&[reason.name()]).inc();
+        self.store_errors[reason as usize].inc();
     }
 
     /// A content of a configuration file came into force in place of another: the `generation`th
@@ -211,6 +225,7 @@ impl Metrics {
     pub fn loaded(&self, file: &str, generation: u64, hash: &str, before: Option<&str>) {
         self.files.reloads.with_label_values(&[file, "loaded"]).inc();
         self.files.reloads.with_label_values(&[file, "refused"]); // shown, if only as 0
+        self.files.good.with_label_values(&[file]).set(1);
         self.files
             .generation
             .with_label_values(&[file])
@@ -224,6 +239,7 @@ impl Metrics {
     /// A content of a configuration file was refused.
     pub fn refused(&self, file: &str) {
         self.files.reloads.with_label_values(&[file, "refused"]).inc();
+        self.files.good.with_label_values(&[file]).set(0);
     }
 
     /// Everything, as Prometheus text (exposition format 0.0.4).
@@ -331,6 +347,8 @@ mod tests {
             r#"rl_config_info{file="policies",hash="bb"} 1"#,
             r#"rl_config_info{file="tokens",hash="cc"} 1"#,
             r#"rl_config_generation{file="policies"} 2"#,
+            r#"rl_config_last_reload_successful{file="policies"} 0"#,
+            r#"rl_config_last_reload_successful{file="tokens"} 1"#,
             r#"rl_config_reloads_total{file="policies",result="loaded"} 2"#,
             r#"rl_config_reloads_total{file="policies",result="refused"} 1"#,
             r#"rl_redis_errors_total{reason="late"} 1"#,

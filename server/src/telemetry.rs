@@ -24,7 +24,7 @@ pub fn init(format: LogFormat) {
     let levels = env_logger::Env::default().default_filter_or(FILTER);
     let mut logger = env_logger::Builder::from_env(levels);
     if format == LogFormat::Json {
-        let project = env::var("GOOGLE_CLOUD_PROJECT").ok();
+        let project = env::var("GOOGLE_CLOUD_PROJECT").ok().filter(|name| !name.is_empty());
         logger.format(move |out, record| {
             let time = out.timestamp_micros();
             writeln!(out, "{}", json(record, &time.to_string(), project.as_deref()))

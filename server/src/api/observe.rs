@@ -32,7 +32,7 @@ pub struct Observer {
 #[derive(Debug)]
 struct Meters {
     seconds: Histogram,
-    ok: IntCounter,
+    usual: Vec<(StatusCode, IntCounter)>,
 }
 
 /// The paths that are told apart; whatever else is asked for is one.
@@ -66,9 +66,14 @@ const CLOUD_TRACE: HeaderName = HeaderName::from_static("x-cloud-trace-context")
 impl Observer {
     /// Counts in `metrics`.
     pub fn new(metrics: Arc<Metrics>, status: Arc<Status>) -> Self {
-        let meters = |endpoint: &str| Meters {
-            seconds: metrics.request_seconds.with_label_values(&[endpoint]),
-            ok: metrics.requests.with_label_values(&[endpoint, "200"]),
+        let meters = |endpoint: &str| {
+            let counter = |code: &StatusCode| {
+                (*code, metrics.requests.with_label_values(&[endpoint, code.as_str()]))
+            };
+            Meters {
+                seconds: metrics.request_seconds.with_label_values(&[endpoint]),
+                usual: usual(endpoint).iter().map(counter).collect(),
+            }
         };
         let endpoints = ENDPOINTS.into_iter().map(meters).collect();
         let failures = Throttle::new(std::time::Duration::from_secs(1));
@@ -78,11 +83,12 @@ impl Observer {
     fn count(&self, endpoint: usize, status: StatusCode, began: Instant) {
         let meters = &self.endpoints[endpoint];
         meters.seconds.observe(began.elapsed().as_secs_f64());
-        if status == StatusCode::OK {
-            meters.ok.inc();
-        } else {
-            let labels = [ENDPOINTS[endpoint], status.as_str()];
-            self.metrics.requests.with_label_values(&labels).inc();
+        match meters.usual.iter().find(|(usual, _)| *usual == status) {
+            Some((_, counter)) => counter.inc(),
+            None => {
+                let labels = [ENDPOINTS[endpoint], status.as_str()];
+                self.metrics.requests.with_label_values(&labels).inc();
+            }
         }
     }
 
@@ -108,6 +114,14 @@ impl Observer {
             trace = ids.trace.as_deref().unwrap_or_default();
             "{} answered {} in {micros} us{more}", ENDPOINTS[endpoint], status.as_u16()
         );
+    }
+}
+
+/// What an endpoint answers day by day; a proxy is told a denial by the status.
+fn usual(endpoint: &str) -> &'static [StatusCode] {
+    match endpoint {
+        "/check" => &[StatusCode::OK, StatusCode::TOO_MANY_REQUESTS, StatusCode::FORBIDDEN],
+        _ => &[StatusCode::OK],
     }
 }
 
