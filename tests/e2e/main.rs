@@ -20,6 +20,8 @@
 //! | `tokens` | who may ask what, about which keys |
 //! | `engines` | the front over Redis: with the module, without it, and when Redis changes or goes |
 //! | `readme` | the README's tables of flags and subcommands |
+//! | `metrics` | what `/metrics` and `/admin/denied` say after a known story, and that no caller can grow them |
+//! | `logs` | log lines as JSON, the ids of a request, and no key in any of them |
 //! | `lifecycle` | starting, readiness, draining |
 //! | `proxies` | the configurations of `docs/proxies.md`, in real proxies |
 
@@ -39,6 +41,8 @@ mod headers;
 mod hostile;
 mod http;
 mod lifecycle;
+mod logs;
+mod metrics;
 mod policies;
 mod proxies;
 mod readme;

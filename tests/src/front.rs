@@ -49,8 +49,14 @@ impl Front {
 
     /// Starts one and waits only for its start-up line.
     pub fn start_unready(arguments: &[&str]) -> Self {
+        Self::start_in(&[], arguments)
+    }
+
+    /// The same, with these variables in its environment.
+    pub fn start_in(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         let mut command = Command::new(server_path());
         command.args(["--listen", "127.0.0.1:0"]).args(arguments).env_remove("PORT");
+        command.envs(environment.iter().copied());
         Self::launch(command)
     }
 
@@ -98,6 +104,29 @@ impl Front {
         &self.address
     }
 
+    /// `HOST:PORT` of its listener for operators, for which its start-up has a second line.
+    #[track_caller]
+    pub fn admin_address(&self) -> String {
+        const LINE: &str = "rl-server for operators on http://";
+        let mut address = None;
+        eventually("the front prints a second line", Duration::from_secs(20), || {
+            let log = self.log();
+            // In full: the line break too.
+            let line = log.split_inclusive('\n').find_map(|line| line.strip_prefix(LINE));
+            address = line.and_then(|rest| rest.strip_suffix('\n')).map(str::to_owned);
+            address.is_some()
+        });
+        address.expect("an address")
+    }
+
+    /// `GET path` at another address than its own: the status and the body as it is.
+    pub fn get_text(&self, address: &str, path: &str) -> (u16, String) {
+        let answer = self.agent.get(format!("http://{address}{path}")).call();
+        let mut answer = answer.expect("an answer from the front");
+        let text = answer.body_mut().read_to_string().expect("a body");
+        (answer.status().as_u16(), text)
+    }
+
     /// The line it printed when it started.
     pub fn start_line(&self) -> &str {
         &self.start_line
@@ -116,10 +145,9 @@ impl Front {
     /// `GET path`, which must answer 200: its body as it is.
     #[track_caller]
     pub fn text(&self, path: &str) -> String {
-        let url = format!("http://{}{path}", self.address);
-        let mut answer = self.agent.get(url).call().expect("an answer from the front");
-        assert_eq!(answer.status().as_u16(), 200, "GET {path}");
-        answer.body_mut().read_to_string().expect("a body")
+        let (status, text) = self.get_text(&self.address, path);
+        assert_eq!(status, 200, "GET {path}: {text}");
+        text
     }
 
     /// `POST path` with this body and no content type.

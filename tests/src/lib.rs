@@ -10,6 +10,7 @@ mod front;
 mod process;
 mod proxy;
 mod redis_server;
+mod scrape;
 mod web;
 
 pub use artefacts::{module_path, panicking_module_path};
@@ -19,4 +20,5 @@ pub use front::{Answer, Front};
 pub use process::eventually;
 pub use proxy::{Proxy, ProxyProgram};
 pub use redis_server::{Persistence, RedisServer, Setup, expires_at};
+pub use scrape::{About, Scrape, labels};
 pub use web::{Application, Client, Message};
