@@ -22,6 +22,7 @@
 //! | `readme` | the README's tables of flags and subcommands |
 //! | `metrics` | what `/metrics` and `/admin/denied` say after a known story, and that no caller can grow them |
 //! | `logs` | log lines as JSON, the ids of a request, and no key in any of them |
+//! | `monitoring` | `docs/monitoring/`: alert rules, dashboard and table of metrics against a live front |
 //! | `lifecycle` | starting, readiness, draining |
 //! | `proxies` | the configurations of `docs/proxies.md`, in real proxies |
 
@@ -43,6 +44,7 @@ mod http;
 mod lifecycle;
 mod logs;
 mod metrics;
+mod monitoring;
 mod policies;
 mod proxies;
 mod readme;
