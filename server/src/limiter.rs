@@ -246,6 +246,9 @@ impl Limiter {
     /// Checks of one limit each, in one round trip.
     async fn ask_singles(&self, cases: impl Iterator<Item = &Case>, sent: Instant) -> Vec<Answer> {
         let cases: Vec<_> = cases.collect();
+        if cases.is_empty() {
+            return Vec::new();
+        }
         let requests: Vec<_> = cases.iter().flat_map(|case| case.requests()).collect();
         let asked = self.timed(self.store.check_each(&requests)).await;
         let answer = |(at, case): (usize, &&Case)| {

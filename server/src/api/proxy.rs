@@ -43,7 +43,7 @@ const TWICE: Problem = Problem::Invalid("a parameter must not be given twice");
 const ENCODING: Problem = Problem::Invalid("parameters must be percent-encoded UTF-8");
 const ONE_KEY: Problem = Problem::Invalid("key or key_header must be given, and not both");
 const KEY_HEADER: Problem = Problem::Invalid(
-    "key_header must name a header of the request that holds 1 to 1024 bytes of UTF-8",
+    "key_header must name a header that is there once and holds 1 to 1024 bytes of UTF-8",
 );
 const DENY_STATUS: Problem = Problem::Invalid("deny_status must be 403 or 429");
 
@@ -98,8 +98,12 @@ impl<'a> Query<'a> {
             (Some(_), None) => Err(KEY),
             (None, Some(name)) => {
                 let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| KEY_HEADER)?;
-                let value = request.headers().get(name).map(|value| value.as_bytes());
-                let key = value.and_then(|value| str::from_utf8(value).ok()).ok_or(KEY_HEADER)?;
+                let mut values = request.headers().get_all(name);
+                // Of two one may be the client's, and which one depends on the proxy.
+                let (Some(value), None) = (values.next(), values.next()) else {
+                    return Err(KEY_HEADER);
+                };
+                let key = str::from_utf8(value.as_bytes()).map_err(|_| KEY_HEADER)?;
                 if (1..=MAX_KEY).contains(&key.len()) {
                     Ok(Cow::Borrowed(key))
                 } else {
@@ -171,6 +175,8 @@ mod tests {
         let request = TestRequest::default()
             .insert_header(("x-user", "anna"))
             .insert_header(("x-empty", ""))
+            .append_header(("x-twice", "anna"))
+            .append_header(("x-twice", "bert"))
             .insert_header(("x-latin", &b"\xe9"[..]))
             .to_http_request();
         let query = Query::parse(query)?;
@@ -220,6 +226,7 @@ mod tests {
             (&long, KEY),
             ("key_header=x-other", KEY_HEADER),
             ("key_header=x-empty", KEY_HEADER),
+            ("key_header=x-twice", KEY_HEADER),
             ("key_header=x-latin", KEY_HEADER),
             ("key_header=a%20b", KEY_HEADER),
             ("key=k&key=k", TWICE),
