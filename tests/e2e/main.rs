@@ -14,6 +14,7 @@
 //! | `endurance` | a million calls on each path leave memory flat and nothing behind |
 //! | `docs` | the examples of `docs/commands.md` |
 //! | `http` | the contract of `POST /check` |
+//! | `openapi` | what the front says of itself: `/openapi.json` and `/docs` |
 //! | `engines` | the front over Redis: with the module, without it, and when Redis changes or goes |
 //! | `lifecycle` | starting, readiness, draining |
 
@@ -31,3 +32,4 @@ mod engines;
 mod hostile;
 mod http;
 mod lifecycle;
+mod openapi;
