@@ -12,6 +12,7 @@ use std::{
 };
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The keys denied most in this minute and the one before. Safe to share.
 pub struct Offenders {
@@ -19,7 +20,7 @@ pub struct Offenders {
 }
 
 /// A key, and how often it was denied.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Offender {
     /// Under which policy.
     pub policy: String,

@@ -18,6 +18,7 @@
 //! | `headers` | the rate limit headers, as a library for structured fields reads them |
 //! | `policies` | policy files: several limits, overrides, shadow mode, without Redis, reloading |
 //! | `tokens` | who may ask what, about which keys |
+//! | `openapi` | what the front says of itself: `/openapi.json` and `/docs` |
 //! | `engines` | the front over Redis: with the module, without it, and when Redis changes or goes |
 //! | `readme` | the README's tables of flags and subcommands |
 //! | `metrics` | what `/metrics` and `/admin/denied` say after a known story, and that no caller can grow them |
@@ -45,6 +46,7 @@ mod lifecycle;
 mod logs;
 mod metrics;
 mod monitoring;
+mod openapi;
 mod policies;
 mod proxies;
 mod readme;

@@ -6,9 +6,11 @@ use actix_web::{
     web::{Data, Payload},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     Problem, body,
+    openapi::{AskedOne, Changed, Decided},
     reply::{json, respond},
     request::CheckBody,
 };
@@ -17,13 +19,24 @@ use crate::{
     limiter::{Answer, Limiter, Question, Refusal},
 };
 
-/// How many buckets there were.
-#[derive(Serialize)]
+/// What a reset answers.
+#[derive(Serialize, ToSchema)]
 pub(super) struct ResetReply {
+    /// How many buckets were not full.
     reset: u64,
 }
 
-/// What a check would be answered, taking nothing.
+/// What would a check be answered?
+///
+/// Takes nothing.
+#[utoipa::path(
+    post,
+    path = "/peek",
+    operation_id = "peek",
+    tag = "Deciding",
+    request_body(content = CheckBody, example = json!({"key": "user:42"})),
+    responses(Decided, AskedOne),
+)]
 pub(super) async fn peek(
     limiter: Data<Limiter>,
     grant: Grant,
@@ -34,7 +47,18 @@ pub(super) async fn peek(
     answer(grant, Role::Check, &request, payload, peek).await
 }
 
-/// Takes as many whole tokens as there are, at most the amount.
+/// Take what is there
+///
+/// Takes as many whole tokens as there are, at most `cost`; `granted` says how many. For work that can be cut to
+/// fit. It needs a policy with one limit.
+#[utoipa::path(
+    post,
+    path = "/take",
+    operation_id = "take",
+    tag = "Deciding",
+    request_body(content = CheckBody, example = json!({"key": "user:42", "cost": 10})),
+    responses(Decided, AskedOne),
+)]
 pub(super) async fn take(
     limiter: Data<Limiter>,
     grant: Grant,
@@ -47,7 +71,17 @@ pub(super) async fn take(
     answer(grant, Role::Check, &request, payload, take).await
 }
 
-/// Gives tokens back, up to the capacity.
+/// Give tokens back
+///
+/// Up to the capacity. It needs the role `admin`, and is not made while the store is away.
+#[utoipa::path(
+    post,
+    path = "/refund",
+    operation_id = "refund",
+    tag = "Settling",
+    request_body(content = CheckBody, example = json!({"key": "user:42", "cost": 3})),
+    responses(Decided, Changed),
+)]
 pub(super) async fn refund(
     limiter: Data<Limiter>,
     grant: Grant,
@@ -58,7 +92,18 @@ pub(super) async fn refund(
     answer(grant, Role::Admin, &request, payload, refund).await
 }
 
-/// Takes tokens whether they are there or not: reserve with a check, settle with this.
+/// Take tokens whether they are there or not
+///
+/// Down to a debt of one capacity: reserve with a check, settle with this. It needs the role `admin`, and is not
+/// made while the store is away.
+#[utoipa::path(
+    post,
+    path = "/charge",
+    operation_id = "charge",
+    tag = "Settling",
+    request_body(content = CheckBody, example = json!({"key": "user:42", "cost": "2.5"})),
+    responses(Decided, Changed),
+)]
 pub(super) async fn charge(
     limiter: Data<Limiter>,
     grant: Grant,
@@ -69,7 +114,24 @@ pub(super) async fn charge(
     answer(grant, Role::Admin, &request, payload, charge).await
 }
 
-/// Fills the buckets of a key under a policy.
+/// Fill the buckets of a key
+///
+/// Under a policy, or under a limit of its own. It needs the role `admin`, and is not made while the store is away.
+#[utoipa::path(
+    post,
+    path = "/reset",
+    operation_id = "reset",
+    tag = "Settling",
+    request_body(
+        content = ref("#/components/schemas/Bucket"),
+        content_type = "application/json",
+        example = json!({"key": "user:42"}),
+    ),
+    responses(
+        (status = 200, description = "It is done", body = ResetReply, example = json!({"reset": 1})),
+        Changed,
+    ),
+)]
 pub(super) async fn reset(
     limiter: Data<Limiter>,
     grant: Grant,

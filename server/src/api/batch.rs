@@ -6,9 +6,11 @@ use actix_web::{
 };
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::{
     Problem, body,
+    openapi::Batched,
     problem::Details,
     reply::{Reply, json},
     request::CheckBody,
@@ -19,21 +21,25 @@ use crate::{
     metrics::Metrics,
 };
 
-#[derive(Deserialize)]
+/// Many checks.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Batch)]
 #[serde(deny_unknown_fields)]
 struct BatchBody<'a> {
+    /// Each is decided by itself.
     #[serde(borrow)]
+    #[schema(value_type = Vec<CheckBody<'a>>, max_items = 1000)]
     checks: Vec<&'a RawValue>,
 }
 
 /// One result for each check, in their order.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct BatchReply<'a> {
     results: Vec<BatchResult<'a>>,
 }
 
 /// The answer to a check, or why there is none.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum BatchResult<'a> {
     /// As `/check` answers.
@@ -44,11 +50,36 @@ pub(super) enum BatchResult<'a> {
 
 const MAX_CHECKS: usize = 1000;
 
-const NOT_A_BATCH: Problem = Problem::Invalid(
+pub(super) const NOT_A_BATCH: Problem = Problem::Invalid(
     "a batch must be a JSON object with nothing but checks, an array of at most 1000 checks",
 );
 
-/// Decides each check by itself: a bad one spoils no other.
+/// Many checks in one call
+///
+/// Decides each by itself, in one round trip: a bad one spoils no other, its result is a problem in place
+/// of a decision.
+#[utoipa::path(
+    post,
+    path = "/check/batch",
+    operation_id = "check_batch",
+    tag = "Deciding",
+    request_body(content = BatchBody, example = json!({"checks": [
+        {"key": "user:42"},
+        {"key": "job:7", "capacity": 10, "rate": "100/m", "cost": "2.5"},
+    ]})),
+    responses(
+        (
+            status = 200,
+            description = "One result for each check, in their order: a decision, or a problem, which has no `allowed`",
+            body = BatchReply,
+            example = json!({"results": [
+                {"allowed": true, "limit": 100, "remaining": 99, "retry_after_ms": 0, "reset_after_ms": 600},
+                {"title": "Not Found", "status": 404, "detail": "no policy has this name"},
+            ]}),
+        ),
+        Batched,
+    ),
+)]
 pub(super) async fn check(
     limiter: Data<Limiter>,
     metrics: Data<Metrics>,

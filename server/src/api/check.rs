@@ -6,11 +6,32 @@ use actix_web::{
     web::{Data, Payload},
 };
 
-use super::{Problem, body, reply::respond, request::CheckBody};
+use super::{
+    Problem, body,
+    openapi::{AskedOne, Decided},
+    reply::respond,
+    request::CheckBody,
+};
 use crate::{access::Grant, limiter::Limiter};
 
-/// Whether a key may go on now. 200 for yes and for no: the status speaks of the question, not of
-/// the answer.
+/// May this key go on now?
+///
+/// Takes `cost` tokens if there are that many. 200 for yes and for no: the status speaks of the question,
+/// not of the answer.
+///
+/// With a query this is the form for proxies, as `GET /check`, whatever the method: the body is not read.
+#[utoipa::path(
+    post,
+    path = "/check",
+    operation_id = "check",
+    tag = "Deciding",
+    request_body(content = CheckBody, examples(
+        ("By default" = (value = json!({"key": "user:42"}))),
+        ("By name, five tokens" = (value = json!({"key": "user:42", "policy": "default", "cost": 5}))),
+        ("With a limit of its own" = (value = json!({"key": "job:7", "capacity": 10, "rate": "100/m"}))),
+    )),
+    responses(Decided, AskedOne),
+)]
 pub(super) async fn check(
     limiter: Data<Limiter>,
     grant: Grant,

@@ -8,6 +8,7 @@ use actix_web::{
     web::Data,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     policy::Policies,
@@ -15,15 +16,26 @@ use crate::{
     status::{Readiness, Status},
 };
 
-#[derive(Serialize)]
+/// That there is a process.
+#[derive(Serialize, ToSchema)]
 struct Alive {
+    /// `live`.
+    #[schema(pattern = "^live$")]
     status: &'static str,
 }
 
-#[derive(Serialize)]
+/// How the server is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Readiness)]
 struct Ready<'a> {
+    /// `ready`, or why not: `starting` or `draining`.
+    #[schema(pattern = "^(starting|ready|draining)$")]
     status: &'static str,
+    /// What computes the buckets: `memory`, `module` or `lua`; `unknown` before Redis first answered.
+    #[schema(pattern = "^(unknown|memory|module|lua)$")]
     engine: &'static str,
+    /// Whether the store answers, `up` or `down`.
+    #[schema(pattern = "^(up|down)$")]
     store: &'static str,
     /// How many contents of the policy file have been in force.
     generation: u64,
@@ -31,12 +43,33 @@ struct Ready<'a> {
     policies: &'a str,
 }
 
-/// The process answers; that is all.
+/// Whether the process answers
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    operation_id = "live",
+    tag = "Health",
+    security(()),
+    responses((status = 200, description = "It does", body = Alive)),
+)]
 pub(super) async fn live() -> HttpResponse {
     reply(StatusCode::OK, &Alive { status: "live" })
 }
 
-/// Whether to send requests here: 200 or 503.
+/// Whether to send requests here
+///
+/// Not until the store has first answered, or 10 seconds have passed; and not while the server drains.
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    operation_id = "ready",
+    tag = "Health",
+    security(()),
+    responses(
+        (status = 200, description = "Yes; with the store down, as each policy says", body = Ready),
+        (status = 503, description = "Not now", body = Ready),
+    ),
+)]
 pub(super) async fn ready(status: Data<Status>, policies: Data<Live<Policies>>) -> HttpResponse {
     let (code, word) = match status.readiness(Instant::now()) {
         Readiness::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),

@@ -9,6 +9,7 @@ mod grant;
 mod headers;
 mod health;
 mod observe;
+mod openapi;
 mod problem;
 mod proxy;
 mod reply;
@@ -42,6 +43,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(post("/refund", web::post().to(amount::refund)))
         .service(post("/charge", web::post().to(amount::charge)))
         .service(post("/reset", web::post().to(amount::reset)));
+    config.service(get("/openapi.json", openapi::document)).service(get("/docs", openapi::page));
     health_routes(config);
     config.default_service(web::to(|| refuse(Problem::UnknownPath)));
 }

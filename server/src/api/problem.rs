@@ -10,6 +10,7 @@ use actix_web::{
     },
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::limiter::Refusal;
 
@@ -53,11 +54,16 @@ pub enum Problem {
     Unknown,
 }
 
-/// RFC 9457. Without a `type` it is `about:blank`, so the title is that of the status.
-#[derive(Serialize)]
+/// Problem details (RFC 9457). Without a `type` it is `about:blank`, so the title is that of the status.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
 pub(super) struct Details {
+    /// The status in words.
     title: &'static str,
+    /// The status.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// What is wrong: one of a fixed set of texts.
     detail: &'static str,
 }
 

@@ -12,9 +12,11 @@ use actix_web::{
     web::Data,
 };
 use rl_bucket::{Capacity, Cost, Limit, Rate};
+use utoipa::IntoParams;
 
 use super::{
     Problem,
+    openapi::AskedByProxy,
     reply::respond,
     request::{BOTH, HALF, KEY, MAX_KEY},
 };
@@ -25,14 +27,29 @@ use crate::{
 };
 
 /// The parameters of a query, each at most once.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default, PartialEq, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Query<'a> {
+    /// Whose bucket: 1 to 1024 bytes of UTF-8. Either this or `key_header` must be given.
+    #[param(value_type = String, required = false, min_length = 1, max_length = 1024, example = "user:42")]
     key: Option<Cow<'a, str>>,
+    /// The header of the request that holds the key.
+    #[param(value_type = String, required = false, pattern = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
     key_header: Option<Cow<'a, str>>,
+    /// The name of a policy; `default` if absent.
+    #[param(value_type = String, required = false)]
     policy: Option<Cow<'a, str>>,
+    /// Tokens to take, a plain decimal of 0 to 1000000000; 1 if absent.
+    #[param(value_type = String, pattern = r"^(0?[0-9]{1,9}(\.[0-9]{1,9})?|1000000000(\.0{1,9})?)$", required = false)]
     cost: Option<Cow<'a, str>>,
+    /// A limit in place of a policy: tokens that the bucket holds, above 0 and at most 1000000000. Along with `rate`.
+    #[param(value_type = String, pattern = r"^(0?[0-9]{1,9}(\.[0-9]{1,9})?|1000000000(\.0{1,9})?)$", required = false)]
     capacity: Option<Cow<'a, str>>,
+    /// And tokens that it gains, such as `10`, `10/s`, `100/m`, `5/10s`: 0.000001 to 1000000000 a second.
+    #[param(value_type = String, pattern = r"^[0-9]{1,10}(\.[0-9]{1,9})?(/[0-9]{0,10}[smhd])?$", required = false)]
     rate: Option<Cow<'a, str>>,
+    /// The status of a denial: `403` for nginx `auth_request`; `429` if absent.
+    #[param(value_type = String, required = false, pattern = "^(403|429)$")]
     deny_status: Option<Cow<'a, str>>,
 }
 
@@ -41,18 +58,37 @@ const UNKNOWN: Problem = Problem::Invalid(
 );
 const TWICE: Problem = Problem::Invalid("a parameter must not be given twice");
 const ENCODING: Problem = Problem::Invalid("parameters must be percent-encoded UTF-8");
-const ONE_KEY: Problem = Problem::Invalid("key or key_header must be given, and not both");
+pub(super) const ONE_KEY: Problem =
+    Problem::Invalid("key or key_header must be given, and not both");
 const KEY_HEADER: Problem = Problem::Invalid(
     "key_header must name a header that is there once and holds 1 to 1024 bytes of UTF-8",
 );
-const DENY_STATUS: Problem = Problem::Invalid("deny_status must be 403 or 429");
+pub(super) const DENY_STATUS: Problem = Problem::Invalid("deny_status must be 403 or 429");
 
 /// Whether a request has a query.
 pub(super) fn has_query() -> impl Guard {
     fn_guard(|request| request.head().uri.query().is_some_and(|query| !query.is_empty()))
 }
 
-/// Whether a key may go on now: 200 for yes, 429 (or `deny_status`) for no.
+/// May this request go on?
+///
+/// 200 for yes, 429 or `deny_status` for no. Any method with a query is answered so, since some proxies send the
+/// caller's own. Values are percent-encoded; `+` is itself.
+#[utoipa::path(
+    get,
+    path = "/check",
+    operation_id = "check_by_query",
+    tag = "Proxies",
+    params(
+        Query,
+        (
+            "uri" = Option<String>,
+            Query,
+            description = "Ends the query: this and all that follows is the caller's own, and is not read.",
+        ),
+    ),
+    responses(AskedByProxy),
+)]
 pub(super) async fn check(
     limiter: Data<Limiter>,
     grant: Grant,

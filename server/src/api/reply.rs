@@ -8,42 +8,60 @@ use actix_web::{
 };
 use rl_bucket::{Decision, Outcome};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::headers;
 use crate::limiter::Answer;
 
-/// What a check and its family answer.
-#[derive(Serialize)]
+/// What a check and its family answer. Under several limits the numbers are those of one: of the limit that
+/// denied, the longest wait, or else of the limit with the least left.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Decision)]
 pub(super) struct Reply<'a> {
-    /// Of `/take`: how many tokens.
+    /// Of `/take` alone: how many tokens were taken.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     granted: Option<u64>,
+    /// Whether the key may go on.
     allowed: bool,
+    /// The capacity, in whole tokens.
     limit: u64,
+    /// Whole tokens left, rounded down; below 0 in debt.
     remaining: i64,
-    /// `null` for never.
+    /// Milliseconds until the same would be allowed: 0 if it was, null if it never will be.
+    #[schema(required = true)]
     retry_after_ms: Option<u64>,
+    /// Milliseconds until the bucket is full.
     reset_after_ms: u64,
-    /// Decided without Redis.
+    /// Only if true: decided without Redis, as the policy says.
     #[serde(skip_serializing_if = "<&bool>::not")]
     degraded: bool,
-    /// Of a policy in shadow mode: whether it would have denied.
+    /// Only of a policy in shadow mode, which lets all through: whether it would have denied.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     would_deny: Option<bool>,
-    /// Of a policy with named limits: each of them.
+    /// Only of a policy with named limits: each of them.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     limits: Option<Vec<LimitReply<'a>>>,
 }
 
 /// What one of several limits says for itself.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = LimitDecision)]
 pub(super) struct LimitReply<'a> {
+    /// As the policy file has it.
     name: &'a str,
+    /// Whether this limit alone would let the key go on.
     allowed: bool,
+    /// The capacity, in whole tokens.
     limit: u64,
+    /// Whole tokens left, rounded down; below 0 in debt.
     remaining: i64,
-    /// `null` for never.
+    /// Milliseconds until this limit would allow the same: 0 if it did, null if it never will.
+    #[schema(required = true)]
     retry_after_ms: Option<u64>,
+    /// Milliseconds until the bucket is full.
     reset_after_ms: u64,
 }
 

@@ -11,21 +11,34 @@ use serde::{
     de::{IgnoredAny, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
-use super::Problem;
+use super::{Problem, openapi};
 use crate::{
     limiter::{Choice, Question},
     policy::DEFAULT,
 };
 
-/// The body of a check, well-formed and with no claim beyond that.
-#[derive(Default)]
+/// What is asked: whose bucket, under which limit, about how many tokens. Either a policy gives the limit, or
+/// `capacity` and `rate` do.
+// Well-formed, and with no claim beyond that.
+#[derive(Default, ToSchema)]
+#[schema(as = Check)]
+#[serde(deny_unknown_fields)]
 pub(super) struct CheckBody<'a> {
+    /// Whose bucket: 1 to 1024 bytes of UTF-8.
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 1024, examples("user:42"))]
     key: Option<&'a RawValue>,
+    /// The name of a policy; `default` if absent.
+    #[schema(value_type = String, required = false, examples("default"))]
     policy: Option<&'a RawValue>,
+    #[schema(schema_with = openapi::amount, required = false)]
     cost: Option<&'a RawValue>,
+    #[schema(schema_with = openapi::capacity, required = false)]
     capacity: Option<&'a RawValue>,
+    #[schema(schema_with = openapi::rate, required = false)]
     rate: Option<&'a RawValue>,
+    #[schema(ignore)]
     problem: Option<Problem>,
 }
 

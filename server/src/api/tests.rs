@@ -35,7 +35,7 @@ const FILE: &str = r#"
 "#;
 
 /// A server with the policies of `FILE`.
-struct Server {
+pub(super) struct Server {
     status: Arc<Status>,
     metrics: Arc<Metrics>,
     shared: Arc<Shared>,
@@ -44,15 +44,15 @@ struct Server {
 
 /// A response, its headers as one text.
 #[derive(Debug)]
-struct Response {
-    status: u16,
-    kind: String,
-    headers: String,
+pub(super) struct Response {
+    pub(super) status: u16,
+    pub(super) kind: String,
+    pub(super) headers: String,
     body: String,
 }
 
 impl Server {
-    fn new(status: Status) -> Self {
+    pub(super) fn new(status: Status) -> Self {
         Self::with(status, FILE, None)
     }
 
@@ -75,7 +75,7 @@ impl Server {
         }
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         method: &str,
         path: &str,
@@ -112,7 +112,7 @@ impl Server {
         Response { status, kind, headers, body }
     }
 
-    async fn post(&self, path: &str, body: &str) -> String {
+    pub(super) async fn post(&self, path: &str, body: &str) -> String {
         let response = self.ask("POST", path, &[], body).await;
         assert_eq!(
             (response.status, response.kind.as_str()),

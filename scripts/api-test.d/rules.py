@@ -1,0 +1,91 @@
+"""Rules of the server that an OpenAPI document cannot say, so that the tester does not take them for faults.
+
+No request is left out for them and no check is switched off: a failure is dropped if the rule that it names
+is broken by the request that it names. Everything else about that answer was checked all the same.
+"""
+
+import itertools
+import json
+import re
+
+import schemathesis
+
+NUMBER = re.compile(r"[0-9]{1,10}(\.[0-9]{1,9})?")
+RATE = re.compile(r"([0-9]{1,10}(?:\.[0-9]{1,9})?)(?:/([0-9]{0,10})([smhd]))?")
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+POLICIES = ["default", "watched", "two", "unknown"]
+
+
+@schemathesis.hook
+def map_case(context, case):
+    """Random names of policies are all unknown: some become those of policies.toml."""
+    if case.meta.generation.mode.is_positive:
+        # A take needs a policy with one limit.
+        names = [name for name in POLICIES if name != "two" or case.path != "/take"]
+        for fields in (case.body, case.query):
+            if isinstance(fields, dict) and isinstance(fields.get("policy"), str):
+                fields["policy"] = names[len(fields["policy"]) % len(names)]
+    return case
+
+
+@schemathesis.hook
+def filter_failure(context, failure, case, response):
+    query = dict(case.query or {})
+    if failure.code == "ST202":  # valid by the schema, and refused
+        if isinstance(case.body, dict):
+            return not is_refused(case.body)
+        # What follows uri= is not read.
+        read = dict(itertools.takewhile(lambda item: item[0] != "uri", query.items()))
+        return not (case.path == "/check" and (is_refused(read) or is_no_question(case, read)))
+    if failure.code == "ST201":  # invalid by the schema, and answered
+        if case.path == "/check/batch":
+            # A bad check spoils no other: it is refused in its place.
+            return not any("status" in result for result in response.json().get("results", []))
+        # Nor is there anything wrong with what follows it.
+        return not (case.path == "/check" and "uri" in query)
+    if failure.code == "ST204":  # a method that is not described
+        # A query makes it the form for proxies, whatever the method.
+        return not (case.path == "/check" and query)
+    return True
+
+
+def is_refused(fields):
+    """Whether a value breaks a rule that no schema can hold."""
+    return (
+        # Lengths are in bytes, and in a schema in characters.
+        len(str(fields.get("key", "")).encode()) > 1024
+        or len(json.dumps(fields)) > 4096
+        # A schema sees values, the server how they are written: 1e-06 is not a plain decimal.
+        or any(name in fields and not is_number(fields[name]) for name in ("cost", "capacity"))
+        or "capacity" in fields and float(fields["capacity"]) == 0
+        or "rate" in fields and not is_rate(fields["rate"])
+    )
+
+
+def is_no_question(case, query):
+    """Whether parameters exclude each other."""
+    header = query.get("key_header")
+    return (
+        ("key" in query) == ("key_header" in query)
+        or header is not None and header.lower() not in map(str.lower, case.headers or {})
+        or ("capacity" in query) != ("rate" in query)
+        or "policy" in query and ("capacity" in query or "rate" in query)
+    )
+
+
+def text(value):
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def is_number(value):
+    return NUMBER.fullmatch(text(value)) is not None
+
+
+def is_rate(value):
+    """Whether it is 0.000001 to 1000000000 tokens a second."""
+    rate = RATE.fullmatch(text(value))
+    if rate is None:
+        return False
+    tokens, count, unit = rate.groups()
+    seconds = int(count or 1) * SECONDS[unit or "s"]
+    return seconds > 0 and 1e-6 <= float(tokens) / seconds <= 1e9

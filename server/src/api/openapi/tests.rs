@@ -1,0 +1,155 @@
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{DOCUMENT, PAGE, PAGE_POLICY, integrity};
+use crate::{api::tests::Server, status::Status};
+
+fn document() -> Value {
+    serde_json::from_slice(&DOCUMENT).unwrap()
+}
+
+/// Every path, with the methods that it takes as `Allow` writes them.
+fn paths() -> Vec<(String, String)> {
+    let methods = |operations: &Value| {
+        let methods: Vec<_> =
+            operations.as_object().unwrap().keys().map(|it| it.to_uppercase()).collect();
+        methods.join(", ")
+    };
+    let document = document();
+    document["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(path, it)| (path.clone(), methods(it)))
+        .collect()
+}
+
+fn walk(value: &Value, see: &mut impl FnMut(&str, &Value)) {
+    match value {
+        Value::Object(members) => members.iter().for_each(|(name, value)| {
+            see(name, value);
+            walk(value, see);
+        }),
+        Value::Array(items) => items.iter().for_each(|item| walk(item, see)),
+        _ => {}
+    }
+}
+
+#[test]
+fn describes_every_route_and_no_other() {
+    // Whatever is routed is written there as a path.
+    let routed: BTreeSet<_> = include_str!("../mod.rs")
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .filter(|text| text.starts_with('/'))
+        .collect();
+    let paths = paths();
+    let described: BTreeSet<_> = paths.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(routed, described);
+    assert_eq!(described.len(), 13);
+}
+
+#[actix_web::test]
+async fn describes_every_method_and_no_other() {
+    let server = Server::new(Status::memory());
+    for (path, methods) in paths() {
+        let refused = server.ask("BREW", &path, &[], "").await;
+        assert_eq!(refused.status, 405, "{path}");
+        assert!(refused.headers.contains(&format!("allow: {methods}\n")), "{path}: {refused:?}");
+        for method in methods.split(", ") {
+            let status = server.ask(method, &path, &[], "").await.status;
+            assert!(![404, 405].contains(&status), "{method} {path}: {status}");
+        }
+    }
+}
+
+#[test]
+fn is_openapi_3_1() {
+    let document = document();
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    walk(&document, &mut |name, value| {
+        if name == "$ref" {
+            let pointer = value.as_str().unwrap().strip_prefix('#').unwrap();
+            assert!(document.pointer(pointer).is_some(), "{pointer}");
+        }
+    });
+    let tags: Vec<_> =
+        document["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).collect();
+    let mut ids = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let it = format!("{method} {path}");
+            assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{it}");
+            assert!(tags.contains(&&operation["tags"][0]), "{it}");
+            assert!(operation["summary"].is_string(), "{it}");
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                assert!(response["description"].is_string(), "{it} {status}");
+                assert_eq!(response.get("content").is_some(), method != "head", "{it} {status}");
+            }
+        }
+    }
+}
+
+#[test]
+fn numbers_have_one_grammar() {
+    let document = document();
+    let properties = &document["components"]["schemas"]["Check"]["properties"];
+    let parameters = document["paths"]["/check"]["get"]["parameters"].as_array().unwrap();
+    for name in ["cost", "capacity", "rate"] {
+        let parameter = parameters.iter().find(|it| it["name"] == name).unwrap();
+        let pattern = &parameter["schema"]["pattern"];
+        assert!(
+            pattern.is_string() && properties[name]["oneOf"][1]["pattern"] == *pattern,
+            "{name}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn what_it_gives_as_examples_is_taken() {
+    let server = Server::new(Status::memory());
+    let document = document();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let Some(media) = operations["post"].pointer("/requestBody/content/application~1json")
+        else {
+            continue;
+        };
+        let several =
+            media["examples"].as_object().into_iter().flatten().map(|(_, it)| &it["value"]);
+        let examples: Vec<_> = media.get("example").into_iter().chain(several).collect();
+        assert!(!examples.is_empty(), "{path}");
+        for example in examples {
+            server.post(path, &example.to_string()).await;
+        }
+    }
+}
+
+#[actix_web::test]
+async fn the_page_needs_nothing_else() {
+    let page = Server::new(Status::memory()).ask("GET", "/docs", &[], "").await;
+    assert_eq!((page.status, page.kind.as_str()), (200, "text/html; charset=utf-8"));
+    assert!(
+        page.headers.contains("content-security-policy: default-src 'none'; script-src 'sha256-")
+    );
+    for once in ["<script>", "</script>", "<style>", "</style>"] {
+        assert_eq!(PAGE.matches(once).count(), 1, "{once}");
+    }
+    for foreign in ["//", "src=", "@import", "url(", "style=", "onclick", "innerHTML", "eval("] {
+        assert!(!PAGE.contains(foreign), "{foreign}");
+    }
+    assert!(!PAGE_POLICY.contains("unsafe"));
+}
+
+#[test]
+fn known_hashes() {
+    // printf abc | openssl dgst -sha256 -binary | base64
+    for (text, hash) in [
+        ("", "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
+        ("abc", "sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="),
+    ] {
+        assert_eq!(integrity(text), hash);
+    }
+}
