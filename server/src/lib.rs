@@ -10,6 +10,7 @@
 pub mod access;
 pub mod api;
 pub mod app;
+pub mod client;
 pub mod denials;
 pub mod limiter;
 pub mod metrics;

@@ -34,6 +34,7 @@ async fn main() -> ExitCode {
     let done = match Invocation::from_args(env::args_os()).unwrap_or_else(|error| error.exit()) {
         Invocation::Serve(settings) => serve(*settings).await,
         Invocation::CheckConfig(file) => check_config(&file),
+        Invocation::Ask(command) => return command.execute().await,
         Invocation::Simulate(args) => simulate::run(&args, &mut io::stdout().lock()),
     };
     match done {

@@ -1,7 +1,10 @@
 //! How the server is: what `/health/ready` reports, and the log lines about the store.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -24,6 +27,8 @@ pub struct Status {
     draining: AtomicBool,
     troubles: Throttle,
     retries: Throttle,
+    /// Of the last trouble that was not held back.
+    reason: Mutex<Option<Box<str>>>,
 }
 
 /// What computes the buckets.
@@ -78,6 +83,7 @@ impl Status {
             draining: AtomicBool::new(false),
             troubles: Throttle::new(Duration::from_secs(1)),
             retries: Throttle::new(Duration::from_secs(10)),
+            reason: Mutex::new(None),
         }
     }
 
@@ -122,6 +128,16 @@ impl Status {
         }
     }
 
+    /// What was last in the way of using the store, as it stands in the log; lines that are held back
+    /// there do not count.
+    pub fn reason(&self) -> Option<Box<str>> {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, reason: &str) {
+        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.into());
+    }
+
     /// Whether the server is shutting down.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
@@ -155,8 +171,10 @@ impl Status {
             return;
         }
         if before == 1 {
+            self.note(reason);
             warn!("redis is down ({reason}): deciding locally until it is back");
         } else if let Some(skipped) = self.troubles.pass(Instant::now()) {
+            self.note(reason);
             warn!("a connection to redis is lost ({reason}){skipped}");
         }
     }
@@ -164,6 +182,7 @@ impl Status {
     /// The store failed to decide, over a connection that stays.
     pub fn trouble(&self, reason: &str) {
         if let Some(skipped) = self.troubles.pass(Instant::now()) {
+            self.note(reason);
             warn!("redis did not decide: {reason}{skipped}");
         }
     }
@@ -171,6 +190,7 @@ impl Status {
     /// A link could not be made.
     pub fn retrying(&self, reason: &str) {
         if let Some(skipped) = self.retries.pass(Instant::now()) {
+            self.note(reason);
             warn!("cannot use redis, retrying: {reason}{skipped}");
         }
     }
@@ -179,6 +199,7 @@ impl Status {
     pub fn misconfigured(&self, reason: &str) {
         self.misconfigured.store(true, Ordering::Relaxed);
         if self.retries.pass(Instant::now()).is_some() {
+            self.note(reason);
             error!("{reason}");
         }
     }
@@ -243,5 +264,19 @@ mod tests {
         assert_eq!(status.readiness(late), Readiness::Starting);
         status.link_up(Serving::Module, true);
         assert_eq!(status.readiness(late), Readiness::Ready);
+    }
+
+    #[test]
+    fn the_last_reason_that_was_logged() {
+        let status = Status::redis(1);
+        assert_eq!(status.reason(), None);
+        status.retrying("refused");
+        status.retrying("held back");
+        assert_eq!(status.reason().as_deref(), Some("refused"));
+        status.link_up(Serving::Lua, true);
+        status.trouble("WRONGTYPE");
+        assert_eq!(status.reason().as_deref(), Some("WRONGTYPE"));
+        status.link_down("it hung up");
+        assert_eq!(status.reason().as_deref(), Some("it hung up"));
     }
 }

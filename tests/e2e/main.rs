@@ -20,6 +20,7 @@
 //! | `tokens` | who may ask what, about which keys |
 //! | `openapi` | what the front says of itself: `/openapi.json` and `/docs` |
 //! | `engines` | the front over Redis: with the module, without it, and when Redis changes or goes |
+//! | `cli` | `rl-server check`, `peek` and `reset`, against fronts and straight at Redis |
 //! | `readme` | the README's tables of flags and subcommands |
 //! | `metrics` | what `/metrics` and `/admin/denied` say after a known story, and that no caller can grow them |
 //! | `logs` | log lines as JSON, the ids of a request, and no key in any of them |
@@ -29,6 +30,7 @@
 
 mod access;
 mod atomicity;
+mod cli;
 mod clock;
 mod commands;
 mod conformance;

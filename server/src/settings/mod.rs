@@ -13,6 +13,7 @@ use rl_bucket::{Capacity, Invalid, Limit, Rate};
 
 pub use address::StoreAddress;
 
+use crate::client;
 use crate::simulate::SimulateArgs;
 
 /// The settings of one server; they cannot be invalid.
@@ -56,6 +57,8 @@ pub enum Invocation {
     CheckConfig(PathBuf),
     /// Show how algorithms meet a load.
     Simulate(SimulateArgs),
+    /// Ask a front, or Redis.
+    Ask(Box<client::Command>),
 }
 
 /// How log lines look.
@@ -143,6 +146,8 @@ struct Args {
 enum Command {
     /// Show how token bucket, fixed window, sliding window and leaky bucket meet a load
     Simulate(SimulateArgs),
+    #[command(flatten)]
+    Ask(client::Command),
 }
 
 const CAPACITY: &[u8] = b"100";
@@ -160,6 +165,7 @@ impl Invocation {
     {
         let args = Args::from_arg_matches(&Args::command().try_get_matches_from(args)?)?;
         match args.command {
+            Some(Command::Ask(command)) => return Ok(Self::Ask(Box::new(command))),
             Some(Command::Simulate(args)) => return Ok(Self::Simulate(args)),
             None => {}
         }

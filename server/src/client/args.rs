@@ -1,0 +1,189 @@
+//! What may stand on the command line, and which of it goes together.
+
+use std::path::PathBuf;
+
+use rl_bucket::{Capacity, Cost, Invalid, Limit, Rate};
+
+use super::{
+    Failure,
+    direct::{self, Redis},
+    http::{Body, Front},
+    token::Token,
+};
+use crate::{policy::DEFAULT, settings::EngineChoice};
+
+/// Of `check` and `peek`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub(super) subject: Subject,
+
+    /// How many tokens to take [default: 1]
+    #[arg(long, value_name = "N", value_parser = cost)]
+    cost: Option<Cost>,
+
+    /// A limit of one's own: tokens the bucket holds
+    #[arg(long, value_name = "TOKENS", requires = "rate", value_parser = capacity)]
+    capacity: Option<Capacity>,
+
+    /// And how fast they come back: 10 (a second), 100/m, 5000/h, 1000/d, 5/10s
+    #[arg(long, value_name = "RATE", requires = "capacity", value_parser = rate)]
+    rate: Option<Rate>,
+
+    #[command(flatten)]
+    pub(super) target: Target,
+}
+
+/// Of `reset`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ResetArgs {
+    #[command(flatten)]
+    pub(super) subject: Subject,
+
+    #[command(flatten)]
+    pub(super) target: Target,
+}
+
+/// Whose buckets.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Subject {
+    /// Whose bucket
+    key: String,
+
+    /// Under which policy [default: default]. With --store this names the bucket: POLICY:LIMIT is that
+    /// of one of several limits, and inline that of limits which come with the check
+    #[arg(long, value_name = "NAME")]
+    policy: Option<String>,
+
+    /// With --store: KEY is the Redis key itself, as RL.CHECK takes it
+    #[arg(long, requires = "store", conflicts_with = "policy")]
+    raw: bool,
+}
+
+/// Whom to ask, and how to tell.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Target {
+    /// The front to ask [env: RL_SERVER=] [default: http://127.0.0.1:8080]
+    // The variables are read in `place`: for clap, one that is set would conflict with --store.
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+
+    /// A file whose first line is the token to show to the front [env: RL_TOKEN=, the token itself]
+    #[arg(long, value_name = "FILE", conflicts_with = "store")]
+    token_file: Option<PathBuf>,
+
+    /// Ask Redis itself, without a front: `redis://USER:PASSWORD@HOST:PORT/DB` (all but HOST optional), or
+    /// `env` for what RL_STORE holds, where `ps` does not show the password
+    // Read as plain text: a parse error of clap's would print the password.
+    #[arg(long, value_name = "STORE", conflicts_with = "server")]
+    store: Option<String>,
+
+    /// With --store: what computes the bucket there [default: auto]
+    #[arg(long, value_enum, requires = "store")]
+    engine: Option<EngineChoice>,
+
+    /// Print the answer as JSON, on one line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Whom to ask.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// A front, over HTTP.
+    Front(Front),
+    /// Redis itself.
+    Redis(Redis),
+}
+
+const SERVER: &str = "http://127.0.0.1:8080";
+
+// === impl CheckArgs ===
+
+impl CheckArgs {
+    /// What to send to a front.
+    pub(super) fn body(&self) -> Result<Body<'_>, Failure> {
+        if self.subject.policy.is_some() && self.capacity.is_some() {
+            return Err(Failure::usage(
+                "--policy must not be given along with --capacity and --rate, but for --store",
+            ));
+        }
+        Ok(Body {
+            cost: self.cost.map(|cost| cost.to_string()),
+            capacity: self.capacity.map(|capacity| capacity.to_string()),
+            rate: self.rate.map(|rate| rate.to_string()),
+            ..self.subject.body()
+        })
+    }
+
+    /// Under which limit to ask Redis.
+    pub(super) fn limit(&self) -> Result<Limit, Failure> {
+        match (self.capacity, self.rate) {
+            (Some(capacity), Some(rate)) => Ok(Limit::new(capacity, rate)),
+            _ => Err(Failure::usage(
+                "--store needs --capacity and --rate: Redis does not know the limits of a front",
+            )),
+        }
+    }
+
+    pub(super) fn cost(&self) -> Cost {
+        self.cost.unwrap_or(Cost::ONE)
+    }
+}
+
+// === impl Subject ===
+
+impl Subject {
+    /// What to send to a front.
+    pub(super) fn body(&self) -> Body<'_> {
+        Body { key: &self.key, policy: self.policy.as_deref(), ..Body::default() }
+    }
+
+    /// The key in Redis.
+    pub(super) fn redis_key(&self) -> Result<Vec<u8>, Failure> {
+        if self.raw {
+            return Ok(self.key.clone().into_bytes());
+        }
+        direct::bucket(&self.key, self.policy.as_deref().unwrap_or(DEFAULT))
+    }
+}
+
+// === impl Target ===
+
+impl Target {
+    /// Whom to ask, in an environment where variables are read by `lookup`; an empty one is as if it
+    /// were not set.
+    pub(super) fn place(&self, lookup: impl Fn(&str) -> Option<String>) -> Result<Place, Failure> {
+        let variable = |name| lookup(name).filter(|value| !value.trim().is_empty());
+        if let Some(store) = &self.store {
+            let engine = self.engine.unwrap_or(EngineChoice::Auto);
+            if store != "env" {
+                return Redis::new(store, engine).map(Place::Redis);
+            }
+            let store = variable("RL_STORE")
+                .ok_or_else(|| Failure::usage("--store env needs an address in RL_STORE"))?;
+            return Redis::new(&store, engine).map(Place::Redis);
+        }
+        let token = match (&self.token_file, variable("RL_TOKEN")) {
+            (Some(file), _) => Some(Token::read(file)?),
+            (None, Some(text)) => Some(Token::parse(&text)?),
+            (None, None) => None,
+        };
+        let server = self.server.clone().or_else(|| variable("RL_SERVER"));
+        Front::new(server.as_deref().unwrap_or(SERVER), token).map(Place::Front)
+    }
+}
+
+// === parsers ===
+
+fn cost(text: &str) -> Result<Cost, Invalid> {
+    Cost::parse(text.as_bytes())
+}
+
+fn capacity(text: &str) -> Result<Capacity, Invalid> {
+    Capacity::parse(text.as_bytes())
+}
+
+fn rate(text: &str) -> Result<Rate, Invalid> {
+    Rate::parse(text.as_bytes())
+}
