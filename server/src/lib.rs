@@ -2,8 +2,10 @@
 //!
 //! A request falls through the modules in this order and never climbs back: [`app`] (serve, drain) →
 //! [`api`] (HTTP and JSON) → [`limiter`] (which limit; ask in time, or decide without Redis) →
-//! [`store`] (in-process, or Redis). Beside them, on the ground, stand [`settings`], [`status`] and
-//! [`telemetry`].
+//! [`policy`] and [`denials`] (what is known), [`store`] (in-process, or Redis). Beside them, on the
+//! ground, stand [`settings`], [`reload`], [`access`], [`metrics`], [`offenders`], [`status`] and [`telemetry`].
+//!
+//! [`client`] (ask a front, or Redis) and [`simulate`] are programs of their own under the same name.
 
 #![forbid(unsafe_code)]
 

@@ -50,7 +50,7 @@ pub enum Serving {
 pub enum Readiness {
     /// Not yet: the store has not answered.
     Starting,
-    /// Yes; if the store is down, checks are decided locally.
+    /// Yes; if the store is down, checks are decided without it.
     Ready,
     /// No longer: the server is shutting down.
     Draining,
@@ -172,7 +172,7 @@ impl Status {
         }
         if before == 1 {
             self.note(reason);
-            warn!("redis is down ({reason}): deciding locally until it is back");
+            warn!("redis is down ({reason}): deciding without it until it is back");
         } else if let Some(skipped) = self.troubles.pass(Instant::now()) {
             self.note(reason);
             warn!("a connection to redis is lost ({reason}){skipped}");

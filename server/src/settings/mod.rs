@@ -126,7 +126,7 @@ struct Args {
     #[arg(long, env = "RL_ADMIN_LISTEN", value_name = "HOST:PORT", value_parser = host_and_port)]
     admin_listen: Option<String>,
 
-    /// Longest wait for Redis, in milliseconds, before a check is decided locally
+    /// Longest wait for Redis, in milliseconds, before a check is decided without it
     #[arg(long, env = "RL_DEADLINE_MS", value_name = "MS", default_value = "50")]
     #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(1..=60_000))]
     deadline_ms: u64,
