@@ -65,6 +65,15 @@ impl Decision {
         })
     }
 
+    /// Milliseconds until the same check, alone, is allowed: 0 if it was, `None` if it never will be.
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        match self.outcome {
+            Outcome::Allowed => Some(0),
+            Outcome::NotYet { retry_after_ms } => Some(retry_after_ms),
+            Outcome::Never => None,
+        }
+    }
+
     /// Whether the check was allowed.
     pub fn is_allowed(&self) -> bool {
         self.outcome == Outcome::Allowed

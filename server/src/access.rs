@@ -168,7 +168,7 @@ fn unhex(text: &str) -> Option<Hash> {
 mod tests {
     use super::{Role, Tokens};
 
-    // printf secret-a | sha256sum
+    /// Well-formed, and of nothing.
     const A: &str = "9a2a8e2f6d11e3b7a6c18f4f11a6ff13f5ab4b0bb49b5d3a2b7a2f0e2d3c4b5a";
 
     fn sha256(token: &str) -> String {

@@ -2,7 +2,6 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::StatusCode,
     web::{Data, Payload},
 };
 use serde::Serialize;
@@ -10,13 +9,14 @@ use utoipa::ToSchema;
 
 use super::{
     Problem, body,
+    check::answer,
     openapi::{AskedOne, Changed, Decided},
-    reply::{json, respond},
+    reply::json,
     request::CheckBody,
 };
 use crate::{
     access::{Grant, Role},
-    limiter::{Answer, Limiter, Question, Refusal},
+    limiter::{Limiter, Question},
 };
 
 /// What a reset answers.
@@ -146,22 +146,4 @@ pub(super) async fn reset(
     grant.allows(&question)?;
     let reset = limiter.reset(&question).await?;
     Ok(json(&mut HttpResponse::Ok(), &ResetReply { reset }))
-}
-
-/// Reads the question, asks it if the sender may, and responds.
-async fn answer(
-    grant: Grant,
-    role: Role,
-    request: &HttpRequest,
-    payload: Payload,
-    ask: impl AsyncFnOnce(&Question<'_>) -> Result<(Option<u64>, Answer), Refusal>,
-) -> Result<HttpResponse, Problem> {
-    grant.needs(role)?;
-    let body = body::read(request, payload, body::ONE).await?;
-    let body = CheckBody::parse(&body)?;
-    let text = body.text()?;
-    let question = body.question(&text)?;
-    grant.allows(&question)?;
-    let (granted, answer) = ask(&question).await?;
-    Ok(respond(StatusCode::OK, &answer, granted))
 }

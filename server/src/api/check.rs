@@ -12,7 +12,10 @@ use super::{
     reply::respond,
     request::CheckBody,
 };
-use crate::{access::Grant, limiter::Limiter};
+use crate::{
+    access::{Grant, Role},
+    limiter::{Answer, Limiter, Question, Refusal},
+};
 
 /// May this key go on now?
 ///
@@ -38,10 +41,24 @@ pub(super) async fn check(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let body = body::read(&request, payload, body::ONE).await?;
+    let check = async |question: &Question<'_>| Ok((None, limiter.check(question).await?));
+    answer(grant, Role::Check, &request, payload, check).await
+}
+
+/// What the family has in common: reads the question, asks it if the sender may, and responds.
+pub(super) async fn answer(
+    grant: Grant,
+    role: Role,
+    request: &HttpRequest,
+    payload: Payload,
+    ask: impl AsyncFnOnce(&Question<'_>) -> Result<(Option<u64>, Answer), Refusal>,
+) -> Result<HttpResponse, Problem> {
+    grant.needs(role)?;
+    let body = body::read(request, payload, body::ONE).await?;
     let body = CheckBody::parse(&body)?;
     let text = body.text()?;
     let question = body.question(&text)?;
     grant.allows(&question)?;
-    Ok(respond(StatusCode::OK, &limiter.check(&question).await?, None))
+    let (granted, answer) = ask(&question).await?;
+    Ok(respond(StatusCode::OK, &answer, granted))
 }

@@ -2,14 +2,11 @@
 
 use std::time::Instant;
 
-use actix_web::{
-    HttpResponse,
-    http::{StatusCode, header::CACHE_CONTROL},
-    web::Data,
-};
+use actix_web::{HttpResponse, http::StatusCode, web::Data};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::reply::json;
 use crate::{
     policy::Policies,
     reload::Live,
@@ -53,7 +50,7 @@ struct Ready<'a> {
     responses((status = 200, description = "It does", body = Alive)),
 )]
 pub(super) async fn live() -> HttpResponse {
-    reply(StatusCode::OK, &Alive { status: "live" })
+    json(&mut HttpResponse::Ok(), &Alive { status: "live" })
 }
 
 /// Whether to send requests here
@@ -78,8 +75,8 @@ pub(super) async fn ready(status: Data<Status>, policies: Data<Live<Policies>>) 
     };
     let store = if status.store_is_up() { "up" } else { "down" };
     let generation = policies.generation();
-    reply(
-        code,
+    json(
+        &mut HttpResponse::build(code),
         &Ready {
             status: word,
             engine: status.serving().name(),
@@ -88,8 +85,4 @@ pub(super) async fn ready(status: Data<Status>, policies: Data<Live<Policies>>) 
             policies: policies.get().hash(),
         },
     )
-}
-
-fn reply(code: StatusCode, body: &impl Serialize) -> HttpResponse {
-    HttpResponse::build(code).insert_header((CACHE_CONTROL, "no-store")).json(body)
 }

@@ -6,7 +6,7 @@ use actix_web::{
     HttpResponse, HttpResponseBuilder,
     http::{StatusCode, header::CACHE_CONTROL},
 };
-use rl_bucket::{Decision, Outcome};
+use rl_bucket::Decision;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -77,7 +77,7 @@ impl<'a> Reply<'a> {
             limit: speaking.limit,
             remaining: speaking.remaining,
             // Whoever is let through need not wait.
-            retry_after_ms: if allowed { Some(0) } else { retry_after_ms(speaking) },
+            retry_after_ms: if allowed { Some(0) } else { speaking.retry_after_ms() },
             reset_after_ms: speaking.reset_after_ms,
             degraded: answer.degraded,
             would_deny: answer.policy.shadow.then(|| answer.is_denied()),
@@ -96,17 +96,9 @@ impl<'a> LimitReply<'a> {
             allowed: decision.is_allowed(),
             limit: decision.limit,
             remaining: decision.remaining,
-            retry_after_ms: retry_after_ms(decision),
+            retry_after_ms: decision.retry_after_ms(),
             reset_after_ms: decision.reset_after_ms,
         }
-    }
-}
-
-fn retry_after_ms(decision: &Decision) -> Option<u64> {
-    match decision.outcome {
-        Outcome::Allowed => Some(0),
-        Outcome::NotYet { retry_after_ms } => Some(retry_after_ms),
-        Outcome::Never => None,
     }
 }
 

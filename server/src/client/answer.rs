@@ -1,7 +1,7 @@
 //! What a front answers to a check, read as strictly as it matters here; and the same made from what
 //! Redis decided.
 
-use rl_bucket::{Decision, Outcome};
+use rl_bucket::Decision;
 use serde::{Deserialize, Serialize};
 
 /// An answer. Fields that this client does not know are passed over.
@@ -57,11 +57,7 @@ impl From<Decision> for Five {
             allowed: decision.is_allowed(),
             limit: decision.limit,
             remaining: decision.remaining,
-            retry_after_ms: match decision.outcome {
-                Outcome::Allowed => Some(0),
-                Outcome::NotYet { retry_after_ms } => Some(retry_after_ms),
-                Outcome::Never => None,
-            },
+            retry_after_ms: decision.retry_after_ms(),
             reset_after_ms: decision.reset_after_ms,
         }
     }

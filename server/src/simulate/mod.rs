@@ -10,6 +10,7 @@ mod plot;
 mod report;
 
 use std::{
+    fmt::Display,
     fs,
     io::{self, Write},
     path::PathBuf,
@@ -20,6 +21,11 @@ use rl_bucket::{Capacity, Cost, Limit, Rate};
 use self::{
     algorithm::{Algorithm, Delay},
     load::Load,
+};
+use crate::{
+    metrics::Metrics,
+    policy::{self, Policies},
+    reload,
 };
 
 /// What to simulate.
@@ -32,6 +38,14 @@ pub struct SimulateArgs {
     /// How fast they come back: 10 (a second), 100/m, 5000/h, 1000/d, 5/10s
     #[arg(long, value_name = "RATE", default_value = "10/s", value_parser = parse_rate)]
     rate: Rate,
+
+    /// In place of these two: the policy file that has the limit
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["capacity", "rate"])]
+    config: Option<PathBuf>,
+
+    /// Which policy of the file; POLICY:LIMIT if it has several limits
+    #[arg(long, value_name = "NAME", default_value = policy::DEFAULT, requires = "config")]
+    policy: String,
 
     /// What one request costs
     #[arg(long, value_name = "TOKENS", default_value = "1", value_parser = parse_cost)]
@@ -79,7 +93,7 @@ const SAMPLES: u64 = 480;
 
 /// Simulates, prints, and draws if it is told to. The error says which file could not be written.
 pub fn run(args: &SimulateArgs, out: &mut impl Write) -> io::Result<()> {
-    let simulation = Simulation::new(args);
+    let simulation = Simulation::new(args, args.limit().map_err(io::Error::other)?);
     if let Some(file) = &args.plot {
         let said = |error: io::Error| {
             io::Error::new(error.kind(), format!("cannot write {}: {error}", file.display()))
@@ -89,11 +103,36 @@ pub fn run(args: &SimulateArgs, out: &mut impl Write) -> io::Result<()> {
     report::write(&simulation, out)
 }
 
+// === impl SimulateArgs ===
+
+impl SimulateArgs {
+    /// The limit to simulate; the error says why there is none.
+    fn limit(&self) -> Result<Limit, String> {
+        let Some(file) = &self.config else { return Ok(Limit::new(self.capacity, self.rate)) };
+        let said = |reason: &dyn Display| format!("{}: {reason}", file.display());
+        let content = reload::content(file).map_err(|error| said(&error))?;
+        let policies = Policies::read(&content, &Metrics::new()).map_err(|error| said(&error))?;
+        let (name, limit) = match self.policy.split_once(':') {
+            Some((name, limit)) => (name, Some(limit)),
+            None => (self.policy.as_str(), None),
+        };
+        let policy = policies.named(name).ok_or_else(|| said(&"no policy has this name"))?;
+        match (&*policy.limits(""), limit) {
+            ([only], None) => Ok(only.limit),
+            (_, None) => Err(said(&"the policy has several limits: name one, as POLICY:LIMIT")),
+            (limits, Some(name)) => limits
+                .iter()
+                .find(|limit| policy.has_named_limits() && limit.name == name)
+                .map(|limit| limit.limit)
+                .ok_or_else(|| said(&"the policy has no limit of this name")),
+        }
+    }
+}
+
 // === impl Simulation ===
 
 impl Simulation {
-    fn new(args: &SimulateArgs) -> Self {
-        let limit = Limit::new(args.capacity, args.rate);
+    fn new(args: &SimulateArgs, limit: Limit) -> Self {
         let arrivals = args.load.arrivals(args.poisson.then_some(args.seed));
         let length = args.load.length();
         let run = |algorithm| Run::new(algorithm, &limit, args.cost, &arrivals, length);

@@ -34,7 +34,7 @@ fn the_page_is_computed() {
         assert!(said.trim_end() == table.trim_end(), "{command} prints:\n{said}");
         let Some(file) = file else { continue };
         let file = docs.join(file.strip_prefix("docs").unwrap());
-        let drawn = plot::svg(&Simulation::new(&args));
+        let drawn = plot::svg(&Simulation::new(&args, args.limit().unwrap()));
         if env::var_os("RL_BLESS").is_some() {
             fs::write(&file, &drawn).unwrap();
         }
@@ -52,7 +52,7 @@ fn the_page_is_computed() {
 #[test]
 fn a_picture_is_well_formed() {
     let args = args("--load 100/s:2s,0:1s --poisson --seed 9").unwrap();
-    let drawn = plot::svg(&Simulation::new(&args));
+    let drawn = plot::svg(&Simulation::new(&args, args.limit().unwrap()));
     let mut open = Vec::new();
     for tag in drawn.split('<').skip(1) {
         let (tag, _) = tag.split_once('>').unwrap();
@@ -65,7 +65,7 @@ fn a_picture_is_well_formed() {
     }
     assert!(open.is_empty(), "{open:?}");
     assert_eq!(drawn.matches("class=\"name\"").count(), 4);
-    assert_eq!(drawn, plot::svg(&Simulation::new(&args)));
+    assert_eq!(drawn, plot::svg(&Simulation::new(&args, args.limit().unwrap())));
 }
 
 #[test]
@@ -84,4 +84,32 @@ fn refusals() {
     let missing = args("--plot /nonexistent/x.svg").unwrap();
     let said = run(&missing, &mut Vec::new()).unwrap_err().to_string();
     assert!(said.starts_with("cannot write /nonexistent/x.svg: "), "{said}");
+}
+
+#[test]
+fn a_policy_of_a_file() {
+    let file = env::temp_dir().join(format!("rl-simulate-{}.toml", std::process::id()));
+    let policies = "[policies.default]\ncapacity = 4\nrate = \"2/s\"\n\
+        [policies.api]\nlimits = [\n\
+        { name = \"burst\", capacity = 20, rate = \"10/s\" },\n\
+        { name = \"day\", capacity = 100, rate = \"100/d\" },\n]\n";
+    fs::write(&file, policies).unwrap();
+    let config = file.to_str().unwrap();
+    let limit = |policy: &str| args(&format!("--config {config} {policy}")).unwrap().limit();
+    let shown =
+        |policy: &str| limit(policy).map(|limit| format!("{} {}", limit.capacity(), limit.rate()));
+    assert_eq!(shown(""), Ok("4 2/s".to_owned()));
+    assert_eq!(shown("--policy api:day"), Ok("100 100/d".to_owned()));
+    for (policy, reason) in [
+        ("--policy api", "the policy has several limits: name one, as POLICY:LIMIT"),
+        ("--policy api:hour", "the policy has no limit of this name"),
+        ("--policy default:default", "the policy has no limit of this name"),
+        ("--policy none", "no policy has this name"),
+    ] {
+        assert_eq!(shown(policy), Err(format!("{config}: {reason}")));
+    }
+    assert!(args("--policy api").unwrap_err().contains("--config"));
+    assert!(args(&format!("--config {config} --rate 1")).unwrap_err().contains("--rate"));
+    fs::remove_file(&file).unwrap();
+    assert!(limit("").unwrap_err().contains("No such file"));
 }
