@@ -19,7 +19,8 @@ fn outcome(connection: &mut Connection, prefix: &str, answer: Value) -> Outcome 
         let key = format!("{prefix}{key}");
         let value: Option<Vec<u8>> = redis::cmd("GET").arg(&key).query(connection).expect("GET");
         let bytes = value?.try_into().expect("the length of a bucket");
-        Some((bytes, expires_at(connection, &key)))
+        let expires = expires_at(connection, &key);
+        (expires != -2).then_some((bytes, expires)) // else it expired just now
     };
     Outcome { answer, states: (0..KEYS).map(&mut state).collect() }
 }

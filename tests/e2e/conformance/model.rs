@@ -102,7 +102,18 @@ impl Model {
         let slack = if Flavour::under_test().valkey { VALKEY_RUNS_ON } else { 0 };
         for now in (step.now..=step.now + slack).chain(step.now - slack..step.now) {
             let mut candidate = self.clone();
-            if candidate.outcome(step, now) == *said {
+            let mut outcome = candidate.outcome(step, now);
+            // The states were looked at after the answer: a key may have expired in between.
+            for (key, held) in said.states.iter().enumerate() {
+                let gone_by_then = |bucket: Bucket| {
+                    bucket.expires_at_ms().cast_unsigned() < (step.now + slack) / 1000
+                };
+                if held.is_none() && candidate.0[key].is_some_and(gone_by_then) {
+                    candidate.0[key] = None;
+                    outcome.states[key] = None;
+                }
+            }
+            if outcome == *said {
                 *self = candidate;
                 return Ok(());
             }
