@@ -9,7 +9,7 @@ use redis_module::raw::{
 };
 use rl_bucket::Bucket;
 
-use super::{Arg, Call, api};
+use super::{Arg, Call, api, audience};
 use crate::error::Error;
 
 /// An open key; closed when dropped.
@@ -88,6 +88,20 @@ impl<'a> Key<'a> {
         if moved {
             self.notify(REDISMODULE_NOTIFY_GENERIC, c"expire");
         }
+        self.replicate(&value, expires);
+        Ok(())
+    }
+
+    /// Hands the effect on, if anybody is there to take it.
+    #[inline]
+    fn replicate(&self, value: &[u8; Bucket::LEN], expires: i64) {
+        if !audience::listens(self.call.ctx) {
+            // What counts the change, for the next snapshot. Were somebody there all the same, they
+            // would get the command itself: not the same to the microsecond, but nothing would be lost.
+            // SAFETY: the context is live.
+            unsafe { api!(RedisModule_ReplicateVerbatim(self.call.ctx)) };
+            return;
+        }
         // SAFETY: the format tells the arguments: a string, bytes with their length, a text, an
         // integer; the server copies them all.
         unsafe {
@@ -102,7 +116,6 @@ impl<'a> Key<'a> {
                 expires as c_longlong,
             ))
         };
-        Ok(())
     }
 
     /// Deletes what the key holds, here and on replicas.

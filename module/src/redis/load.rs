@@ -6,7 +6,7 @@ use redis_module::alloc::RedisAlloc;
 use redis_module::raw::{self, RedisModuleCtx};
 use redis_module::{Context, RedisString, Status, redis_module};
 
-use super::{Registrar, info};
+use super::{Registrar, audience, info};
 use crate::commands;
 
 /// Major, minor and patch as one number, two digits each: what `MODULE LIST` shows.
@@ -29,6 +29,7 @@ fn init(context: &Context, _args: &Vec<RedisString>) -> Status {
     // SAFETY: the context is live, and the pointer was just found to be there.
     unsafe { super::api!(RedisModule_SetModuleOptions(ctx, options)) };
     info::register(ctx);
+    audience::register(ctx);
     match commands::register(&Registrar::new(ctx)) {
         Ok(()) => Status::Ok,
         Err(error) => {
@@ -50,14 +51,19 @@ fn has_required_api() -> bool {
         RedisModule_CloseKey,
         RedisModule_CreateCommand,
         RedisModule_DeleteKey,
+        RedisModule_FreeServerInfo,
+        RedisModule_GetContextFlags,
+        RedisModule_GetServerInfo,
         RedisModule_KeyType,
         RedisModule_Milliseconds,
         RedisModule_NotifyKeyspaceEvent,
         RedisModule_OpenKey,
         RedisModule_Replicate,
+        RedisModule_ReplicateVerbatim,
         RedisModule_ReplyWithArray,
         RedisModule_ReplyWithError,
         RedisModule_ReplyWithLongLong,
+        RedisModule_ServerInfoGetFieldUnsigned,
         RedisModule_SetExpire,
         RedisModule_SetModuleOptions,
         RedisModule_SignalModifiedKey,

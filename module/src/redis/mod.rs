@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code)]
 
+mod audience;
 mod call;
 mod clock;
 mod describe;
@@ -21,7 +22,7 @@ pub(crate) use register::{RegisterError, Registrar};
 /// Calls a function of the module API by name.
 ///
 /// # Safety
-/// That of the function. The pointer itself is there: `load::REQUIRED` lists every name used so,
+/// That of the function. The pointer itself is there: `load` names every one that is used so,
 /// and loading fails if the server lacks one.
 macro_rules! api {
     ($name:ident ( $($arg:expr),* $(,)? )) => {
