@@ -5,6 +5,8 @@
 
 const MAX_WHOLE: usize = 10;
 const MAX_FRACTION: usize = 9;
+/// Every integer up to this is a double.
+const EXACT: u64 = 1 << 53;
 
 /// Reads a number off the front of `text`: its value, correctly rounded, and what follows it.
 ///
@@ -15,7 +17,14 @@ pub(crate) fn prefix(text: &[u8]) -> Option<(f64, &[u8])> {
         // At most 10 digits: below 2^53, so exact.
         return Some((whole as f64, rest));
     };
-    let (_, rest) = digits(fraction, MAX_FRACTION)?;
+    let (part, rest) = digits(fraction, MAX_FRACTION)?;
+    let places = fraction.len().checked_sub(rest.len())?;
+    let scale = 10_u64.checked_pow(u32::try_from(places).ok()?)?;
+    let scaled = whole.checked_mul(scale)?.checked_add(part)?; // 19 digits: below 2^64
+    if scaled < EXACT {
+        // Both are exact, so their quotient is correctly rounded (Clinger, PLDI 1990).
+        return Some((scaled as f64 / scale as f64, rest));
+    }
     let (number, rest) = text.split_at_checked(text.len().checked_sub(rest.len())?)?;
     Some((str::from_utf8(number).ok()?.parse().ok()?, rest))
 }
@@ -60,6 +69,19 @@ mod tests {
             ("0000000001.000000001", 1.000_000_001),
         ] {
             assert_eq!(parse(text.as_bytes()), Some(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn fractions_are_what_rust_reads() {
+        let mut seed = 1_u64;
+        for _ in 0..200_000 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let whole = (seed >> 30) % 10_u64.pow(1 + (seed >> 8) as u32 % 10);
+            let places = 1 + (seed >> 16) as usize % 9;
+            let part = (seed >> 20) % 10_u64.pow(places as u32);
+            let text = format!("{whole}.{part:0places$}");
+            assert_eq!(parse(text.as_bytes()), text.parse().ok(), "{text}");
         }
     }
 

@@ -24,7 +24,7 @@ impl<'a> Question<'a> {
     pub(crate) fn one(call: &Call<'a>) -> Result<Self, Error> {
         match *call.args() {
             [key, capacity, rate] => {
-                Ok(Self { key, limit: limit(capacity, rate)?, cost: Cost::ONE })
+                Ok(Self { key, limit: limit(capacity.bytes(), rate.bytes())?, cost: Cost::ONE })
             }
             _ => Self::amount(call),
         }
@@ -36,7 +36,8 @@ impl<'a> Question<'a> {
         let [key, capacity, rate, cost] = *call.args() else {
             return Err(Error::Arity);
         };
-        Self::parse(key, capacity, rate, cost)
+        let limit = limit(capacity.bytes(), rate.bytes())?;
+        Ok(Self { key, limit, cost: Cost::parse(cost.bytes())? })
     }
 
     /// Reads `key capacity rate cost` over and over, all of them before any is asked.
@@ -46,22 +47,27 @@ impl<'a> Question<'a> {
             return Err(Error::Arity);
         };
         match checks.len() {
-            0 => Err(Error::Arity),
-            1..=MOST => checks
-                .iter()
-                .map(|&[key, capacity, rate, cost]| Self::parse(key, capacity, rate, cost))
-                .collect(),
-            _ => Err(Error::TooMany),
+            0 => return Err(Error::Arity),
+            1..=MOST => {}
+            _ => return Err(Error::TooMany),
         }
-    }
-
-    #[inline]
-    fn parse(key: Arg<'a>, capacity: Arg<'a>, rate: Arg<'a>, cost: Arg<'a>) -> Result<Self, Error> {
-        Ok(Self { key, limit: limit(capacity, rate)?, cost: Cost::parse(cost.bytes())? })
+        let mut questions = Vec::with_capacity(checks.len());
+        // Most calls ask under one limit: it is read once.
+        let mut known: Option<(&[u8], &[u8], Limit)> = None;
+        for &[key, capacity, rate, cost] in checks {
+            let texts = (capacity.bytes(), rate.bytes());
+            let limit = match known {
+                Some((capacity, rate, limit)) if texts == (capacity, rate) => limit,
+                _ => limit(texts.0, texts.1)?,
+            };
+            known = Some((texts.0, texts.1, limit));
+            questions.push(Self { key, limit, cost: Cost::parse(cost.bytes())? });
+        }
+        Ok(questions)
     }
 }
 
 #[inline]
-fn limit(capacity: Arg<'_>, rate: Arg<'_>) -> Result<Limit, Error> {
-    Ok(Limit::new(Capacity::parse(capacity.bytes())?, Rate::parse(rate.bytes())?))
+fn limit(capacity: &[u8], rate: &[u8]) -> Result<Limit, Error> {
+    Ok(Limit::new(Capacity::parse(capacity)?, Rate::parse(rate)?))
 }
