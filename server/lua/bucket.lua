@@ -1,5 +1,5 @@
--- The token bucket of bucket/src/level.rs, operation by operation: change both or neither.
--- Every script in this folder begins with this text. It compiles on Redis 6.2 to 8 and on Valkey.
+-- The token bucket of bucket/src/level.rs, operation by operation: change both or neither, and checks.lua.
+-- Every script but the checks begins with this text. It compiles on Redis 6.2 to 8 and on Valkey.
 -- KEYS are buckets; ARGV holds capacity, rate (tokens a second) and an amount for each, as decimal
 -- numbers that the caller has checked.
 

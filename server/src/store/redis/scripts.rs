@@ -8,13 +8,10 @@ use super::{command::Command, fault::Fault, reply};
 #[derive(Debug)]
 pub(super) struct Scripts([String; Command::ALL.len()]);
 
-/// Files of `server/lua` behind the text that every script begins with.
+/// Files of `server/lua`, one after the other.
 macro_rules! script {
     ($($file:literal),+) => {
-        concat!(
-            include_str!("../../../lua/bucket.lua"),
-            $(include_str!(concat!("../../../lua/", $file))),+
-        )
+        concat!($(include_str!(concat!("../../../lua/", $file))),+)
     };
 }
 
@@ -22,17 +19,17 @@ macro_rules! script {
 
 impl Command {
     /// The script that does the same: its KEYS are the buckets, its ARGV capacity, tokens a second and
-    /// amount of each.
+    /// amount of each; for checks also once, for all.
     pub const fn script(self) -> &'static str {
         match self {
-            Self::Check => script!("one.lua", "check.lua"),
-            Self::Peek => script!("one.lua", "peek.lua"),
-            Self::MCheck => script!("mcheck.lua"),
-            Self::CheckAll => script!("checkall.lua"),
-            Self::Take => script!("one.lua", "take.lua"),
-            Self::Refund => script!("one.lua", "refund.lua"),
-            Self::Charge => script!("one.lua", "charge.lua"),
-            Self::Reset => script!("reset.lua"),
+            Self::Check => script!("checks.lua", "check.lua"),
+            Self::Peek => script!("bucket.lua", "one.lua", "peek.lua"),
+            Self::MCheck => script!("checks.lua", "mcheck.lua"),
+            Self::CheckAll => script!("bucket.lua", "checkall.lua"),
+            Self::Take => script!("bucket.lua", "one.lua", "take.lua"),
+            Self::Refund => script!("bucket.lua", "one.lua", "refund.lua"),
+            Self::Charge => script!("bucket.lua", "one.lua", "charge.lua"),
+            Self::Reset => script!("bucket.lua", "reset.lua"),
         }
     }
 }
@@ -91,7 +88,7 @@ mod tests {
         for command in Command::ALL {
             assert_eq!(scripts.name(command), command.name());
             assert_eq!(scripts.text(command.name().as_bytes()), Some(command.script()));
-            assert!(command.script().starts_with("-- The token bucket"));
+            assert!(command.script().starts_with("-- "));
         }
         assert_eq!(scripts.text(b"RL.OTHER"), None);
     }
