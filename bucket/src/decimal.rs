@@ -3,6 +3,8 @@
 //! Redis, Rust and Lua each read `inf`, `0x10`, `1e3`, ` 5` and `.5` in their own way; none of these
 //! is a number here, so no two engines can disagree about one.
 
+use std::fmt::{self, Display};
+
 const MAX_WHOLE: usize = 10;
 const MAX_FRACTION: usize = 9;
 /// Every integer up to this is a double.
@@ -35,6 +37,13 @@ pub(crate) fn parse(text: &[u8]) -> Option<f64> {
         (value, []) => Some(value),
         _ => None,
     }
+}
+
+/// Writes a number of the grammar as the shortest text that reads back as it. Most are whole, and for those
+/// nobody has to search.
+pub(crate) fn fmt(value: f64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let whole = value as u64;
+    if whole as f64 == value && whole < EXACT { whole.fmt(f) } else { value.fmt(f) }
 }
 
 /// Reads 1 to `most` digits (`most <= 10`) and refuses a longer run.

@@ -60,7 +60,7 @@ impl Rate {
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The shortest text of a double that came from the grammar is again in the grammar.
-        write!(f, "{}", self.tokens)?;
+        decimal::fmt(self.tokens, f)?;
         match self.period {
             None => Ok(()),
             Some(Period { count: 1, unit }) => write!(f, "/{}", char::from(unit)),

@@ -124,7 +124,7 @@ fn secrets_are_not_told() {
     let redis = Setup::plain().start();
     redis.run::<()>("CONFIG SET requirepass hunter2");
     for (password, code, said) in
-        [("hunter2", 0, ""), ("hunter3", 3, "authentication failed"), ("", 3, "")]
+        [("hunter2", 0, ""), ("hunter3", 3, "WRONGPASS"), ("", 3, "NOAUTH")]
     {
         let store = format!("redis://:{password}@127.0.0.1:{}", redis.port());
         let (exit, out, err) = run("check k --capacity 1 --rate 1/h", &["--store", &store]);

@@ -1,8 +1,8 @@
 //! What is said to Redis, word for word.
 
-use redis::{Arg, Cmd, RedisWrite};
+use rl_bucket::{Cost, Limit};
 
-use super::engine::Engine;
+use super::{engine::Engine, words::Words};
 use crate::store::{Ask, Request};
 
 /// A command of the module; each has a script that does the same.
@@ -24,6 +24,15 @@ pub enum Command {
     Charge,
     /// Deletes buckets.
     Reset,
+}
+
+/// How a script is named; the module's commands have one form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// By its hash.
+    Hash,
+    /// In full, for a server that has forgotten it; that also loads it.
+    Full,
 }
 
 /// A bucket nobody checks.
@@ -57,6 +66,11 @@ impl Command {
             Self::Reset => "RL.RESET",
         }
     }
+
+    /// Whether its script takes numbers that are the same for all buckets once.
+    fn takes_numbers_once(self) -> bool {
+        matches!(self, Self::Check | Self::MCheck)
+    }
 }
 
 impl From<Ask> for Command {
@@ -73,85 +87,119 @@ impl From<Ask> for Command {
 // === impl Engine ===
 
 impl Engine {
-    /// Any command but `RL.RESET`, about these buckets.
-    pub(super) fn ask(&self, command: Command, requests: &[Request<'_>]) -> Cmd {
-        let mut cmd = Cmd::new();
+    /// Any command but `RL.RESET`, about these buckets, in this form.
+    pub(super) fn ask(&self, command: Command, requests: &[Request<'_>], form: Form) -> Words {
         match self {
             Self::Module => {
-                cmd.arg(command.name());
+                let mut words = Words::command(1 + 4 * requests.len());
+                words.word(command.name());
+                let mut known = Known::default();
                 for request in requests {
-                    cmd.arg(request.key);
-                    cmd.write_arg_fmt(request.limit.capacity());
-                    cmd.write_arg_fmt(request.limit.rate());
-                    cmd.write_arg_fmt(request.amount);
+                    words.word(request.key);
+                    known.say(&mut words, request, |words, limit| {
+                        words.number(limit.capacity());
+                        words.number(limit.rate());
+                    });
                 }
+                words
             }
             Self::Lua(scripts) => {
-                cmd.arg("EVALSHA").arg(scripts.name(command)).arg(requests.len());
-                for request in requests {
-                    cmd.arg(request.key);
+                let once = command.takes_numbers_once() && uniform(requests);
+                let numbers = if once { &requests[..1] } else { requests };
+                let mut words = Words::command(3 + requests.len() + 3 * numbers.len());
+                scripts.say(&mut words, command, form, requests.len());
+                requests.iter().for_each(|request| words.word(request.key));
+                let mut known = Known::default();
+                for request in numbers {
+                    known.say(&mut words, request, |words, limit| {
+                        words.number(limit.capacity());
+                        // The shortest text that reads back as the same double, so Lua computes with it.
+                        words.number(limit.rate().per_second());
+                    });
                 }
-                for request in requests {
-                    cmd.write_arg_fmt(request.limit.capacity());
-                    // The shortest text that reads back as the same double, so Lua computes with it.
-                    cmd.write_arg_fmt(request.limit.rate().per_second());
-                    cmd.write_arg_fmt(request.amount);
-                }
+                words
             }
         }
-        cmd
     }
 
     /// `RL.RESET` of these keys.
-    pub(super) fn reset(&self, keys: &[&[u8]]) -> Cmd {
-        let mut cmd = Cmd::new();
+    pub(super) fn reset(&self, keys: &[&[u8]], form: Form) -> Words {
+        let mut words;
         match self {
-            Self::Module => cmd.arg(Command::Reset.name()),
-            Self::Lua(scripts) => {
-                cmd.arg("EVALSHA").arg(scripts.name(Command::Reset)).arg(keys.len())
+            Self::Module => {
+                words = Words::command(1 + keys.len());
+                words.word(Command::Reset.name());
             }
-        };
-        cmd.arg(keys);
-        cmd
+            Self::Lua(scripts) => {
+                words = Words::command(3 + keys.len());
+                scripts.say(&mut words, Command::Reset, form, keys.len());
+            }
+        }
+        keys.iter().for_each(|key| words.word(key));
+        words
     }
 
     /// A command that writes nothing and shows that the engine works.
-    pub(super) fn probe(&self) -> Cmd {
-        let mut cmd = Cmd::new();
+    pub(super) fn probe(&self, form: Form) -> Words {
+        let mut words;
         match self {
-            Self::Module => cmd.arg(Command::Peek.name()),
-            Self::Lua(scripts) => cmd.arg("EVALSHA").arg(scripts.name(Command::Peek)).arg(1),
-        };
-        cmd.arg(PROBE_KEY).arg("1").arg("1").arg("1");
-        cmd
-    }
-
-    /// `cmd` with its script in full, for a server that has forgotten it; that also loads it. `None` if
-    /// it names no script of ours.
-    pub(super) fn in_full(&self, cmd: &Cmd) -> Option<Cmd> {
-        let Self::Lua(scripts) = self else {
-            return None;
-        };
-        let mut words = cmd.args_iter().filter_map(|arg| match arg {
-            Arg::Simple(bytes) => Some(bytes),
-            _ => None,
-        });
-        let script = scripts.text(words.nth(1)?)?;
-        let mut eval = Cmd::new();
-        eval.arg("EVAL").arg(script);
-        for word in words {
-            eval.arg(word);
+            Self::Module => {
+                words = Words::command(5);
+                words.word(Command::Peek.name());
+            }
+            Self::Lua(scripts) => {
+                words = Words::command(7);
+                scripts.say(&mut words, Command::Peek, form, 1);
+            }
         }
-        Some(eval)
+        for word in [PROBE_KEY, "1", "1", "1"] {
+            words.word(word);
+        }
+        words
+    }
+}
+
+/// Whether all ask for the same amount under the same limit.
+fn uniform(requests: &[Request<'_>]) -> bool {
+    let same =
+        |pair: &[Request<'_>]| pair[0].limit == pair[1].limit && pair[0].amount == pair[1].amount;
+    requests.windows(2).all(same)
+}
+
+/// The numbers of the last request, which mostly are those of the next.
+#[derive(Default)]
+struct Known {
+    last: Option<(Limit, Cost)>,
+    from: usize,
+    to: usize,
+}
+
+// === impl Known ===
+
+impl Known {
+    fn say(
+        &mut self,
+        words: &mut Words,
+        request: &Request<'_>,
+        limit: impl FnOnce(&mut Words, &Limit),
+    ) {
+        let numbers = Some((request.limit, request.amount));
+        if self.last == numbers {
+            words.repeat(self.from, self.to);
+            return;
+        }
+        self.from = words.len();
+        limit(words, &request.limit);
+        words.number(request.amount);
+        (self.last, self.to) = (numbers, words.len());
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use redis::{Arg, Cmd};
     use rl_bucket::{Cost, Limit};
 
-    use super::{Command, Engine};
+    use super::{Command, Engine, Form, Words};
     use crate::store::{Ask, Request, redis::scripts::Scripts};
 
     fn lua() -> Engine {
@@ -167,12 +215,17 @@ mod tests {
     }
 
     /// The words with a space between, as one would type them.
-    fn line(cmd: &Cmd) -> String {
-        let words = cmd.args_iter().map(|arg| match arg {
-            Arg::Simple(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-            _ => panic!("not a plain argument"),
-        });
-        words.collect::<Vec<_>>().join(" ")
+    fn line(words: &Words) -> String {
+        let text = String::from_utf8(words.bytes().to_vec()).unwrap();
+        let (head, mut rest) = text.split_once("\r\n").unwrap();
+        let mut line = Vec::new();
+        while let Some((length, text)) = rest.split_once("\r\n") {
+            let length: usize = length.strip_prefix('$').unwrap().parse().unwrap();
+            line.push(&text[..length]);
+            rest = text[length..].strip_prefix("\r\n").unwrap();
+        }
+        assert_eq!(head, format!("*{}", line.len()));
+        line.join(" ")
     }
 
     #[test]
@@ -223,19 +276,20 @@ mod tests {
                 "EVALSHA sha-Charge 1 rl:{k}:default 100 2 0.1",
             ),
         ] {
-            assert_eq!(line(&Engine::Module.ask(command, requests)), module);
-            assert_eq!(line(&lua().ask(command, requests)), script);
+            assert_eq!(line(&Engine::Module.ask(command, requests, Form::Hash)), module);
+            assert_eq!(line(&lua().ask(command, requests, Form::Hash)), script);
         }
         let keys: [&[u8]; 2] = [b"a", b"b"];
-        assert_eq!(line(&Engine::Module.reset(&keys)), "RL.RESET a b");
-        assert_eq!(line(&lua().reset(&keys)), "EVALSHA sha-Reset 2 a b");
-        assert_eq!(line(&Engine::Module.probe()), "RL.PEEK rl:{probe}:probe 1 1 1");
-        assert_eq!(line(&lua().probe()), "EVALSHA sha-Peek 1 rl:{probe}:probe 1 1 1");
+        assert_eq!(line(&Engine::Module.reset(&keys, Form::Hash)), "RL.RESET a b");
+        assert_eq!(line(&lua().reset(&keys, Form::Hash)), "EVALSHA sha-Reset 2 a b");
+        assert_eq!(line(&Engine::Module.probe(Form::Hash)), "RL.PEEK rl:{probe}:probe 1 1 1");
+        assert_eq!(line(&lua().probe(Form::Hash)), "EVALSHA sha-Peek 1 rl:{probe}:probe 1 1 1");
     }
 
     #[test]
     fn a_rate_reaches_lua_to_the_last_bit() {
-        let words = line(&lua().ask(Command::Check, &[request("k", "0.000000001", "100/m", "1")]));
+        let request = request("k", "0.000000001", "100/m", "1");
+        let words = line(&lua().ask(Command::Check, &[request], Form::Hash));
         let rate = words.split(' ').nth(5).unwrap();
         assert_eq!(rate.parse::<f64>().unwrap().to_bits(), (100.0f64 / 60.0).to_bits());
     }
@@ -248,17 +302,30 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_are_the_same_are_said_once() {
+        let many = [request("a", "5", "1", "1"), request("b", "5", "1", "1")];
+        for (command, script) in [
+            (Command::MCheck, "EVALSHA sha-MCheck 2 a b 5 1 1"),
+            (Command::CheckAll, "EVALSHA sha-CheckAll 2 a b 5 1 1 5 1 1"),
+        ] {
+            assert_eq!(line(&lua().ask(command, &many, Form::Hash)), script);
+        }
+        let module = line(&Engine::Module.ask(Command::MCheck, &many, Form::Hash));
+        assert_eq!(module, "RL.MCHECK a 5 1 1 b 5 1 1");
+        let others = [many[0], many[1], request("c", "5", "1", "2"), many[0]];
+        let module = line(&Engine::Module.ask(Command::MCheck, &others, Form::Hash));
+        assert_eq!(module, "RL.MCHECK a 5 1 1 b 5 1 1 c 5 1 2 a 5 1 1");
+    }
+
+    #[test]
     fn a_forgotten_script_is_sent_in_full() {
         let requests = [request("k", "5", "1", "1")];
         for command in Command::ALL {
-            let (cmd, rest) = match command {
-                Command::Reset => (lua().reset(&[b"k"]), "1 k"),
-                _ => (lua().ask(command, &requests), "1 k 5 1 1"),
+            let (words, rest) = match command {
+                Command::Reset => (lua().reset(&[b"k"], Form::Full), "1 k"),
+                _ => (lua().ask(command, &requests, Form::Full), "1 k 5 1 1"),
             };
-            let full = lua().in_full(&cmd).unwrap();
-            assert_eq!(line(&full), ["EVAL", command.script(), rest].join(" "));
+            assert_eq!(line(&words), ["EVAL", command.script(), rest].join(" "));
         }
-        assert!(lua().in_full(&redis::cmd("PING")).is_none());
-        assert!(Engine::Module.in_full(&Engine::Module.probe()).is_none());
     }
 }

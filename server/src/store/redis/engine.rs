@@ -2,9 +2,7 @@
 //!
 //! Both move the same state by the same steps, so fronts may use either side by side.
 
-use redis::{Cmd, Value, aio::MultiplexedConnection};
-
-use super::{fault::Fault, reply, scripts::Scripts};
+use super::{command::Form, fault::Fault, reply, scripts::Scripts, wire::Wire};
 use crate::{settings::EngineChoice, status::Serving};
 
 /// The engine that serves on one connection.
@@ -22,19 +20,16 @@ impl Engine {
     /// Finds the engine that serves on a new connection, by asking it something.
     ///
     /// [`Fault::NoCommand`] if `choice` is the module and the server has none.
-    pub(super) async fn find(
-        choice: EngineChoice,
-        connection: &mut MultiplexedConnection,
-    ) -> Result<Self, Fault> {
+    pub(super) async fn find(choice: EngineChoice, wire: &Wire) -> Result<Self, Fault> {
         if choice != EngineChoice::Lua {
-            match Self::Module.answers(connection).await {
+            match Self::Module.answers(wire).await {
                 Ok(()) => return Ok(Self::Module),
                 Err(Fault::NoCommand) if choice == EngineChoice::Auto => {}
                 Err(fault) => return Err(fault),
             }
         }
-        let lua = Self::Lua(Scripts::load(connection).await?);
-        match lua.answers(connection).await {
+        let lua = Self::Lua(Scripts::load(wire).await?);
+        match lua.answers(wire).await {
             Ok(()) => Ok(lua),
             Err(Fault::NoCommand) => {
                 Err(Fault::Refused("NOPERM neither RL.PEEK nor EVALSHA may be run".to_owned()))
@@ -51,15 +46,7 @@ impl Engine {
         }
     }
 
-    async fn answers(&self, connection: &mut MultiplexedConnection) -> Result<(), Fault> {
-        send(&self.probe(), connection).await.and_then(reply::decision).map(drop)
+    async fn answers(&self, wire: &Wire) -> Result<(), Fault> {
+        wire.send(&self.probe(Form::Hash)).await.and_then(reply::decision).map(drop)
     }
-}
-
-/// Sends a command; its reply, if that is not an error.
-pub(super) async fn send(
-    cmd: &Cmd,
-    connection: &mut MultiplexedConnection,
-) -> Result<Value, Fault> {
-    Ok(cmd.query_async(connection).await?)
 }

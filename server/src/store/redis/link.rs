@@ -1,9 +1,7 @@
 //! One worker's connection to Redis, and the task that keeps it alive.
 //!
-//! The client's own reconnecting connection is of no use here: it makes checks wait while it
-//! connects, and it keeps a connection that times out for ever or that leads to a replica. So a plain
-//! connection is replaced whenever it shows one of these, and while there is none a check fails at
-//! once.
+//! A connection is replaced when it breaks, does not answer any more or leads to a replica, and while
+//! there is none a check fails at once: nobody waits for a connection.
 
 use std::{
     cell::RefCell,
@@ -14,7 +12,8 @@ use std::{
 };
 
 use actix_web::rt::{self, task::JoinHandle};
-use redis::{AsyncConnectionConfig, Client, Cmd, Value, aio::MultiplexedConnection};
+use redis::Client;
+use rl_bucket::Decision;
 use tokio::{
     sync::Notify,
     time::{sleep, timeout},
@@ -22,17 +21,26 @@ use tokio::{
 
 use super::{
     backoff::Backoff,
-    engine::{Engine, send},
+    command::{Command, Form},
+    engine::Engine,
     fault::Fault,
+    frame::Reply,
+    gather::{Batch, Gather},
     reply,
     silence::Silence,
+    wire::Wire,
+    words::Words,
 };
-use crate::{settings::EngineChoice, status::Status, store::Unavailable};
+use crate::{
+    settings::EngineChoice,
+    status::Status,
+    store::{NotABucket, Request, Unavailable},
+};
 
 /// A supervised connection. It belongs to the thread on which it was started.
 pub struct Link {
     line: Rc<Line>,
-    supervisor: JoinHandle<()>,
+    tasks: [JoinHandle<()>; 2],
 }
 
 struct Line {
@@ -42,11 +50,12 @@ struct Line {
     status: Arc<Status>,
     live: RefCell<Option<Rc<Live>>>,
     lost: Notify,
+    gather: Gather,
 }
 
 /// A connection that has answered.
 struct Live {
-    connection: MultiplexedConnection,
+    wire: Wire,
     engine: Engine,
     silence: Silence,
 }
@@ -58,9 +67,8 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long a connection must have lasted for the next one to be made without growing waits. Shorter,
 /// and a server that accepts connections but no checks would be connected to in a tight loop.
 const LASTING: Duration = Duration::from_secs(2);
-/// Checks that may wait to be written; past it they wait for room, and in the end for their deadline.
-const QUEUE: usize = 1024;
-
+/// As the server says it of one key.
+const NOT_A_BUCKET: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
 // === impl Link ===
 
 impl Link {
@@ -71,27 +79,35 @@ impl Link {
         deadline: Duration,
         status: Arc<Status>,
     ) -> Self {
-        let (live, lost) = (RefCell::new(None), Notify::new());
-        let line = Rc::new(Line { client, engine, deadline, status, live, lost });
-        let supervisor = rt::spawn(supervise(line.clone()));
-        Self { line, supervisor }
+        let (live, lost, gather) = (RefCell::new(None), Notify::new(), Gather::default());
+        let line = Rc::new(Line { client, engine, deadline, status, live, lost, gather });
+        let tasks = [rt::spawn(supervise(line.clone())), rt::spawn(check_all(line.clone()))];
+        Self { line, tasks }
     }
 
-    /// Sends the command that `build` makes for the engine in place and has `read` take the reply,
-    /// within the deadline. It is sent at most once, unless Redis says that it did not run.
+    /// One check, along with the others of its moment.
+    pub(super) async fn check(&self, request: &Request<'_>) -> Result<Decision, Unavailable> {
+        if self.line.live.borrow().is_none() {
+            return Err(Unavailable::Down);
+        }
+        self.line.gather.check(request).await
+    }
+
+    /// Sends what `say` says to the engine in place and has `read` take the reply, within the deadline. It
+    /// is sent at most once, unless Redis says that it did not run.
     pub(super) async fn call<T>(
         &self,
-        build: impl FnOnce(&Engine) -> Cmd,
-        read: impl FnOnce(Value) -> Result<T, Fault>,
+        say: impl Fn(&Engine, Form) -> Words,
+        read: impl FnOnce(Reply) -> Result<T, Fault>,
     ) -> Result<T, Unavailable> {
         let live = self.line.live().ok_or(Unavailable::Down)?;
-        self.line.ask(&live, build(&live.engine), read).await
+        self.line.ask(&live, Instant::now(), say, read).await
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.supervisor.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
         if let Some(live) = self.line.live() {
             self.line.lose(&live, "the worker stopped");
         }
@@ -133,6 +149,14 @@ async fn supervise(line: Rc<Line>) {
     }
 }
 
+/// Sends what gathers, one batch after the other; until the link is dropped.
+async fn check_all(line: Rc<Line>) {
+    loop {
+        let batch = line.gather.next().await;
+        line.check(batch).await;
+    }
+}
+
 // === impl Line ===
 
 impl Line {
@@ -141,15 +165,9 @@ impl Line {
     }
 
     async fn connect(&self) -> Result<Live, Fault> {
-        // Whoever asks brings a deadline; the client's would be a second timer for the same wait.
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(None)
-            .set_response_timeout(None)
-            .set_pipeline_buffer_size(QUEUE);
-        let mut connection =
-            self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        let engine = Engine::find(self.engine, &mut connection).await?;
-        Ok(Live { connection, engine, silence: Silence::new(Instant::now()) })
+        let wire = Wire::connect(&self.client).await?;
+        let engine = Engine::find(self.engine, &wire).await?;
+        Ok(Live { wire, engine, silence: Silence::new(Instant::now()) })
     }
 
     /// Returns once the connection is lost. An idle one is asked now and then, so that a server that
@@ -157,21 +175,54 @@ impl Line {
     async fn watch(&self) {
         while let Some(live) = self.live() {
             if timeout(HEARTBEAT, self.lost.notified()).await.is_err() {
-                let _ = self.ask(&live, live.engine.probe(), reply::decision).await;
+                let _ = self.ask(&live, Instant::now(), Engine::probe, reply::decision).await;
             }
         }
     }
 
-    /// One question within the deadline, and what its failure means for the connection.
+    /// Checks that go together, each within the deadline.
+    async fn check(&self, mut batch: Batch) {
+        let Some(asked) = batch.prune(self.deadline) else { return };
+        let Some(live) = self.live() else {
+            return batch.answer(std::iter::repeat(Err(Unavailable::Down)));
+        };
+        let requests = batch.requests();
+        let answers = match requests.as_slice() {
+            [_] => {
+                let say = |engine: &Engine, form| engine.ask(Command::Check, &requests, form);
+                let one = self.ask(&live, asked, say, reply::decision).await;
+                one.map(|decision| vec![Ok(decision)])
+            }
+            _ => {
+                let say = |engine: &Engine, form| engine.ask(Command::MCheck, &requests, form);
+                let read = |reply| reply::each(reply, requests.len());
+                self.ask(&live, asked, say, read).await
+            }
+        };
+        drop(requests);
+        match answers {
+            Err(reason) => batch.answer(std::iter::repeat(Err(reason))),
+            Ok(answers) => batch.answer(answers.into_iter().map(|answer| {
+                answer.map_err(|NotABucket| {
+                    self.status.trouble(NOT_A_BUCKET);
+                    Unavailable::Failed
+                })
+            })),
+        }
+    }
+
+    /// A question that was `asked` then, within the deadline, and what its failure means for the
+    /// connection.
     async fn ask<T>(
         &self,
         live: &Rc<Live>,
-        cmd: Cmd,
-        read: impl FnOnce(Value) -> Result<T, Fault>,
+        asked: Instant,
+        say: impl Fn(&Engine, Form) -> Words,
+        read: impl FnOnce(Reply) -> Result<T, Fault>,
     ) -> Result<T, Unavailable> {
-        let sent = Instant::now();
-        let Ok(reply) = timeout(self.deadline, live.send(&cmd)).await else {
-            if live.silence.unheard(sent, Instant::now()) {
+        let time = self.deadline.saturating_sub(asked.elapsed());
+        let Ok(reply) = timeout(time, live.send(say)).await else {
+            if live.silence.unheard(asked, Instant::now()) {
                 self.lose(live, "it does not answer in time");
             } else {
                 self.status.trouble("no answer in time");
@@ -202,14 +253,10 @@ impl Line {
 // === impl Live ===
 
 impl Live {
-    async fn send(&self, cmd: &Cmd) -> Result<Value, Fault> {
-        let mut connection = self.connection.clone();
-        match send(cmd, &mut connection).await {
+    async fn send(&self, say: impl Fn(&Engine, Form) -> Words) -> Result<Reply, Fault> {
+        match self.wire.send(&say(&self.engine, Form::Hash)).await {
             // In full, not by loading and naming it again: a flush in between would find that too.
-            Err(Fault::NoScript) => match self.engine.in_full(cmd) {
-                Some(full) => send(&full, &mut connection).await,
-                None => Err(Fault::NoScript),
-            },
+            Err(Fault::NoScript) => self.wire.send(&say(&self.engine, Form::Full)).await,
             reply => reply,
         }
     }

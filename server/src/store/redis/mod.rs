@@ -5,10 +5,14 @@ mod backoff;
 mod command;
 mod engine;
 mod fault;
+mod frame;
+mod gather;
 mod link;
 mod reply;
 mod scripts;
 mod silence;
+mod wire;
+mod words;
 
 use std::slice;
 
@@ -24,14 +28,17 @@ use super::{AllOrNothing, Ask, NotABucket, Request, Unavailable};
 impl Link {
     /// Does what `ask` says with one bucket.
     pub async fn ask(&self, ask: Ask, request: &Request<'_>) -> Result<Decision, Unavailable> {
+        if ask == Ask::Check {
+            return self.check(request).await;
+        }
         let requests = slice::from_ref(request);
-        self.call(|engine| engine.ask(ask.into(), requests), reply::decision).await
+        self.call(|engine, form| engine.ask(ask.into(), requests, form), reply::decision).await
     }
 
     /// Takes as many whole tokens as there are, at most the amount.
     pub async fn take(&self, request: &Request<'_>) -> Result<(u64, Decision), Unavailable> {
         let requests = slice::from_ref(request);
-        self.call(|engine| engine.ask(Command::Take, requests), reply::taken).await
+        self.call(|engine, form| engine.ask(Command::Take, requests, form), reply::taken).await
     }
 
     /// Independent checks, in order.
@@ -43,7 +50,7 @@ impl Link {
             return Ok(Vec::new());
         }
         let read = |reply| reply::each(reply, requests.len());
-        self.call(|engine| engine.ask(Command::MCheck, requests), read).await
+        self.call(|engine, form| engine.ask(Command::MCheck, requests, form), read).await
     }
 
     /// Takes from every bucket, or from none.
@@ -52,7 +59,7 @@ impl Link {
             return Ok(AllOrNothing { denied: None, decisions: Vec::new() });
         }
         let read = |reply| reply::all(reply, requests.len());
-        self.call(|engine| engine.ask(Command::CheckAll, requests), read).await
+        self.call(|engine, form| engine.ask(Command::CheckAll, requests, form), read).await
     }
 
     /// Deletes buckets: how many there were.
@@ -60,6 +67,6 @@ impl Link {
         if keys.is_empty() {
             return Ok(0);
         }
-        self.call(|engine| engine.reset(keys), reply::count).await
+        self.call(|engine, form| engine.reset(keys, form), reply::count).await
     }
 }

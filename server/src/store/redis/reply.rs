@@ -1,40 +1,38 @@
 //! What Redis answers, taken for nothing but what it is.
 
-use redis::{RedisError, Value};
+use redis::Value;
 use rl_bucket::Decision;
 
-use super::fault::Fault;
+use super::{fault::Fault, frame::Reply};
 use crate::store::{AllOrNothing, NotABucket};
 
 /// Five integers.
-pub(super) fn decision(reply: Value) -> Result<Decision, Fault> {
-    five(&array(reply)?)
+pub(super) fn decision(reply: Reply) -> Result<Decision, Fault> {
+    five(&integers(reply)?)
 }
 
 /// How many tokens were granted, then five integers.
-pub(super) fn taken(reply: Value) -> Result<(u64, Decision), Fault> {
-    match array(reply)?.as_slice() {
-        [Value::Int(granted), rest @ ..] => Ok((unsigned(*granted)?, five(rest)?)),
-        _ => Err(nonsense()),
+pub(super) fn taken(reply: Reply) -> Result<(u64, Decision), Fault> {
+    match integers(reply)?.as_slice() {
+        [granted, rest @ ..] => Ok((unsigned(*granted)?, five(rest)?)),
+        [] => Err(nonsense()),
     }
 }
 
 /// Five integers for each of `len` checks: -1 and four zeros where the key holds something else.
-pub(super) fn each(reply: Value, len: usize) -> Result<Vec<Result<Decision, NotABucket>>, Fault> {
-    let items = array(reply)?;
-    let each = fives(&items, len)?.iter().map(|item| match item {
-        [Value::Int(-1), Value::Int(0), Value::Int(0), Value::Int(0), Value::Int(0)] => {
-            Ok(Err(NotABucket))
-        }
+pub(super) fn each(reply: Reply, len: usize) -> Result<Vec<Result<Decision, NotABucket>>, Fault> {
+    let integers = integers(reply)?;
+    let each = fives(&integers, len)?.iter().map(|item| match item {
+        [-1, 0, 0, 0, 0] => Ok(Err(NotABucket)),
         item => five(item).map(Ok),
     });
     each.collect()
 }
 
 /// Whether all `len` checks were allowed, which was denied first (-1: none), then five integers for each.
-pub(super) fn all(reply: Value, len: usize) -> Result<AllOrNothing, Fault> {
-    let items = array(reply)?;
-    let [Value::Int(allowed), Value::Int(index), rest @ ..] = items.as_slice() else {
+pub(super) fn all(reply: Reply, len: usize) -> Result<AllOrNothing, Fault> {
+    let integers = integers(reply)?;
+    let [allowed, index, rest @ ..] = integers.as_slice() else {
         return Err(nonsense());
     };
     let decisions =
@@ -51,19 +49,18 @@ pub(super) fn all(reply: Value, len: usize) -> Result<AllOrNothing, Fault> {
 }
 
 /// A number of things.
-pub(super) fn count(reply: Value) -> Result<u64, Fault> {
+pub(super) fn count(reply: Reply) -> Result<u64, Fault> {
     match reply {
-        Value::Int(count) => unsigned(count),
+        Reply::Other(Value::Int(count)) => unsigned(count),
         _ => Err(nonsense()),
     }
 }
 
-/// A text, out of a pipeline: there an error is a reply like any other.
-pub(super) fn text(reply: Value) -> Result<String, Fault> {
+/// A text.
+pub(super) fn text(reply: Reply) -> Result<String, Fault> {
     match reply {
-        Value::BulkString(bytes) => String::from_utf8(bytes).map_err(|_| nonsense()),
-        Value::SimpleString(text) => Ok(text),
-        Value::ServerError(error) => Err(RedisError::from(error).into()),
+        Reply::Other(Value::BulkString(bytes)) => String::from_utf8(bytes).map_err(|_| nonsense()),
+        Reply::Other(Value::SimpleString(text)) => Ok(text),
         _ => Err(nonsense()),
     }
 }
@@ -73,26 +70,24 @@ pub(super) fn nonsense() -> Fault {
     Fault::Broken("its answer makes no sense".to_owned())
 }
 
-fn array(reply: Value) -> Result<Vec<Value>, Fault> {
+fn integers(reply: Reply) -> Result<Vec<i64>, Fault> {
     match reply {
-        Value::Array(items) => Ok(items),
-        _ => Err(nonsense()),
+        Reply::Integers(integers) => Ok(integers),
+        Reply::Other(_) => Err(nonsense()),
     }
 }
 
-/// `len` times five values.
-fn fives(items: &[Value], len: usize) -> Result<&[[Value; 5]], Fault> {
-    match items.as_chunks() {
+/// `len` times five integers.
+fn fives(integers: &[i64], len: usize) -> Result<&[[i64; 5]], Fault> {
+    match integers.as_chunks() {
         (fives, []) if fives.len() == len => Ok(fives),
         _ => Err(nonsense()),
     }
 }
 
-fn five(items: &[Value]) -> Result<Decision, Fault> {
-    let &[Value::Int(a), Value::Int(b), Value::Int(c), Value::Int(d), Value::Int(e)] = items else {
-        return Err(nonsense());
-    };
-    Decision::from_wire([a, b, c, d, e]).ok_or_else(nonsense)
+fn five(integers: &[i64]) -> Result<Decision, Fault> {
+    let wire = integers.try_into().map_err(|_| nonsense())?;
+    Decision::from_wire(wire).ok_or_else(nonsense)
 }
 
 fn unsigned(number: i64) -> Result<u64, Fault> {
@@ -103,39 +98,33 @@ fn unsigned(number: i64) -> Result<u64, Fault> {
 mod tests {
     use std::fmt::Debug;
 
-    use redis::{Value, parse_redis_value};
+    use redis::Value;
     use rl_bucket::{Decision, Outcome};
 
-    use super::{Fault, all, count, decision, each, nonsense, taken, text};
+    use super::{Fault, Reply, all, count, decision, each, nonsense, taken, text};
     use crate::store::{AllOrNothing, NotABucket};
 
     const ALLOWED: Decision =
         Decision { outcome: Outcome::Allowed, limit: 9, remaining: 8, reset_after_ms: 7 };
     const NEVER: Decision = Decision { outcome: Outcome::Never, ..ALLOWED };
 
-    /// A reply from its words, `|` between: integers, `nil`, or `"` and a text.
-    fn reply(words: &str) -> Value {
-        let words = words.split('|').filter(|word| !word.is_empty()).map(|word| {
-            match (word, word.strip_prefix('"')) {
-                ("nil", _) => Value::Nil,
-                (_, Some(text)) => Value::BulkString(text.into()),
-                _ => Value::Int(word.parse().unwrap()),
-            }
-        });
-        Value::Array(words.collect())
+    /// A reply from its integers, `|` between.
+    fn reply(words: &str) -> Reply {
+        let words = words.split('|').filter(|word| !word.is_empty());
+        Reply::Integers(words.map(|word| word.parse().unwrap()).collect())
     }
 
     /// The reading of each reply; `None` where it makes no sense.
     #[track_caller]
     fn table<T: Debug + PartialEq>(
-        read: impl Fn(Value) -> Result<T, Fault>,
+        read: impl Fn(Reply) -> Result<T, Fault>,
         rows: impl IntoIterator<Item = (&'static str, Option<T>)>,
     ) {
         for (words, expected) in rows {
             assert_eq!(read(reply(words)), expected.ok_or_else(nonsense), "{words}");
         }
         for other in [Value::Int(1), Value::Nil, Value::Okay, Value::BulkString(b"1".to_vec())] {
-            assert_eq!(read(other.clone()), Err(nonsense()), "{other:?}");
+            assert_eq!(read(Reply::Other(other.clone())), Err(nonsense()), "{other:?}");
         }
     }
 
@@ -149,8 +138,6 @@ mod tests {
                 ("1|9|8|-1|7", None),
                 ("1|9|8|0", None),
                 ("1|9|8|0|7|0", None),
-                ("1|9|8|0|\"7", None),
-                ("1|9|8|0|nil", None),
                 ("", None),
             ],
         );
@@ -180,7 +167,6 @@ mod tests {
                 ("1|9|8|0|7", None),
                 ("1|9|8|0|7|0|9|8|-1|7|1|9|8|0|7", None),
                 ("1|9|8|0|7|0|9|8|-1", None),
-                ("1|9|8|0|7|nil|nil|nil|nil|nil", None),
                 ("1|9|8|0|7|-1|0|0|0|7", None),
                 ("", None),
             ],
@@ -211,14 +197,13 @@ mod tests {
 
     #[test]
     fn counts_and_texts() {
-        assert_eq!(count(Value::Int(3)), Ok(3));
-        for bad in [Value::Int(-1), Value::Nil, reply("1")] {
+        let other = Reply::Other;
+        assert_eq!(count(other(Value::Int(3))), Ok(3));
+        for bad in [other(Value::Int(-1)), other(Value::Nil), reply("1")] {
             assert_eq!(count(bad), Err(nonsense()));
         }
-        assert_eq!(text(Value::BulkString(b"c0de".to_vec())), Ok("c0de".to_owned()));
-        let error = parse_redis_value(b"-OOM command not allowed\r\n").unwrap();
-        assert_eq!(text(error), Err(Fault::Refused("OOM command not allowed".to_owned())));
-        for bad in [Value::Int(1), Value::Nil, Value::BulkString(vec![0xff]), reply("1")] {
+        assert_eq!(text(other(Value::BulkString(b"c0de".to_vec()))), Ok("c0de".to_owned()));
+        for bad in [other(Value::Int(1)), other(Value::BulkString(vec![0xff])), reply("1")] {
             assert_eq!(text(bad), Err(nonsense()));
         }
     }

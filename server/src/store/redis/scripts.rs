@@ -1,8 +1,15 @@
 //! The Lua that stands in for the module.
 
-use redis::{Pipeline, Value, aio::MultiplexedConnection};
+use futures_util::future::join_all;
 
-use super::{command::Command, fault::Fault, reply};
+use super::{
+    command::{Command, Form},
+    fault::Fault,
+    frame::Reply,
+    reply,
+    wire::Wire,
+    words::Words,
+};
 
 /// The names (SHA-1) under which the server knows the scripts.
 #[derive(Debug)]
@@ -39,33 +46,41 @@ impl Command {
 impl Scripts {
     /// Loads the scripts, in one round trip, and learns their names from the server; they stay until it
     /// restarts or is told to forget them.
-    pub(super) async fn load(connection: &mut MultiplexedConnection) -> Result<Self, Fault> {
-        let mut loads = Pipeline::new();
-        for command in Command::ALL {
-            loads.cmd("SCRIPT").arg("LOAD").arg(command.script());
-        }
-        // Not as a query: that would hide what the server says if it refuses.
-        let replies = connection.send_packed_commands(&loads, 0, loads.len()).await?;
-        Self::read(replies).map_err(|fault| match fault {
-            Fault::NoCommand => Fault::Refused("NOPERM SCRIPT LOAD may not be run".to_owned()),
-            fault => fault,
+    pub(super) async fn load(wire: &Wire) -> Result<Self, Fault> {
+        let load = |command: Command| {
+            let mut words = Words::command(3);
+            for word in ["SCRIPT", "LOAD", command.script()] {
+                words.word(word);
+            }
+            wire.send(&words)
+        };
+        let replies = join_all(Command::ALL.map(load)).await;
+        replies.into_iter().collect::<Result<_, _>>().and_then(Self::read).map_err(|fault| {
+            match fault {
+                Fault::NoCommand => Fault::Refused("NOPERM SCRIPT LOAD may not be run".to_owned()),
+                fault => fault,
+            }
         })
     }
 
-    fn read(replies: Vec<Value>) -> Result<Self, Fault> {
+    fn read(replies: Vec<Reply>) -> Result<Self, Fault> {
         let names = replies.into_iter().map(reply::text).collect::<Result<Vec<_>, _>>()?;
         names.try_into().map(Self).map_err(|_| reply::nonsense())
     }
 
-    /// The name of a command's script.
-    pub(super) fn name(&self, command: Command) -> &str {
-        &self.0[command as usize]
-    }
-
-    /// The script with this name.
-    pub(super) fn text(&self, name: &[u8]) -> Option<&'static str> {
-        let named = |command: &Command| self.name(*command).as_bytes() == name;
-        Command::ALL.into_iter().find(named).map(Command::script)
+    /// The words that run a command's script with so many keys, up to the first key.
+    pub(super) fn say(&self, words: &mut Words, command: Command, form: Form, keys: usize) {
+        match form {
+            Form::Hash => {
+                words.word("EVALSHA");
+                words.word(&self.0[command as usize]);
+            }
+            Form::Full => {
+                words.word("EVAL");
+                words.word(command.script());
+            }
+        }
+        words.number(keys);
     }
 
     /// Scripts that go by these names, in the order of [`Command::ALL`].
@@ -79,25 +94,27 @@ impl Scripts {
 mod tests {
     use redis::Value;
 
-    use super::{Command, Fault, Scripts};
+    use super::{Command, Fault, Reply, Scripts, Words};
 
     #[test]
     fn every_command_finds_its_name_and_text() {
-        let names = Command::ALL.map(|command| command.name().to_owned());
-        let scripts = Scripts::named(names);
+        let scripts = Scripts::named(Command::ALL.map(|command| command.name().to_owned()));
         for command in Command::ALL {
-            assert_eq!(scripts.name(command), command.name());
-            assert_eq!(scripts.text(command.name().as_bytes()), Some(command.script()));
+            let mut words = Words::default();
+            scripts.say(&mut words, command, super::Form::Hash, 1);
+            let said = String::from_utf8_lossy(words.bytes()).into_owned();
+            assert!(said.contains(command.name()), "{said}");
             assert!(command.script().starts_with("-- "));
         }
-        assert_eq!(scripts.text(b"RL.OTHER"), None);
     }
 
     #[test]
     fn names_are_read_strictly() {
-        let good = vec![Value::BulkString(b"c0de".to_vec()); Command::ALL.len()];
-        assert_eq!(Scripts::read(good.clone()).unwrap().name(Command::Reset), "c0de");
-        for bad in [vec![], good[1..].to_vec(), vec![Value::Int(1); Command::ALL.len()]] {
+        let text = |text: &str| Reply::Other(Value::BulkString(text.into()));
+        let good = vec![text("c0de"); Command::ALL.len()];
+        assert!(Scripts::read(good.clone()).is_ok());
+        let bad = Reply::Other(Value::Int(1));
+        for bad in [vec![], good[1..].to_vec(), vec![bad; Command::ALL.len()]] {
             assert!(matches!(Scripts::read(bad), Err(Fault::Broken(_))));
         }
     }
