@@ -7,13 +7,14 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-/// The release build's folder, beside the running test's own.
+/// The release build's folder, beside the running program's own.
 fn release() -> &'static Path {
     static RELEASE: OnceLock<PathBuf> = OnceLock::new();
     RELEASE.get_or_init(|| {
-        let test = env::current_exe().expect("the path of this test");
-        // target/PROFILE/deps/e2e-HASH
-        test.ancestors().nth(3).expect("a target folder").join("release")
+        let program = env::current_exe().expect("the path of this program");
+        // target/PROFILE/deps/e2e-HASH, or target/PROFILE/rl-bench
+        let folder = program.ancestors().find(|it| !it.is_file() && !it.ends_with("deps"));
+        folder.and_then(Path::parent).expect("a target folder").join("release")
     })
 }
 
@@ -41,7 +42,7 @@ pub fn panicking_module_path() -> PathBuf {
 }
 
 /// `rl-server`.
-pub(crate) fn server_path() -> PathBuf {
+pub fn server_path() -> PathBuf {
     built("rl-server")
 }
 

@@ -67,7 +67,8 @@ impl Front {
         Self::launch(command)
     }
 
-    fn launch(mut command: Command) -> Self {
+    /// Starts any program that prints `http://ADDRESS ` and serves there.
+    pub fn launch(mut command: Command) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let log = folder.path().join("log");
         let mut process = Process::start(&mut command, log).expect("rl-server to start");
@@ -125,6 +126,11 @@ impl Front {
         let mut answer = answer.expect("an answer from the front");
         let text = answer.body_mut().read_to_string().expect("a body");
         (answer.status().as_u16(), text)
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     /// The line it printed when it started.

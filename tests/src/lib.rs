@@ -13,7 +13,7 @@ mod redis_server;
 mod scrape;
 mod web;
 
-pub use artefacts::{module_path, panicking_module_path};
+pub use artefacts::{module_path, panicking_module_path, server_path};
 pub use clock::Clock;
 pub use flavour::Flavour;
 pub use front::{Answer, Front};

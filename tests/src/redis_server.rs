@@ -31,6 +31,7 @@ pub struct Setup {
     clock: bool,
     persistence: Persistence,
     options: Vec<String>,
+    under: Vec<String>,
 }
 
 /// A running `redis-server` (or what `RL_REDIS_SERVER` names), killed when dropped.
@@ -47,7 +48,13 @@ pub struct RedisServer {
 impl Setup {
     /// A plain server: no module, nothing on disk.
     pub fn plain() -> Self {
-        Self { module: None, clock: false, persistence: Persistence::Off, options: Vec::new() }
+        Self {
+            module: None,
+            clock: false,
+            persistence: Persistence::Off,
+            options: Vec::new(),
+            under: Vec::new(),
+        }
     }
 
     /// A server with the module loaded.
@@ -77,6 +84,11 @@ impl Setup {
             _ => (*word).to_owned(),
         }));
         self
+    }
+
+    /// Runs it under another program, such as `["valgrind", "--tool=callgrind"]`.
+    pub fn under(self, words: &[&str]) -> Self {
+        Self { under: words.iter().map(|word| (*word).to_owned()).collect(), ..self }
     }
 
     /// Starts it.
@@ -111,7 +123,14 @@ impl Setup {
     }
 
     fn command(&self, folder: &TempDir, clock: Option<&Clock>, port: u16) -> Command {
-        let mut command = Command::new(Flavour::program());
+        let mut command = match self.under.split_first() {
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(Flavour::program());
+                command
+            }
+            None => Command::new(Flavour::program()),
+        };
         command.current_dir(folder.path());
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
         command.args(["--repl-diskless-sync-delay", "0"]);
@@ -147,6 +166,11 @@ impl RedisServer {
     /// Its port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     /// Its address, as `rl-server --store` takes it.

@@ -1,0 +1,134 @@
+//! A load that keeps a server busy: connections with full pipelines, asked in turn by one thread.
+//!
+//! There is no event loop. While the server works through the other connections, this thread waits for the
+//! oldest answers and sends that connection's next batch: a read and a write for each batch, so that the
+//! server and not the load is what is measured.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::call::{Call, PATIENCE};
+use crate::cpu::cpu_time;
+use crate::replies::Counter;
+use crate::sample::Sample;
+
+/// Who asks what.
+pub(crate) struct Load<'a> {
+    pub(crate) port: u16,
+    pub(crate) call: &'a Call,
+    /// Keys are drawn from so many.
+    pub(crate) keys: u32,
+    pub(crate) connections: usize,
+    pub(crate) pipeline: usize,
+}
+
+struct Connection {
+    stream: TcpStream,
+    batch: Call,
+    pipeline: usize,
+    sent: usize,
+    counter: Counter,
+    buffer: Vec<u8>,
+}
+
+/// Connections and calls in flight on each, for the rows on Redis.
+const CONNECTIONS: usize = 50;
+pub(crate) const PIPELINE: usize = 16;
+
+// === impl Load ===
+
+impl<'a> Load<'a> {
+    /// Random keys out of so many, 50 connections, 16 calls in flight on each.
+    pub(crate) fn new(port: u16, call: &'a Call, keys: u32) -> Self {
+        Self { port, call, keys, connections: CONNECTIONS, pipeline: PIPELINE }
+    }
+
+    /// Asks for this long after a warm-up: calls a second, and the CPU time a call that `server` took.
+    pub(crate) fn run_for(&self, warm: Duration, measured: Duration, server: u32) -> Sample {
+        let mut connections = self.connect();
+        let mut random = fastrand::Rng::new();
+        let mut round = |until: Instant| {
+            let mut batches = 0;
+            while Instant::now() < until {
+                for connection in &mut connections {
+                    connection.receive();
+                    connection.send(|| random.u32(0..self.keys));
+                    batches += 1;
+                }
+            }
+            batches * self.pipeline
+        };
+        round(Instant::now() + warm);
+        let (start, cpu) = (Instant::now(), cpu_time(&[server]));
+        let calls = round(start + measured);
+        let (seconds, cpu) = (start.elapsed(), cpu_time(&[server]).saturating_sub(cpu));
+        connections.iter_mut().for_each(Connection::receive);
+        let checks = calls as f64 * f64::from(self.call.checks());
+        Sample::rate(checks, seconds).with_cpu(cpu, checks)
+    }
+
+    /// Makes this many calls, of random keys.
+    pub(crate) fn run_calls(&self, calls: usize) {
+        let mut random = fastrand::Rng::new();
+        self.make(calls, || random.u32(0..self.keys));
+    }
+
+    /// Asks about every key once, in order.
+    pub(crate) fn run_each_key(&self) {
+        let mut key = 0;
+        let calls = (self.keys as usize).div_ceil(self.call.keys());
+        self.make(calls, || {
+            key += 1;
+            (key - 1) % self.keys
+        });
+    }
+
+    /// Rounded up to whole batches.
+    fn make(&self, calls: usize, mut next: impl FnMut() -> u32) {
+        let mut connections = self.connect();
+        let mut left = calls.div_ceil(self.pipeline);
+        while left > 0 {
+            for connection in connections.iter_mut().take(left.min(self.connections)) {
+                connection.receive();
+                connection.send(&mut next);
+            }
+            left = left.saturating_sub(self.connections);
+        }
+        connections.iter_mut().for_each(Connection::receive);
+    }
+
+    fn connect(&self) -> Vec<Connection> {
+        let connect = || Connection::open(self.port, self.call, self.pipeline);
+        std::iter::repeat_with(connect).take(self.connections).collect()
+    }
+}
+
+// === impl Connection ===
+
+impl Connection {
+    fn open(port: u16, call: &Call, pipeline: usize) -> Self {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a connection");
+        stream.set_nodelay(true).expect("a socket option");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+        let batch = call.times(pipeline);
+        let counter = call.replies().counter();
+        Self { stream, batch, pipeline, sent: 0, counter, buffer: vec![0; 64 * 1024] }
+    }
+
+    fn send(&mut self, next: impl FnMut() -> u32) {
+        self.stream.write_all(self.batch.fill(next)).expect("to send");
+        self.sent += self.pipeline;
+    }
+
+    /// Waits until all that was sent is answered.
+    #[track_caller]
+    fn receive(&mut self) {
+        while self.counter.count() < self.sent {
+            let length = self.stream.read(&mut self.buffer).expect("an answer");
+            assert!(length > 0, "the server closed a connection");
+            self.counter.push(&self.buffer[..length]);
+        }
+        assert_eq!(self.counter.count(), self.sent, "more answers than questions");
+    }
+}

@@ -1,0 +1,119 @@
+//! The benchmarks of RL: `scripts/bench` builds and runs this.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `rows` | what is measured |
+//! | `figures` | what is made of it: ratios, differences, targets |
+//! | `bench` | rounds, and the loop in which the sides of a row take turns |
+//! | `call`, `replies`, `load` | a load of prebuilt requests that is faster than any server here |
+//! | `wrk`, `wrk.lua` | the same for HTTP with wrk |
+//! | `cpu`, `callgrind` | what a server used: processor time, instructions |
+//! | `bare`, `steps`, `plain.lua` | what we measure against, or alone |
+//! | `sample`, `raw`, `report`, `machine` | results, on disk and as tables |
+//!
+//! Every figure stands beside a reference that was measured in the same loop, since the machine is never quiet.
+//! No figure fails the run; an error or a wrong answer does.
+
+#![forbid(unsafe_code)]
+
+mod bare;
+mod bench;
+mod call;
+mod callgrind;
+mod cpu;
+mod figures;
+mod load;
+mod machine;
+mod raw;
+mod replies;
+mod report;
+mod rows;
+mod sample;
+mod steps;
+mod wrk;
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::{Parser, Subcommand};
+
+use bench::{Bench, Plan};
+use raw::Raw;
+use rows::ROWS;
+
+/// Measures RL against references, side by side, and prints the ratios.
+#[derive(Parser)]
+#[command(name = "scripts/bench")]
+struct Args {
+    /// Everything, short and rough: to see that it works
+    #[arg(long)]
+    quick: bool,
+    /// Only instructions, counted in callgrind
+    #[arg(long)]
+    instructions: bool,
+    /// Only rows whose name holds this (may be repeated)
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// How often the sides of a row take turns
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: Option<u32>,
+    /// Where results go: docs/benchmarks/DATE for a whole run, else target/bench
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+/// What this program runs as a process of its own.
+#[derive(Subcommand)]
+#[command(hide = true)]
+enum Part {
+    /// The bare handler.
+    Bare,
+    /// So many steps of a bucket.
+    Steps { count: u64 },
+}
+
+fn main() {
+    let args = Args::parse();
+    match args.part {
+        Some(Part::Bare) => bare::serve().expect("to serve"),
+        Some(Part::Steps { count }) => steps::run(count),
+        None => measure(&args),
+    }
+}
+
+fn measure(args: &Args) {
+    let folder = args.folder();
+    let mut bench = Bench { plan: Plan::new(args.quick, args.rounds), raw: Raw::create(&folder) };
+    fs::write(folder.join("machine.txt"), machine::describe()).expect("to write results");
+    for row in ROWS.iter().filter(|row| args.wants(row.name)) {
+        let start = Instant::now();
+        eprint!("{} ... ", row.name);
+        (row.run)(&mut bench, row.name);
+        eprintln!("{:.1} s", start.elapsed().as_secs_f64());
+    }
+    let report = report::report(bench.raw.records());
+    fs::write(folder.join("report.md"), &report).expect("to write results");
+    println!("{report}Results are in {}", folder.display());
+}
+
+// === impl Args ===
+
+impl Args {
+    fn wants(&self, row: &str) -> bool {
+        if self.instructions {
+            return row == "instructions";
+        }
+        self.only.is_empty() || self.only.iter().any(|part| row.contains(part))
+    }
+
+    fn folder(&self) -> PathBuf {
+        let whole = !self.quick && !self.instructions && self.only.is_empty();
+        self.out.clone().unwrap_or_else(|| match whole {
+            true => PathBuf::from("docs/benchmarks").join(machine::said("date", &["+%F"])),
+            false => PathBuf::from("target/bench"),
+        })
+    }
+}

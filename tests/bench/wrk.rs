@@ -1,0 +1,134 @@
+//! The load on HTTP servers: wrk, with requests made beforehand.
+
+use std::io::Write;
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::NamedTempFile;
+
+use crate::cpu::cpu_time;
+use crate::sample::Sample;
+
+/// Requests of one kind, on 64 connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Wrk {
+    method: &'static str,
+    path: String,
+    body: String,
+    keys: u32,
+    requests: u32,
+    checks: u32,
+    /// Whether an answer other than 2xx is one.
+    denials: bool,
+}
+
+/// What wrk counted.
+#[derive(Debug, PartialEq, Eq)]
+struct Counted {
+    requests: u64,
+    duration: Duration,
+    /// Failures to connect, read and write, and timeouts.
+    socket_errors: u64,
+    /// Answers from 400 up.
+    refused: u64,
+}
+
+const CONNECTIONS: &str = "64";
+
+// === impl Wrk ===
+
+impl Wrk {
+    /// `POST path` with this body, in which `KEY` is one of so many keys.
+    pub(crate) fn post(path: &str, body: &str, keys: u32) -> Self {
+        let (path, body) = (path.to_owned(), body.to_owned());
+        Self { method: "POST", path, body, keys, requests: 100_000, checks: 1, denials: false }
+    }
+
+    /// `GET path`, in which `KEY` is one of so many keys.
+    pub(crate) fn get(path: &str, keys: u32) -> Self {
+        Self { method: "GET", ..Self::post(path, "", keys) }
+    }
+
+    /// `POST /check` of one of so many keys.
+    pub(crate) fn check(keys: u32) -> Self {
+        Self::post("/check", r#"{"key":"KEY"}"#, keys)
+    }
+
+    /// `POST /check/batch` of so many.
+    pub(crate) fn batch(checks: u32, keys: u32) -> Self {
+        let body =
+            format!(r#"{{"checks":[{}]}}"#, vec![r#"{"key":"KEY"}"#; checks as usize].join(","));
+        Self { requests: 200, checks, ..Self::post("/check/batch", &body, keys) }
+    }
+
+    /// Also counts denials that have a status of their own.
+    pub(crate) fn with_denials(self) -> Self {
+        Self { denials: true, ..self }
+    }
+
+    /// Asks for this long, in whole seconds: checks a second, and the CPU time a check of `servers`.
+    #[track_caller]
+    pub(crate) fn run(&self, address: &str, seconds: u64, servers: &[u32]) -> Sample {
+        let mut script = NamedTempFile::with_suffix(".lua").expect("a temporary file");
+        script.write_all(include_bytes!("wrk.lua")).expect("to write the script");
+        let mut command = Command::new("wrk");
+        command
+            .args(["-t", "1", "-c", CONNECTIONS, "-d", &format!("{seconds}s"), "--timeout", "20s"])
+            .arg("-s")
+            .arg(script.path())
+            .arg(format!("http://{address}/"))
+            .env("BENCH_KEYS", self.keys.to_string())
+            .env("BENCH_REQUESTS", self.requests.to_string())
+            .env("BENCH_METHOD", self.method)
+            .env("BENCH_PATH", &self.path)
+            .env("BENCH_BODY", &self.body);
+        let cpu = cpu_time(servers);
+        let output = command.output().expect("wrk to start: run scripts/bench");
+        let cpu = cpu_time(servers).saturating_sub(cpu);
+        let said = String::from_utf8_lossy(&output.stdout);
+        let counted = Counted::in_output(&said);
+        let counted = counted.unwrap_or_else(|| panic!("wrk: {}\n{output:?}", output.status));
+        assert_eq!(counted.socket_errors, 0, "socket errors:\n{said}");
+        assert!(self.denials || counted.refused == 0, "errors, not answers:\n{said}");
+        let checks = counted.requests as f64 * f64::from(self.checks);
+        assert!(checks > 0.0, "no answer:\n{said}");
+        Sample::rate(checks, counted.duration).with_cpu(cpu, checks)
+    }
+}
+
+// === impl Counted ===
+
+impl Counted {
+    /// From the last line of our script.
+    fn in_output(text: &str) -> Option<Self> {
+        let line = text.lines().find_map(|line| line.strip_prefix("RESULT "))?;
+        let numbers: Result<Vec<u64>, _> = line.split(' ').map(str::parse).collect();
+        let [requests, micros, connect, read, write, timeout, refused] = numbers.ok()?[..] else {
+            return None;
+        };
+        let socket_errors = connect + read + write + timeout;
+        Some(Self { requests, duration: Duration::from_micros(micros), socket_errors, refused })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Counted;
+
+    #[test]
+    fn what_wrk_counted() {
+        let said = "Running 1s test @ http://127.0.0.1:1/\nRequests/sec:  9.0\nRESULT 900 1000001 1 2 3 4 5\n";
+        let expected = Counted {
+            requests: 900,
+            duration: Duration::from_micros(1_000_001),
+            socket_errors: 10,
+            refused: 5,
+        };
+        assert_eq!(Counted::in_output(said), Some(expected));
+        for said in ["", "RESULT 1 2 3", "RESULT a b c d e f g", "unable to connect"] {
+            assert_eq!(Counted::in_output(said), None, "{said}");
+        }
+    }
+}
