@@ -191,3 +191,63 @@ fn a_foreign_value_is_left_alone() {
         assert_eq!(front.check(r#"{"key":"other"}"#)["degraded"], Value::Null);
     }
 }
+
+#[test]
+fn checks_that_arrive_together_share_a_round_trip() {
+    const CLIENTS: usize = 40;
+    let server = Setup::with_module().start();
+    let calls = |command: &str| -> u64 {
+        let stats: String = server.run("INFO commandstats");
+        let line =
+            stats.lines().find(|line| line.starts_with(&format!("cmdstat_{command}:calls=")));
+        let calls = line.and_then(|line| line.split(['=', ',']).nth(1));
+        calls.map_or(0, |calls| calls.parse().expect("a count"))
+    };
+    for (engine, one, many) in [("module", "rl.check", "rl.mcheck"), ("lua", "evalsha", "evalsha")]
+    {
+        let url = server.url();
+        let store = ["--store", &url, "--engine", engine, "--workers", "1"];
+        let front = Front::start(&[&store[..], &PATIENT].concat());
+        server.run::<()>("FLUSHALL");
+        server.run::<()>("CONFIG RESETSTAT");
+        server.run::<()>("CLIENT PAUSE 300 ALL");
+        let body = json!({"key": "k", "capacity": CLIENTS - 1, "rate": "1/d"}).to_string();
+        let ask = || front.check(&body);
+        let answers: Vec<Value> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(ask)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
+        });
+        let allowed = answers.iter().filter(|answer| answer["allowed"] == json!(true)).count();
+        assert_eq!(allowed, CLIENTS - 1, "{engine}");
+        let mut left: Vec<_> =
+            answers.iter().map(|answer| answer["remaining"].as_i64().expect("a number")).collect();
+        left.sort_unstable();
+        left.dedup();
+        assert_eq!(left.len(), CLIENTS - 1, "{engine}: every token was given once");
+        let calls = if one == many { calls(one) } else { calls(one) + calls(many) };
+        assert!(calls < CLIENTS as u64 / 2, "{engine}: {calls} calls for {CLIENTS} checks");
+    }
+}
+
+#[test]
+fn a_foreign_value_spoils_no_other_check_of_its_round_trip() {
+    let server = Setup::with_module().start();
+    let front =
+        Front::start(&[&["--store", &server.url(), "--workers", "1"][..], &PATIENT].concat());
+    server.run::<()>("RPUSH rl:{list}:default x");
+    server.run::<()>("CLIENT PAUSE 300 ALL");
+    thread::scope(|scope| {
+        for i in 0..20 {
+            let front = &front;
+            scope.spawn(move || {
+                let (key, degraded) = if i % 5 == 4 {
+                    ("list".to_owned(), json!(true))
+                } else {
+                    (i.to_string(), Value::Null)
+                };
+                assert_eq!(front.check(&json!({ "key": key }).to_string())["degraded"], degraded);
+            });
+        }
+    });
+    assert_eq!(server.run::<i64>("LLEN rl:{list}:default"), 1);
+}
