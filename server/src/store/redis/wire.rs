@@ -183,3 +183,83 @@ async fn run(ends: Rc<Ends>) {
 fn broken(error: io::Error) -> Fault {
     Fault::Broken(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use redis::Client;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::{Fault, Reply, Wire, Words};
+
+    /// Both ends of a connection.
+    async fn pair() -> (Wire, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = Client::open(format!("redis://{}", listener.local_addr().unwrap())).unwrap();
+        let (wire, server) = tokio::join!(Wire::connect(&client), listener.accept());
+        (wire.unwrap(), server.unwrap().0)
+    }
+
+    fn ping() -> Words {
+        let mut words = Words::command(1);
+        words.word("PING");
+        words
+    }
+
+    #[actix_web::test]
+    async fn each_gets_its_own_reply_and_who_gave_up_keeps_its_place() {
+        let (wire, mut server) = pair().await;
+        let (first, second, third) = (wire.send(&ping()), wire.send(&ping()), wire.send(&ping()));
+        drop(second);
+        let mut heard = vec![0; 3 * ping().bytes().len()];
+        server.read_exact(&mut heard).await.unwrap();
+        assert_eq!(heard, ping().bytes().repeat(3));
+        server.write_all(b"*1\r\n:1\r\n*1\r\n:2\r\n*1\r\n:3\r\n").await.unwrap();
+        assert_eq!(first.await, Ok(Reply::Integers(vec![1])));
+        assert_eq!(third.await, Ok(Reply::Integers(vec![3])));
+    }
+
+    #[actix_web::test]
+    async fn more_than_the_socket_takes_goes_out_all_the_same() {
+        let (wire, mut server) = pair().await;
+        let mut words = Words::command(1);
+        words.word(vec![b'x'; 8 << 20]);
+        let length = words.bytes().len();
+        let (asked, after) = (wire.send(&words), wire.send(&ping()));
+        let mut heard = vec![0; length + ping().bytes().len()];
+        server.read_exact(&mut heard).await.unwrap();
+        assert_eq!(heard[length..], *ping().bytes());
+        server.write_all(b"*1\r\n:1\r\n*1\r\n:2\r\n").await.unwrap();
+        assert_eq!(asked.await, Ok(Reply::Integers(vec![1])));
+        assert_eq!(after.await, Ok(Reply::Integers(vec![2])));
+    }
+
+    #[actix_web::test]
+    async fn whoever_waits_is_told_how_it_ended() {
+        for (said, reason) in [
+            (&b""[..], "it hung up"),
+            (b"HTTP/1.1 400 Bad Request\r\n", "its answer makes no sense"),
+            (b"*1\r\n:1\r\n*1\r\n:2\r\n*1\r\n:3\r\n", "it answers what was not asked"),
+        ] {
+            let (wire, mut server) = pair().await;
+            let (first, second) = (wire.send(&ping()), wire.send(&ping()));
+            server.read_exact(&mut vec![0; 2 * ping().bytes().len()]).await.unwrap();
+            server.write_all(said).await.unwrap();
+            drop(server);
+            let broken = Err(Fault::Broken(reason.to_owned()));
+            if reason.contains("not asked") {
+                assert_eq!(first.await, Ok(Reply::Integers(vec![1])));
+                assert_eq!(second.await, Ok(Reply::Integers(vec![2])));
+            } else {
+                assert_eq!((first.await, second.await), (broken.clone(), broken));
+            }
+            // And later ones at once.
+            tokio::task::yield_now().await;
+            let late = wire.send(&ping()).now_or_never().expect("at once");
+            assert!(matches!(late, Err(Fault::Broken(_))), "{reason}");
+        }
+    }
+}
