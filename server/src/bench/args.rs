@@ -75,14 +75,25 @@ pub struct BenchArgs {
     pub(super) target: Target,
 }
 
+/// Bytes that a check in flight takes, beside its key; measured.
+const OVERHEAD: usize = 350;
+const MAX_IN_FLIGHT: usize = 256 * 1024 * 1024;
+
 // === impl BenchArgs ===
 
 impl BenchArgs {
-    /// The keys to check.
+    /// The keys to check, if what is in flight at a time fits into memory.
     pub(super) fn keys(&self) -> Result<Keys, Failure> {
         let keys = Keys::new(&self.key_prefix, self.keys, self.skew, self.seed);
-        if keys.key(0).len() > 1024 {
+        let length = keys.key(0).len();
+        if length > 1024 {
             return Err(Failure::usage("--key-prefix is too long: a key has at most 1024 bytes"));
+        }
+        // None of them is above 10000.
+        if self.connections * self.pipeline * self.batch * (length + OVERHEAD) > MAX_IN_FLIGHT {
+            return Err(Failure::usage(
+                "--connections, --pipeline and --batch are too much together: they need over 256 MiB",
+            ));
         }
         Ok(keys)
     }

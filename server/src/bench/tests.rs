@@ -87,6 +87,7 @@ async fn what_does_not_go_together() {
         ("--pipeline 2", "--store <STORE>"),
         ("--engine lua", "--store <STORE>"),
         ("--server http://h --store redis://h", "cannot be used with"),
+        ("--connections 1000 --batch 1000", "usage: --connections, --pipeline and --batch are too"),
         ("--server localhost", "usage: --server must be http://HOST"),
         ("--policy api --capacity 1 --refill 1", "usage: --policy must not be given along with"),
         ("--store redis://h", "usage: --store needs --capacity and --refill"),
