@@ -5,13 +5,14 @@
 //! [`policy`] and [`denials`] (what is known), [`store`] (in-process, or Redis). Beside them, on the
 //! ground, stand [`settings`], [`reload`], [`access`], [`metrics`], [`offenders`], [`status`] and [`telemetry`].
 //!
-//! [`client`] (ask a front, or Redis) and [`simulate`] are programs of their own under the same name.
+//! [`bench`] (load a front, or Redis), [`client`] (ask one) and [`simulate`] are programs of their own under the same name.
 
 #![forbid(unsafe_code)]
 
 pub mod access;
 pub mod api;
 pub mod app;
+pub mod bench;
 pub mod client;
 pub mod denials;
 pub mod limiter;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use rl_server::{
-    app,
+    app, bench,
     metrics::Metrics,
     policy::Policies,
     reload,
@@ -34,6 +34,7 @@ async fn main() -> ExitCode {
     let done = match Invocation::from_args(env::args_os()).unwrap_or_else(|error| error.exit()) {
         Invocation::Serve(settings) => serve(*settings).await,
         Invocation::CheckConfig(file) => check_config(&file),
+        Invocation::Bench(args) => return bench::execute(&args).await,
         Invocation::Ask(command) => return command.execute().await,
         Invocation::Simulate(args) => simulate::run(&args, &mut io::stdout().lock()),
     };

@@ -21,6 +21,7 @@
 //! | `openapi` | what the front says of itself: `/openapi.json` and `/docs` |
 //! | `engines` | the front over Redis: with the module, without it, and when Redis changes or goes |
 //! | `cli` | `rl-server check`, `peek` and `reset`, against fronts and straight at Redis |
+//! | `bench` | `rl-server bench`: exact counts, rates, ending early, what goes away |
 //! | `readme` | the README's tables of flags and subcommands |
 //! | `metrics` | what `/metrics` and `/admin/denied` say after a known story, and that no caller can grow them |
 //! | `logs` | log lines as JSON, the ids of a request, and no key in any of them |
@@ -30,6 +31,7 @@
 
 mod access;
 mod atomicity;
+mod bench;
 mod cli;
 mod clock;
 mod commands;

@@ -10,6 +10,7 @@ mod front;
 mod process;
 mod proxy;
 mod redis_server;
+mod running;
 mod scrape;
 mod web;
 
@@ -20,5 +21,6 @@ pub use front::{Answer, Front};
 pub use process::eventually;
 pub use proxy::{Proxy, ProxyProgram};
 pub use redis_server::{Persistence, RedisServer, Setup, expires_at};
+pub use running::Running;
 pub use scrape::{About, Scrape, labels};
 pub use web::{Application, Client, Message};

@@ -84,12 +84,12 @@ pub struct Target {
 
     /// Print the answer as JSON, on one line
     #[arg(long)]
-    pub(super) json: bool,
+    pub(crate) json: bool,
 }
 
 /// Whom to ask.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// A front, over HTTP.
     Front(Front),
     /// Redis itself.
@@ -153,7 +153,7 @@ impl Subject {
 impl Target {
     /// Whom to ask, in an environment where variables are read by `lookup`; an empty one is as if it
     /// were not set.
-    pub(super) fn place(&self, lookup: impl Fn(&str) -> Option<String>) -> Result<Place, Failure> {
+    pub(crate) fn place(&self, lookup: impl Fn(&str) -> Option<String>) -> Result<Place, Failure> {
         let variable = |name| lookup(name).filter(|value| !value.trim().is_empty());
         if let Some(store) = &self.store {
             let engine = self.engine.unwrap_or(EngineChoice::Auto);
@@ -176,11 +176,11 @@ impl Target {
 
 // === parsers ===
 
-fn cost(text: &str) -> Result<Cost, Invalid> {
+pub(crate) fn cost(text: &str) -> Result<Cost, Invalid> {
     Cost::parse(text.as_bytes())
 }
 
-fn capacity(text: &str) -> Result<Capacity, Invalid> {
+pub(crate) fn capacity(text: &str) -> Result<Capacity, Invalid> {
     Capacity::parse(text.as_bytes())
 }
 

@@ -17,17 +17,17 @@ use crate::{
 
 /// A Redis to ask.
 #[derive(Debug)]
-pub(super) struct Redis {
+pub(crate) struct Redis {
     /// Its address, to be shown.
     name: String,
     client: redis::Client,
     engine: EngineChoice,
 }
 
-/// A link that has come up, and what it reports.
-struct Line {
-    link: Link,
-    status: Arc<Status>,
+/// A link, and what it reports.
+pub(crate) struct Line {
+    pub(crate) link: Link,
+    pub(crate) status: Arc<Status>,
 }
 
 /// To connect, log in and find the engine; and again for the answer.
@@ -36,7 +36,7 @@ const POLL: Duration = Duration::from_millis(2);
 const MAX_KEY: usize = 1024;
 
 /// The name in Redis of `key`'s bucket under `policy`, which may also be `POLICY:LIMIT`.
-pub(super) fn bucket(key: &str, policy: &str) -> Result<Vec<u8>, Failure> {
+pub(crate) fn bucket(key: &str, policy: &str) -> Result<Vec<u8>, Failure> {
     if !(1..=MAX_KEY).contains(&key.len()) {
         return Err(Failure::usage("key must be of 1 to 1024 bytes"));
     }
@@ -82,18 +82,34 @@ impl Redis {
         Ok(format!(r#"{{"reset":{reset}}}"#))
     }
 
-    /// Gives up at the first obstacle: whoever waits at a terminal wants to read it.
-    async fn connect(&self) -> Result<Line, Failure> {
+    /// Its address, to be shown.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A link that starts connecting, on this thread's runtime, and goes on trying.
+    pub(crate) fn start(&self) -> Line {
         let status = Arc::new(Status::redis(1));
         let link = Link::start(self.client.clone(), self.engine, PATIENCE, status.clone());
+        Line { link, status }
+    }
+
+    /// Gives up at the first obstacle: whoever waits at a terminal wants to read it.
+    pub(crate) async fn connect(&self) -> Result<Line, Failure> {
+        let line = self.start();
+        self.up(&line).await.map(|()| line)
+    }
+
+    /// Waits until the line can be used, or meets an obstacle.
+    pub(crate) async fn up(&self, line: &Line) -> Result<(), Failure> {
         let started = Instant::now();
-        while !status.store_is_up() {
-            if status.reason().is_some() || started.elapsed() >= PATIENCE {
-                return Err(self.failure(Unavailable::Down, &status));
+        while !line.status.store_is_up() {
+            if line.status.reason().is_some() || started.elapsed() >= PATIENCE {
+                return Err(self.failure(Unavailable::Down, &line.status));
             }
             sleep(POLL).await;
         }
-        Ok(Line { link, status })
+        Ok(())
     }
 
     fn failure(&self, error: Unavailable, status: &Status) -> Failure {

@@ -15,7 +15,7 @@ use super::{Failure, token::Token};
 
 /// A front, and what to show it.
 #[derive(Debug)]
-pub(super) struct Front {
+pub(crate) struct Front {
     /// Its address, without a slash at the end.
     base: String,
     token: Option<Token>,
@@ -24,16 +24,16 @@ pub(super) struct Front {
 
 /// What is asked. Numbers go as strings, so that nothing on the way can round them.
 #[derive(Debug, Default, PartialEq, Serialize)]
-pub(super) struct Body<'a> {
-    pub(super) key: &'a str,
+pub(crate) struct Body<'a> {
+    pub(crate) key: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) policy: Option<&'a str>,
+    pub(crate) policy: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) cost: Option<String>,
+    pub(crate) cost: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) capacity: Option<String>,
+    pub(crate) capacity: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) rate: Option<String>,
+    pub(crate) rate: Option<String>,
 }
 
 /// RFC 9457, as far as it is printed.
@@ -88,14 +88,26 @@ impl Front {
         if response.status() == StatusCode::OK {
             return text.map_err(|error| unanswered(&reason(error)));
         }
-        let hint = match &self.token {
-            None if response.status() == StatusCode::UNAUTHORIZED => {
-                " (give one in --token-file or RL_TOKEN)"
-            }
-            _ => "",
-        };
         let problem = problem(&response, &text.unwrap_or_default());
-        Err(unanswered(&(problem + hint)))
+        Err(unanswered(&(problem + self.hint(response.status()))))
+    }
+
+    /// What may help with a status.
+    pub(crate) fn hint(&self, status: StatusCode) -> &'static str {
+        match &self.token {
+            None if status == StatusCode::UNAUTHORIZED => " (give one in --token-file or RL_TOKEN)",
+            _ => "",
+        }
+    }
+
+    /// Its address, without a slash at the end.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The value of the `Authorization` header.
+    pub(crate) fn authorization(&self) -> Option<String> {
+        self.token.as_ref().map(Token::header)
     }
 }
 
@@ -115,7 +127,7 @@ fn is_local(host: &str) -> bool {
 }
 
 /// What a response other than 200 says.
-fn problem<T>(response: &Response<T>, text: &str) -> String {
+pub(crate) fn problem<T>(response: &Response<T>, text: &str) -> String {
     let status = response.status();
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let is_problem = header(CONTENT_TYPE)

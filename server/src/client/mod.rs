@@ -20,14 +20,16 @@ use std::{
 
 use serde::Deserialize;
 
-use self::{
-    answer::Answer,
-    args::Place,
-    print::{one_line, printable},
-};
+use self::{answer::Answer, print::one_line};
 use crate::store::{Ask, Request};
 
 pub use self::args::{CheckArgs, ResetArgs, Subject, Target};
+pub(crate) use self::{
+    args::{Place, capacity, cost},
+    direct::{Line, Redis, bucket},
+    http::{Body, Front, problem},
+    print::printable,
+};
 
 /// What to ask.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -163,11 +165,11 @@ impl Verdict {
 // === impl Failure ===
 
 impl Failure {
-    fn usage(text: impl Into<String>) -> Self {
+    pub(crate) fn usage(text: impl Into<String>) -> Self {
         Self::Usage(text.into())
     }
 
-    fn unanswered(text: impl Into<String>) -> Self {
+    pub(crate) fn unanswered(text: impl Into<String>) -> Self {
         Self::Unanswered(text.into())
     }
 

@@ -90,7 +90,7 @@ fn two(f: &mut fmt::Formatter<'_>, rough: (u64, &str), fine: (u64, &str)) -> fmt
 
 /// A text without what a terminal would obey: control characters, and those that turn the direction
 /// of reading around.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if is_obeyed(c) { '\u{fffd}' } else { c }).collect()
 }
 

@@ -13,6 +13,7 @@ use rl_bucket::{Capacity, Invalid, Limit, Rate};
 
 pub use address::StoreAddress;
 
+use crate::bench::BenchArgs;
 use crate::client;
 use crate::simulate::SimulateArgs;
 
@@ -57,6 +58,8 @@ pub enum Invocation {
     CheckConfig(PathBuf),
     /// Show how algorithms meet a load.
     Simulate(SimulateArgs),
+    /// Load a front, or Redis.
+    Bench(Box<BenchArgs>),
     /// Ask a front, or Redis.
     Ask(Box<client::Command>),
 }
@@ -146,6 +149,8 @@ struct Args {
 enum Command {
     /// Show how token bucket, fixed window, sliding window and leaky bucket meet a load
     Simulate(SimulateArgs),
+    /// Load a front, or Redis, with checks, and tell how fast they are answered
+    Bench(Box<BenchArgs>),
     #[command(flatten)]
     Ask(client::Command),
 }
@@ -166,6 +171,7 @@ impl Invocation {
         let args = Args::from_arg_matches(&Args::command().try_get_matches_from(args)?)?;
         match args.command {
             Some(Command::Ask(command)) => return Ok(Self::Ask(Box::new(command))),
+            Some(Command::Bench(args)) => return Ok(Self::Bench(args)),
             Some(Command::Simulate(args)) => return Ok(Self::Simulate(args)),
             None => {}
         }

@@ -1,0 +1,51 @@
+//! A command that takes its time.
+
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::artefacts::server_path;
+use crate::process::{Process, eventually};
+
+/// `rl-server` with a subcommand, while it runs; killed when dropped.
+pub struct Running {
+    process: Process,
+    _folder: TempDir,
+}
+
+// === impl Running ===
+
+impl Running {
+    /// Starts it with these arguments.
+    pub fn start(arguments: &[&str]) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let mut command = Command::new(server_path());
+        let log = folder.path().join("log");
+        let process = Process::start(command.args(arguments), log).expect("rl-server to start");
+        Self { process, _folder: folder }
+    }
+
+    /// What it has said so far, on stdout and stderr.
+    pub fn said(&self) -> String {
+        self.process.log()
+    }
+
+    /// Waits until it has said this.
+    #[track_caller]
+    pub fn says(&self, text: &str) {
+        let what = format!("it says {text:?}");
+        eventually(&what, Duration::from_secs(20), || self.said().contains(text));
+    }
+
+    /// Sends it a signal, such as `INT`.
+    pub fn signal(&self, name: &str) {
+        self.process.signal(name);
+    }
+
+    /// Waits for it to end by itself.
+    #[track_caller]
+    pub fn wait(&mut self, within: Duration) -> ExitStatus {
+        self.process.wait(within)
+    }
+}
