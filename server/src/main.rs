@@ -11,6 +11,7 @@ use std::{
     process::ExitCode,
 };
 
+use mimalloc::MiMalloc;
 use rl_server::{
     app, bench,
     metrics::Metrics,
@@ -24,6 +25,10 @@ use tokio::{
     select,
     signal::unix::{SignalKind, signal},
 };
+
+/// A request is some twenty small allocations.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Connections that may wait to be accepted: room for every client to come back at once.
 const BACKLOG: u32 = 1024;

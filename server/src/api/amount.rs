@@ -44,7 +44,7 @@ pub(super) async fn peek(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let peek = async |question: &Question<'_>| Ok((None, limiter.peek(question).await?));
-    answer(grant, Role::Check, &request, payload, peek).await
+    answer(grant, Role::Check, &request, payload.into_inner(), peek).await
 }
 
 /// Take what is there
@@ -68,7 +68,7 @@ pub(super) async fn take(
     let take = async |question: &Question<'_>| {
         limiter.take(question).await.map(|(granted, answer)| (Some(granted), answer))
     };
-    answer(grant, Role::Check, &request, payload, take).await
+    answer(grant, Role::Check, &request, payload.into_inner(), take).await
 }
 
 /// Give tokens back
@@ -89,7 +89,7 @@ pub(super) async fn refund(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let refund = async |question: &Question<'_>| Ok((None, limiter.refund(question).await?));
-    answer(grant, Role::Admin, &request, payload, refund).await
+    answer(grant, Role::Admin, &request, payload.into_inner(), refund).await
 }
 
 /// Take tokens whether they are there or not
@@ -111,7 +111,7 @@ pub(super) async fn charge(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let charge = async |question: &Question<'_>| Ok((None, limiter.charge(question).await?));
-    answer(grant, Role::Admin, &request, payload, charge).await
+    answer(grant, Role::Admin, &request, payload.into_inner(), charge).await
 }
 
 /// Fill the buckets of a key
@@ -139,7 +139,7 @@ pub(super) async fn reset(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     grant.needs(Role::Admin)?;
-    let body = body::read(&request, payload, body::ONE).await?;
+    let body = body::read(&request, payload.into_inner(), body::ONE).await?;
     let body = CheckBody::parse(&body)?;
     let text = body.text()?;
     let question = body.whole(&text)?;

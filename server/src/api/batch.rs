@@ -87,7 +87,7 @@ pub(super) async fn check(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let body = body::read(&request, payload, body::BATCH).await?;
+    let body = body::read(&request, payload.into_inner(), body::BATCH).await?;
     let checks = parse(&body)?;
     metrics.batch.observe(checks.len() as f64);
 

@@ -1,12 +1,14 @@
 //! The body of a request: small, in time, and as it is.
 
-use std::time::Duration;
+use std::{future::poll_fn, mem, pin::pin, task::Poll, time::Duration};
 
 use actix_web::{
     HttpRequest,
+    dev::Payload,
     http::header::{CONTENT_ENCODING, CONTENT_TYPE},
-    web::{Bytes, Payload},
+    web::{Bytes, BytesMut},
 };
+use futures_util::StreamExt;
 use tokio::time::timeout;
 
 use super::Problem;
@@ -31,11 +33,45 @@ pub(super) async fn read(
     if !may_be_json(request) {
         return Err(Problem::MediaType);
     }
-    timeout(TIMEOUT, payload.to_bytes_limited(limit))
-        .await
-        .map_err(|_| Problem::SlowBody)?
-        .map_err(|_| if limit == ONE { Problem::TooLarge } else { Problem::BatchTooLarge })?
-        .map_err(|_| Problem::Malformed) // cut short, or bad chunks
+    in_time(collect(payload, limit)).await?
+}
+
+/// Puts the chunks together; one alone, which is what most are, is not copied.
+async fn collect(mut payload: Payload, limit: usize) -> Result<Bytes, Problem> {
+    let (mut first, mut body) = (Bytes::new(), BytesMut::new());
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Problem::Malformed)?; // cut short, or bad chunks
+        if first.len() + body.len() + chunk.len() > limit {
+            return Err(if limit == ONE { Problem::TooLarge } else { Problem::BatchTooLarge });
+        }
+        if first.is_empty() && body.is_empty() {
+            first = chunk;
+        } else {
+            body.extend_from_slice(&mem::take(&mut first));
+            body.extend_from_slice(&chunk);
+        }
+    }
+    Ok(if body.is_empty() { first } else { body.freeze() })
+}
+
+/// Waits at most `TIMEOUT`. A timer costs more than a small body: it is set for one that is not there at the
+/// second look. At the first none is, since actix-http asks for the answer before it hands out the body.
+async fn in_time<T>(reading: impl Future<Output = T>) -> Result<T, Problem> {
+    let mut reading = pin!(reading);
+    let mut looked = false;
+    let read = poll_fn(|context| match reading.as_mut().poll(context) {
+        Poll::Ready(read) => Poll::Ready(Some(read)),
+        Poll::Pending if looked => Poll::Ready(None),
+        Poll::Pending => {
+            looked = true;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    });
+    match read.await {
+        Some(read) => Ok(read),
+        None => timeout(TIMEOUT, reading).await.map_err(|_| Problem::SlowBody),
+    }
 }
 
 /// Nothing is ever decompressed, so nothing can be a bomb.
@@ -55,6 +91,9 @@ fn may_be_json(request: &HttpRequest) -> bool {
         "text/plain",
     ];
     let Some(kind) = request.headers().get(CONTENT_TYPE) else { return true };
+    if kind == TAKEN[0] {
+        return true;
+    }
     let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
     TAKEN.iter().any(|taken| kind.eq_ignore_ascii_case(taken))
         || (kind.starts_with("application/") && kind.ends_with("+json"))

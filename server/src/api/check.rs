@@ -1,7 +1,7 @@
 //! `POST /check`.
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, dev,
     http::StatusCode,
     web::{Data, Payload},
 };
@@ -41,8 +41,18 @@ pub(super) async fn check(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
+    decide(&limiter, grant, &request, payload.into_inner()).await
+}
+
+/// The same, however the request came here.
+pub(super) async fn decide(
+    limiter: &Limiter,
+    grant: Grant,
+    request: &HttpRequest,
+    payload: dev::Payload,
+) -> Result<HttpResponse, Problem> {
     let check = async |question: &Question<'_>| Ok((None, limiter.check(question).await?));
-    answer(grant, Role::Check, &request, payload, check).await
+    answer(grant, Role::Check, request, payload, check).await
 }
 
 /// What the family has in common: reads the question, asks it if the sender may, and responds.
@@ -50,7 +60,7 @@ pub(super) async fn answer(
     grant: Grant,
     role: Role,
     request: &HttpRequest,
-    payload: Payload,
+    payload: dev::Payload,
     ask: impl AsyncFnOnce(&Question<'_>) -> Result<(Option<u64>, Answer), Refusal>,
 ) -> Result<HttpResponse, Problem> {
     grant.needs(role)?;

@@ -35,6 +35,16 @@ impl Grant {
         }
         Ok(())
     }
+
+    /// That of the sender of `request`.
+    pub(super) fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        // Without tokens the data is there all the same; were it not, nobody would get in.
+        match request.app_data::<Data<Access>>().map(|access| access.as_ref()) {
+            Some(None) => Ok(Self::all()),
+            Some(Some(tokens)) => of(request, &tokens.get()),
+            None => Err(Problem::Unauthorized),
+        }
+    }
 }
 
 impl FromRequest for Grant {
@@ -42,14 +52,7 @@ impl FromRequest for Grant {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        // Without tokens the data is there all the same; were it not, nobody would get in.
-        ready(match request.app_data::<Data<Access>>() {
-            Some(access) => match access.as_ref() {
-                None => Ok(Self::all()),
-                Some(tokens) => of(request, &tokens.get()),
-            },
-            None => Err(Problem::Unauthorized),
-        })
+        ready(Self::of(request))
     }
 }
 

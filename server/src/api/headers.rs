@@ -4,14 +4,13 @@
 //! limits by name, with the quota `q` and the window `w` in which it refills, and with what remains `r` for the
 //! next `t` seconds. A token bucket's window is the time in which an empty one fills.
 
-use std::fmt::Write;
-
 use actix_web::{
-    HttpResponseBuilder,
-    http::header::{HeaderName, HeaderValue, RETRY_AFTER},
+    http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+    web::BytesMut,
 };
-use rl_bucket::{Decision, Outcome};
+use rl_bucket::{Decision, Limit, Outcome};
 
+use super::text::{end, number};
 use crate::{limiter::Answer, policy::NamedLimit};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -20,42 +19,63 @@ const STATE: HeaderName = HeaderName::from_static("ratelimit");
 /// The largest Integer of RFC 9651.
 const MAX_INTEGER: u64 = 999_999_999_999_999;
 
-/// Adds what the answer says to a response.
-pub(super) fn insert(response: &mut HttpResponseBuilder, answer: &Answer) {
-    let (policy, state) = fields(&answer.limits, &answer.decisions);
-    // Names are of a charset that a configuration is held to, the rest are numbers.
-    for (name, text) in [(POLICY, policy), (STATE, state)] {
-        if let Ok(value) = HeaderValue::from_str(&text) {
-            response.insert_header((name, value));
+/// Adds what the answer says, written in `text`.
+pub(super) fn insert(headers: &mut HeaderMap, text: &mut BytesMut, answer: &Answer) {
+    let mut insert = |name, text: &mut BytesMut| {
+        // Names are of a charset that a configuration is held to, the rest are numbers.
+        if let Ok(value) = HeaderValue::from_maybe_shared(end(text)) {
+            headers.insert(name, value);
         }
-    }
+    };
+    policies(text, &answer.limits, &answer.decisions);
+    insert(POLICY, text);
+    states(text, &answer.limits, &answer.decisions);
+    insert(STATE, text);
     if !answer.is_allowed()
         && let Outcome::NotYet { retry_after_ms } = answer.speaking().outcome
     {
-        response.insert_header((RETRY_AFTER, seconds(retry_after_ms).max(1)));
+        number(text, seconds(retry_after_ms).max(1));
+        insert(RETRY_AFTER, text);
     }
 }
 
-fn fields(limits: &[NamedLimit], decisions: &[Decision]) -> (String, String) {
-    let (mut policy, mut state) = (String::with_capacity(48), String::with_capacity(48));
-    for (NamedLimit { name, limit }, decision) in limits.iter().zip(decisions) {
-        let comma = if policy.is_empty() { "" } else { ", " };
-        let window = (limit.capacity().tokens() / limit.rate().per_second()).ceil();
-        let window = (window as u64).clamp(1, MAX_INTEGER);
-        // Writing to a string does not fail.
-        let _ = write!(policy, "{comma}\"{name}\";q={};w={window}", decision.limit);
-        let _ = write!(state, "{comma}\"{name}\";r={}", decision.remaining.max(0));
-        match decision.outcome {
-            Outcome::NotYet { retry_after_ms } => {
-                let _ = write!(state, ";t={}", seconds(retry_after_ms).clamp(1, MAX_INTEGER));
-            }
-            _ if decision.reset_after_ms > 0 => {
-                let _ = write!(state, ";t={}", seconds(decision.reset_after_ms).min(MAX_INTEGER));
-            }
-            _ => {}
+fn policies(text: &mut BytesMut, limits: &[NamedLimit], decisions: &[Decision]) {
+    for (at, (NamedLimit { name, limit }, decision)) in limits.iter().zip(decisions).enumerate() {
+        item(text, at, name);
+        text.extend_from_slice(b";q=");
+        number(text, decision.limit);
+        text.extend_from_slice(b";w=");
+        number(text, window(limit));
+    }
+}
+
+fn states(text: &mut BytesMut, limits: &[NamedLimit], decisions: &[Decision]) {
+    for (at, (limit, decision)) in limits.iter().zip(decisions).enumerate() {
+        item(text, at, &limit.name);
+        text.extend_from_slice(b";r=");
+        number(text, decision.remaining.max(0));
+        let until = match decision.outcome {
+            Outcome::NotYet { retry_after_ms } => seconds(retry_after_ms).max(1),
+            _ => seconds(decision.reset_after_ms),
+        };
+        if until > 0 {
+            text.extend_from_slice(b";t=");
+            number(text, until.min(MAX_INTEGER));
         }
     }
-    (policy, state)
+}
+
+/// An item of a list, and a string.
+fn item(text: &mut BytesMut, at: usize, name: &str) {
+    text.extend_from_slice(if at == 0 { b"\"" } else { b", \"" });
+    text.extend_from_slice(name.as_bytes());
+    text.extend_from_slice(b"\"");
+}
+
+/// Seconds in which an empty bucket fills.
+fn window(limit: &Limit) -> u64 {
+    let seconds = (limit.capacity().tokens() / limit.rate().per_second()).ceil();
+    (seconds as u64).clamp(1, MAX_INTEGER)
 }
 
 /// Whole seconds, rounded up: nobody is told to come too early.
@@ -67,7 +87,7 @@ fn seconds(ms: u64) -> u64 {
 mod tests {
     use rl_bucket::{Decision, Limit, Outcome};
 
-    use super::fields;
+    use super::{BytesMut, policies, states};
     use crate::policy::NamedLimit;
 
     #[test]
@@ -115,7 +135,11 @@ mod tests {
                 r#""x";r=0;t=1000"#,
             ),
         ] {
-            assert_eq!(fields(&limits, &decisions), (policy.to_owned(), state.to_owned()));
+            let mut text = BytesMut::new();
+            policies(&mut text, &limits, &decisions);
+            assert_eq!(text.split(), policy);
+            states(&mut text, &limits, &decisions);
+            assert_eq!(text, state);
         }
     }
 }

@@ -14,6 +14,8 @@ mod problem;
 mod proxy;
 mod reply;
 mod request;
+mod shortcut;
+mod text;
 mod unread;
 
 use actix_web::{

@@ -16,7 +16,7 @@ use actix_web::{
 use log::{Level, log, log_enabled};
 use prometheus::{Histogram, IntCounter};
 
-use super::unread::Unread;
+use super::{shortcut, unread::Unread};
 use crate::{metrics::Metrics, status::Status, telemetry::Throttle};
 
 /// Sees every request of one listener.
@@ -93,7 +93,7 @@ impl Observer {
     }
 
     /// One line a request at level debug; what failed for a reason of ours is a warning, and few of those.
-    fn log(&self, endpoint: usize, status: StatusCode, began: Instant, ids: &Ids) {
+    fn log(&self, endpoint: usize, status: StatusCode, began: Instant, headers: &HeaderMap) {
         let ours = status.is_server_error() && !ENDPOINTS[endpoint].starts_with("/health");
         let level = if ours { Level::Warn } else { Level::Debug };
         if !log_enabled!(target: ACCESS, level) {
@@ -110,8 +110,8 @@ impl Observer {
         log!(
             target: ACCESS, level,
             endpoint = ENDPOINTS[endpoint], status = status.as_u16(), micros,
-            request_id = ids.request.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default(),
-            trace = ids.trace.as_deref().unwrap_or_default();
+            request_id = id(headers).and_then(|id| id.to_str().ok()).unwrap_or_default(),
+            trace = trace(headers).as_deref().unwrap_or_default();
             "{} answered {} in {micros} us{more}", ENDPOINTS[endpoint], status.as_u16()
         );
     }
@@ -126,20 +126,8 @@ fn usual(endpoint: &str) -> &'static [StatusCode] {
 }
 
 /// What a caller gave to find its request again.
-struct Ids {
-    request: Option<HeaderValue>,
-    trace: Option<Box<str>>,
-}
-
-// === impl Ids ===
-
-impl Ids {
-    fn of(headers: &HeaderMap) -> Self {
-        Self {
-            request: headers.get(REQUEST_ID).filter(|id| is_id(id.as_bytes())).cloned(),
-            trace: if log_enabled!(target: ACCESS, Level::Warn) { trace(headers) } else { None },
-        }
-    }
+fn id(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers.get(REQUEST_ID).filter(|id| is_id(id.as_bytes()))
 }
 
 /// An id of other characters is no id: it would be echoed, and logged.
@@ -167,9 +155,8 @@ pub async fn observe(
     let observer = request.app_data::<Data<Observer>>().cloned();
     let path = request.path();
     let endpoint = ENDPOINTS.iter().position(|known| *known == path).unwrap_or(OTHER);
-    let ids = Ids::of(request.headers());
     let unread = Unread::of(&mut request);
-    let mut response = next.call(request).await?;
+    let mut response = shortcut::call(request, next).await?;
     let Some(observer) = observer else { return Ok(response) };
     let status = response.status();
     if let Some(unread) = unread
@@ -177,15 +164,14 @@ pub async fn observe(
     {
         response = unread.close(response);
     }
-    let head = response.response_mut().head_mut();
     if observer.status.is_draining() {
-        head.set_connection_type(ConnectionType::Close);
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
-    if let Some(id) = &ids.request {
-        head.headers_mut().insert(REQUEST_ID, id.clone());
+    if let Some(id) = id(response.request().headers()).cloned() {
+        response.headers_mut().insert(REQUEST_ID, id);
     }
     observer.count(endpoint, status, began);
-    observer.log(endpoint, status, began, &ids);
+    observer.log(endpoint, status, began, response.request().headers());
     Ok(response)
 }
 

@@ -7,6 +7,7 @@ use std::{borrow::Cow, str};
 
 use actix_web::{
     HttpRequest, HttpResponse,
+    dev::RequestHead,
     guard::{Guard, fn_guard},
     http::{StatusCode, header::HeaderName},
     web::Data,
@@ -67,7 +68,12 @@ pub(super) const DENY_STATUS: Problem = Problem::Invalid("deny_status must be 40
 
 /// Whether a request has a query.
 pub(super) fn has_query() -> impl Guard {
-    fn_guard(|request| request.head().uri.query().is_some_and(|query| !query.is_empty()))
+    fn_guard(|request| is_query(request.head()))
+}
+
+/// Whether a request has a query.
+pub(super) fn is_query(request: &RequestHead) -> bool {
+    request.uri.query().is_some_and(|query| !query.is_empty())
 }
 
 /// May this request go on?
@@ -94,8 +100,17 @@ pub(super) async fn check(
     grant: Grant,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
+    decide(&limiter, &grant, &request).await
+}
+
+/// The same, however the request came here.
+pub(super) async fn decide(
+    limiter: &Limiter,
+    grant: &Grant,
+    request: &HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let query = Query::parse(request.query_string())?;
-    let key = query.key(&request)?;
+    let key = query.key(request)?;
     let (question, deny_status) = (query.question(&key)?, query.deny_status()?);
     grant.allows(&question)?;
     let answer = limiter.check(&question).await?;

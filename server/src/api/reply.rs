@@ -4,13 +4,21 @@ use std::ops::Not;
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
-    http::{StatusCode, header::CACHE_CONTROL},
+    body::BoxBody,
+    http::{
+        StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue},
+    },
+    web::{Bytes, BytesMut},
 };
 use rl_bucket::Decision;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::headers;
+use super::{
+    headers,
+    text::{end, number},
+};
 use crate::limiter::Answer;
 
 /// What a check and its family answer. Under several limits the numbers are those of one: of the limit that
@@ -87,6 +95,41 @@ impl<'a> Reply<'a> {
             }),
         }
     }
+
+    /// Appends it as the JSON that serde makes of it.
+    pub(super) fn write(&self, text: &mut BytesMut) {
+        text.extend_from_slice(b"{");
+        if let Some(granted) = self.granted {
+            text.extend_from_slice(b"\"granted\":");
+            number(text, granted);
+            text.extend_from_slice(b",");
+        }
+        let retry_after_ms = self.retry_after_ms;
+        numbers(
+            text,
+            self.allowed,
+            self.limit,
+            self.remaining,
+            retry_after_ms,
+            self.reset_after_ms,
+        );
+        if self.degraded {
+            text.extend_from_slice(b",\"degraded\":true");
+        }
+        match self.would_deny {
+            Some(true) => text.extend_from_slice(b",\"would_deny\":true"),
+            Some(false) => text.extend_from_slice(b",\"would_deny\":false"),
+            None => {}
+        }
+        if let Some(limits) = &self.limits {
+            text.extend_from_slice(b",\"limits\":[");
+            for (at, limit) in limits.iter().enumerate() {
+                limit.write(text, at);
+            }
+            text.extend_from_slice(b"]");
+        }
+        text.extend_from_slice(b"}");
+    }
 }
 
 impl<'a> LimitReply<'a> {
@@ -100,16 +143,108 @@ impl<'a> LimitReply<'a> {
             reset_after_ms: decision.reset_after_ms,
         }
     }
+
+    fn write(&self, text: &mut BytesMut, at: usize) {
+        text.extend_from_slice(if at == 0 { b"{\"name\":\"" } else { b",{\"name\":\"" });
+        text.extend_from_slice(self.name.as_bytes()); // of letters, digits, '.', '_' and '-'
+        text.extend_from_slice(b"\",");
+        let retry_after_ms = self.retry_after_ms;
+        numbers(
+            text,
+            self.allowed,
+            self.limit,
+            self.remaining,
+            retry_after_ms,
+            self.reset_after_ms,
+        );
+        text.extend_from_slice(b"}");
+    }
+}
+
+/// The fields of every decision.
+fn numbers(
+    text: &mut BytesMut,
+    allowed: bool,
+    limit: u64,
+    remaining: i64,
+    retry_after_ms: Option<u64>,
+    reset_after_ms: u64,
+) {
+    text.extend_from_slice(if allowed {
+        b"\"allowed\":true,\"limit\":"
+    } else {
+        b"\"allowed\":false,\"limit\":"
+    });
+    number(text, limit);
+    text.extend_from_slice(b",\"remaining\":");
+    number(text, remaining);
+    text.extend_from_slice(b",\"retry_after_ms\":");
+    match retry_after_ms {
+        Some(ms) => number(text, ms),
+        None => text.extend_from_slice(b"null"),
+    }
+    text.extend_from_slice(b",\"reset_after_ms\":");
+    number(text, reset_after_ms);
 }
 
 /// A response that says it all: headers and JSON.
 pub(super) fn respond(status: StatusCode, answer: &Answer, granted: Option<u64>) -> HttpResponse {
-    let mut response = HttpResponse::build(status);
-    headers::insert(&mut response, answer);
-    json(&mut response, &Reply::new(answer, granted))
+    let mut text = BytesMut::with_capacity(256);
+    Reply::new(answer, granted).write(&mut text);
+    let mut response = written(status, end(&mut text));
+    headers::insert(response.headers_mut(), &mut text, answer);
+    response
+}
+
+/// A response of JSON that is already written.
+pub(super) fn written(status: StatusCode, json: Bytes) -> HttpResponse {
+    let mut response = HttpResponse::with_body(status, BoxBody::new(json));
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// An answer is good for one moment only.
 pub(super) fn json(response: &mut HttpResponseBuilder, body: &impl Serialize) -> HttpResponse {
     response.insert_header((CACHE_CONTROL, "no-store")).json(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BytesMut, LimitReply, Reply};
+
+    #[test]
+    fn written_as_serde_writes_it() {
+        let numbers =
+            [(0, 0, Some(0), 0), (1, -1, None, 9), (u64::MAX, i64::MIN, Some(u64::MAX), 10)];
+        for at in 0..3 * 2 * 3 * 2 * 3 * 3 {
+            let (limit, remaining, retry_after_ms, reset_after_ms) = numbers[at % 3];
+            let allowed = at / 3 % 2 == 0;
+            let one = |name| LimitReply {
+                name,
+                allowed,
+                limit,
+                remaining,
+                retry_after_ms,
+                reset_after_ms,
+            };
+            let reply = Reply {
+                granted: [None, Some(0), Some(u64::MAX)][at / 6 % 3],
+                allowed,
+                limit,
+                remaining,
+                retry_after_ms,
+                reset_after_ms,
+                degraded: at / 18 % 2 == 0,
+                would_deny: [None, Some(false), Some(true)][at / 36 % 3],
+                limits: [None, Some(vec![one("a-1")]), Some(vec![one("B.c"), one("_")])]
+                    [at / 108 % 3]
+                    .take(),
+            };
+            let mut text = BytesMut::new();
+            reply.write(&mut text);
+            assert_eq!(text, serde_json::to_string(&reply).unwrap());
+        }
+    }
 }

@@ -3,11 +3,12 @@ use std::sync::Arc;
 use actix_web::{
     App,
     http::{Method, header},
+    middleware::from_fn,
     test::{TestRequest, call_service, init_service, read_body},
     web::Data,
 };
 
-use super::{Access, admin_routes, routes};
+use super::{Access, Observer, admin_routes, observe, routes};
 use crate::{
     access::Tokens,
     limiter::{Limiter, Shared},
@@ -42,8 +43,8 @@ pub(super) struct Server {
     access: Access,
 }
 
-/// A response, its headers as one text.
-#[derive(Debug)]
+/// A response, its headers as one text, sorted.
+#[derive(Debug, PartialEq)]
 pub(super) struct Response {
     pub(super) status: u16,
     pub(super) kind: String,
@@ -83,6 +84,7 @@ impl Server {
         body: &str,
     ) -> Response {
         let store = Store::Memory(self.shared.local.clone());
+        let observer = Observer::new(self.metrics.clone(), self.status.clone());
         let app = App::new()
             .app_data(Data::new(Limiter::new(store, self.shared.clone())))
             .app_data(Data::from(self.status.clone()))
@@ -90,8 +92,10 @@ impl Server {
             .app_data(Data::from(self.shared.policies.clone()))
             .app_data(Data::from(self.shared.offenders.clone()))
             .app_data(Data::new(self.access.clone()))
+            .app_data(Data::new(observer))
             .configure(admin_routes)
-            .configure(routes);
+            .configure(routes)
+            .wrap(from_fn(observe));
         let app = init_service(app).await;
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = TestRequest::with_uri(path).method(method).set_payload(body.to_owned());
@@ -104,10 +108,12 @@ impl Server {
         assert_eq!(headers.get(header::CACHE_CONTROL).unwrap(), "no-store");
         assert_eq!(headers.contains_key(header::ALLOW), status == 405);
         let kind = headers.get(header::CONTENT_TYPE).unwrap().to_str().unwrap().to_owned();
-        let headers = headers
+        let mut headers: Vec<_> = headers
             .iter()
             .map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap()))
             .collect();
+        headers.sort_unstable();
+        let headers = headers.concat();
         let body = String::from_utf8(read_body(response).await.to_vec()).unwrap();
         Response { status, kind, headers, body }
     }
@@ -130,6 +136,35 @@ async fn check() {
         server.post("/check", r#"{"key":"user:42","cost":2}"#).await,
         r#"{"allowed":true,"limit":100,"remaining":98,"retry_after_ms":0,"reset_after_ms":1200}"#
     );
+}
+
+#[actix_web::test]
+async fn the_short_way_to_a_check_and_the_long_one_are_one() {
+    let [short, long] = [(); 2].map(|()| Server::new(Status::memory()));
+    let json = |key: &str, more: &str| format!(r#"{{"key":"{key}"{more}}}"#);
+    let id = [("x-request-id", "a-1"), ("content-type", "text/plain")];
+    // Each has a bucket of its own: what time adds to one would show.
+    for (method, query, headers, body) in [
+        ("POST", "", &id[..], json("a", r#","cost":100"#)),
+        ("POST", "?", &[], json("b", "")),
+        ("POST", "", &[], json("c", r#","policy":"two""#)),
+        ("POST", "", &[], json("d", r#","capacity":1,"rate":"1/d","cost":2"#)),
+        ("POST", "", &[], json("", "")),
+        ("POST", "", &[], String::new()),
+        ("POST", "", &[("content-type", "text/xml")], json("e", "")),
+        ("POST", "?key=f", &id, String::new()),
+        ("GET", "?key=g&cost=2.5", &id, String::new()),
+        ("GET", "?key=h&cost=101", &[], String::new()),
+        ("HEAD", "?key=i", &[], String::new()),
+        ("GET", "", &[], json("j", "")),
+        ("PUT", "?key=l", &[], String::new()),
+        ("PUT", "", &[], json("m", "")),
+    ] {
+        let at = |path: &str| format!("{path}{query}");
+        let short = short.ask(method, &at("/check"), headers, &body).await;
+        let long = long.ask(method, &at("/%63heck"), headers, &body).await;
+        assert_eq!(short, long, "{method} {query} {body}");
+    }
 }
 
 #[actix_web::test]
