@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::raw::Raw;
+use crate::rows::OtherModule;
 use crate::sample::Sample;
 
 /// How often and how long.
@@ -19,6 +20,9 @@ pub(crate) struct Plan {
 /// A run: its measure of time, and its results.
 pub(crate) struct Bench {
     pub(crate) plan: Plan,
+    /// Whether other rate limiters run too, and which module beside ours.
+    pub(crate) peers: bool,
+    pub(crate) other: Option<OtherModule>,
     pub(crate) raw: Raw,
 }
 

@@ -22,6 +22,11 @@ pub(crate) struct Call {
     checks: u32,
 }
 
+/// The key with this number, as it is written.
+pub(crate) fn key(number: u32) -> String {
+    format!("user:{number:0DIGITS$}")
+}
+
 // === impl Call ===
 
 impl Call {
@@ -83,6 +88,24 @@ impl Call {
             }
         }
         &self.bytes
+    }
+
+    /// Sends it once, and counts the lines that come until all is silent.
+    pub(crate) fn lines_of_answer(&self, port: u16) -> usize {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_millis(500))).expect("a time limit");
+        stream.write_all(&self.bytes).expect("to send");
+        let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
+        while let Ok(length @ 1..) = stream.read(&mut buffer) {
+            answer.extend_from_slice(&buffer[..length]);
+        }
+        let request = String::from_utf8_lossy(&self.bytes);
+        let text = String::from_utf8_lossy(&answer);
+        assert!(
+            !answer.is_empty() && answer[0] != b'-',
+            "{request:.400}\nwas answered {text:.400}"
+        );
+        answer.iter().filter(|byte| **byte == b'\n').count()
     }
 
     /// Sends it once, with the key 0, to a server on 127.0.0.1, and fails unless the answer holds this text.

@@ -38,7 +38,7 @@ pub(crate) enum Target {
     None,
 }
 
-use Kind::{Cpu, Ratio, Value};
+use Kind::{Cpu, Difference, Ratio, Value};
 use Target::{AtLeast, AtMost};
 
 const fn ratio(
@@ -78,6 +78,8 @@ pub(crate) const FIGURES: &[Figure] = &[
     cpu("server CPU of it", "INCR", "mcheck", Target::None),
     ratio("Lua check", "a plain Lua bucket", "lua-check", AtLeast(1.1)),
     ratio("Lua mcheck of 16, a check", "a plain Lua bucket", "lua-mcheck", AtLeast(2.5)),
+    ratio("memory of a bucket, at 1M keys", "25 bytes SET with PX", "bytes-a-key", AtMost(1.02)),
+    ratio("one step of a bucket, in process", "a clock read", "step", AtMost(1.0)),
     ratio("POST /check over Redis (module)", "bare handler", "http-redis", AtLeast(0.85)),
     cpu("front CPU of it", "bare handler", "http-redis", AtMost(1.25)),
     ratio("POST /check over Redis (Lua)", "bare handler", "http-lua", Target::None),
@@ -105,6 +107,33 @@ pub(crate) const FIGURES: &[Figure] = &[
     ratio("POST /check over Redis, one hot key", "100k keys", "http-hot-redis", AtLeast(1.0)),
     ratio("POST /check, memory, one hot key", "100k keys", "http-hot-memory", AtLeast(1.0)),
     ratio("GET /check", "POST /check", "http-get", AtLeast(1.0)),
+    Figure {
+        subject: "Redis, module 50% p99",
+        reference: "bare 50% p99",
+        kind: Difference,
+        ..ratio(
+            "p99 at half load over Redis (module), µs more",
+            "bare handler",
+            "latency",
+            AtMost(1000.0),
+        )
+    },
+    Figure {
+        subject: "memory 50% p99",
+        reference: "bare 50% p99",
+        kind: Difference,
+        ..ratio("p99 at half load, memory, µs more", "bare handler", "latency", AtMost(1000.0))
+    },
+    Figure {
+        subject: "2 nodes",
+        reference: "1 node",
+        ..cpu("RL.CHECK in a cluster of 2, server CPU", "of 1", "cluster", Target::None)
+    },
+    Figure {
+        subject: "3 nodes",
+        reference: "1 node",
+        ..cpu("RL.CHECK in a cluster of 3, server CPU", "of 1", "cluster", Target::None)
+    },
 ];
 
 // === impl Figure ===
@@ -175,7 +204,7 @@ mod tests {
     #[test]
     fn every_figure_has_a_row() {
         for figure in super::FIGURES {
-            assert!(ROWS.iter().any(|row| row.name == figure.row), "{}", figure.row);
+            assert!(ROWS.iter().any(|(row, _)| *row == figure.row), "{}", figure.row);
         }
     }
 }

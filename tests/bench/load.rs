@@ -17,13 +17,22 @@ use crate::sample::Sample;
 pub(crate) struct Load<'a> {
     pub(crate) port: u16,
     pub(crate) call: &'a Call,
-    /// Keys are drawn from so many.
-    pub(crate) keys: u32,
+    pub(crate) keys: Keys<'a>,
     pub(crate) connections: usize,
     pub(crate) pipeline: usize,
 }
 
-struct Connection {
+/// The keys it is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Keys<'a> {
+    /// The first so many.
+    First(u32),
+    /// These.
+    Of(&'a [u32]),
+}
+
+/// A connection with one batch in flight.
+pub(crate) struct Connection {
     stream: TcpStream,
     batch: Call,
     pipeline: usize,
@@ -41,6 +50,7 @@ pub(crate) const PIPELINE: usize = 16;
 impl<'a> Load<'a> {
     /// Random keys out of so many, 50 connections, 16 calls in flight on each.
     pub(crate) fn new(port: u16, call: &'a Call, keys: u32) -> Self {
+        let keys = Keys::First(keys);
         Self { port, call, keys, connections: CONNECTIONS, pipeline: PIPELINE }
     }
 
@@ -53,7 +63,7 @@ impl<'a> Load<'a> {
             while Instant::now() < until {
                 for connection in &mut connections {
                     connection.receive();
-                    connection.send(|| random.u32(0..self.keys));
+                    connection.send(|| self.keys.at(random.u32(0..self.keys.len())));
                     batches += 1;
                 }
             }
@@ -71,16 +81,16 @@ impl<'a> Load<'a> {
     /// Makes this many calls, of random keys.
     pub(crate) fn run_calls(&self, calls: usize) {
         let mut random = fastrand::Rng::new();
-        self.make(calls, || random.u32(0..self.keys));
+        self.make(calls, || self.keys.at(random.u32(0..self.keys.len())));
     }
 
     /// Asks about every key once, in order.
     pub(crate) fn run_each_key(&self) {
         let mut key = 0;
-        let calls = (self.keys as usize).div_ceil(self.call.keys());
+        let calls = (self.keys.len() as usize).div_ceil(self.call.keys());
         self.make(calls, || {
             key += 1;
-            (key - 1) % self.keys
+            self.keys.at((key - 1) % self.keys.len())
         });
     }
 
@@ -104,10 +114,28 @@ impl<'a> Load<'a> {
     }
 }
 
+// === impl Keys ===
+
+impl Keys<'_> {
+    fn len(self) -> u32 {
+        match self {
+            Self::First(count) => count,
+            Self::Of(keys) => keys.len() as u32,
+        }
+    }
+
+    fn at(self, i: u32) -> u32 {
+        match self {
+            Self::First(_) => i,
+            Self::Of(keys) => keys[i as usize],
+        }
+    }
+}
+
 // === impl Connection ===
 
 impl Connection {
-    fn open(port: u16, call: &Call, pipeline: usize) -> Self {
+    pub(crate) fn open(port: u16, call: &Call, pipeline: usize) -> Self {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a connection");
         stream.set_nodelay(true).expect("a socket option");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
@@ -116,14 +144,14 @@ impl Connection {
         Self { stream, batch, pipeline, sent: 0, counter, buffer: vec![0; 64 * 1024] }
     }
 
-    fn send(&mut self, next: impl FnMut() -> u32) {
+    pub(crate) fn send(&mut self, next: impl FnMut() -> u32) {
         self.stream.write_all(self.batch.fill(next)).expect("to send");
         self.sent += self.pipeline;
     }
 
     /// Waits until all that was sent is answered.
     #[track_caller]
-    fn receive(&mut self) {
+    pub(crate) fn receive(&mut self) {
         while self.counter.count() < self.sent {
             let length = self.stream.read(&mut self.buffer).expect("an answer");
             assert!(length > 0, "the server closed a connection");

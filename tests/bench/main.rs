@@ -6,10 +6,12 @@
 //! | `figures` | what is made of it: ratios, differences, targets |
 //! | `bench` | rounds, and the loop in which the sides of a row take turns |
 //! | `call`, `replies`, `load` | a load of prebuilt requests that is faster than any server here |
+//! | `open_loop` | a load of constant rate, for latencies |
 //! | `wrk`, `wrk.lua` | the same for HTTP with wrk |
 //! | `cpu`, `callgrind` | what a server used: processor time, instructions |
 //! | `bare`, `steps`, `plain.lua` | what we measure against, or alone |
 //! | `sample`, `raw`, `report`, `machine` | results, on disk and as tables |
+//! | `charts`, `svg` | and as pictures |
 //!
 //! Every figure stands beside a reference that was measured in the same loop, since the machine is never quiet.
 //! No figure fails the run; an error or a wrong answer does.
@@ -20,27 +22,30 @@ mod bare;
 mod bench;
 mod call;
 mod callgrind;
+mod charts;
 mod cpu;
 mod figures;
 mod load;
 mod machine;
+mod open_loop;
 mod raw;
 mod replies;
 mod report;
 mod rows;
 mod sample;
 mod steps;
+mod svg;
 mod wrk;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 
 use bench::{Bench, Plan};
-use raw::Raw;
-use rows::ROWS;
+use raw::{Raw, Record};
+use rows::{OtherModule, PEERS_HTTP, PEERS_REDIS, ROWS};
 
 /// Measures RL against references, side by side, and prints the ratios.
 #[derive(Parser)]
@@ -58,6 +63,18 @@ struct Args {
     /// How often the sides of a row take turns
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: Option<u32>,
+    /// Other rate limiters too, under the same load
+    #[arg(long)]
+    peers: bool,
+    /// A Redis module to run beside ours, such as redis-cell
+    #[arg(long, value_name = "FILE", requires = "command")]
+    module: Option<PathBuf>,
+    /// Its command, in which KEY is the key
+    #[arg(long, value_name = "WORDS", requires = "module")]
+    command: Option<String>,
+    /// Measure nothing: draw report and charts anew from the results in --out
+    #[arg(long, requires = "out")]
+    charts: bool,
     /// Where results go: docs/benchmarks/DATE for a whole run, else target/bench
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -80,23 +97,36 @@ fn main() {
     match args.part {
         Some(Part::Bare) => bare::serve().expect("to serve"),
         Some(Part::Steps { count }) => steps::run(count),
+        None if args.charts => show(&raw::read(&args.folder()), &args.folder()),
         None => measure(&args),
     }
 }
 
 fn measure(args: &Args) {
     let folder = args.folder();
-    let mut bench = Bench { plan: Plan::new(args.quick, args.rounds), raw: Raw::create(&folder) };
+    let other = args.module.clone().zip(args.command.clone());
+    let mut bench = Bench {
+        plan: Plan::new(args.quick, args.rounds),
+        peers: args.peers,
+        other: other.map(|(file, command)| OtherModule { file, command }),
+        raw: Raw::create(&folder),
+    };
     fs::write(folder.join("machine.txt"), machine::describe()).expect("to write results");
-    for row in ROWS.iter().filter(|row| args.wants(row.name)) {
+    for (row, run) in ROWS.iter().filter(|(row, _)| args.wants(row)) {
         let start = Instant::now();
-        eprint!("{} ... ", row.name);
-        (row.run)(&mut bench, row.name);
+        eprint!("{row} ... ");
+        run(&mut bench, row);
         eprintln!("{:.1} s", start.elapsed().as_secs_f64());
     }
-    let report = report::report(bench.raw.records());
+    show(bench.raw.records(), &folder);
+}
+
+fn show(records: &[Record], folder: &Path) {
+    let report = report::report(records);
     fs::write(folder.join("report.md"), &report).expect("to write results");
-    println!("{report}Results are in {}", folder.display());
+    let mut names = vec!["raw.jsonl", "report.md", "machine.txt"];
+    names.extend(charts::draw(records, folder));
+    println!("{report}Results are in {}: {}", folder.display(), names.join(", "));
 }
 
 // === impl Args ===
@@ -105,6 +135,12 @@ impl Args {
     fn wants(&self, row: &str) -> bool {
         if self.instructions {
             return row == "instructions";
+        }
+        if row == PEERS_HTTP && !self.peers {
+            return false;
+        }
+        if row == PEERS_REDIS && !self.peers && self.module.is_none() {
+            return false;
         }
         self.only.is_empty() || self.only.iter().any(|part| row.contains(part))
     }

@@ -8,7 +8,7 @@ use crate::sample::Spread;
 
 /// Markdown: the figures with their targets, then what they were made of.
 pub(crate) fn report(records: &[Record]) -> String {
-    [figures(records), instructions(records), medians(records)].concat()
+    [figures(records), instructions(records), latencies(records), medians(records)].concat()
 }
 
 /// The figures, as far as there are measurements.
@@ -45,10 +45,27 @@ pub(crate) fn instructions(records: &[Record]) -> String {
     table("Instructions in user space (callgrind)", ["of", "instructions"], &rows)
 }
 
+/// A line for each load.
+fn latencies(records: &[Record]) -> String {
+    let wait = |server: &str, load: u32, quantile: &str| {
+        let side = format!("{server} {load}% {quantile}");
+        let of_side = records.iter().filter(|it| it.row == "latency" && it.side == side);
+        Spread::of(of_side.map(|it| it.value)).map(|it| format!("{:.0}", it.median))
+    };
+    let row = |load: u32| {
+        let of =
+            |server| Some([wait(server, load, "p50")?, wait(server, load, "p99")?].join(" / "));
+        Some([format!("{load}%"), of("bare")?, of("memory")?, of("Redis, module")?])
+    };
+    let rows: Vec<_> = (1..100).filter_map(row).collect();
+    let head = ["load", "bare handler", "memory", "Redis, module"];
+    table("Latency by load: p50 / p99, µs", head, &rows)
+}
+
 /// The median of each side of each row.
 fn medians(records: &[Record]) -> String {
     let mut sides: Vec<(&str, &str, &str)> = Vec::new();
-    for record in records.iter().filter(|record| record.unit != "instructions") {
+    for record in records.iter().filter(|it| it.unit != "instructions" && it.unit != "µs") {
         let side = (record.row.as_str(), record.side.as_str(), record.unit.as_str());
         if !sides.contains(&side) {
             sides.push(side);

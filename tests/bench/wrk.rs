@@ -18,8 +18,6 @@ pub(crate) struct Wrk {
     keys: u32,
     requests: u32,
     checks: u32,
-    /// Whether an answer other than 2xx is one.
-    denials: bool,
 }
 
 /// What wrk counted.
@@ -41,7 +39,7 @@ impl Wrk {
     /// `POST path` with this body, in which `KEY` is one of so many keys.
     pub(crate) fn post(path: &str, body: &str, keys: u32) -> Self {
         let (path, body) = (path.to_owned(), body.to_owned());
-        Self { method: "POST", path, body, keys, requests: 100_000, checks: 1, denials: false }
+        Self { method: "POST", path, body, keys, requests: 100_000, checks: 1 }
     }
 
     /// `GET path`, in which `KEY` is one of so many keys.
@@ -59,11 +57,6 @@ impl Wrk {
         let body =
             format!(r#"{{"checks":[{}]}}"#, vec![r#"{"key":"KEY"}"#; checks as usize].join(","));
         Self { requests: 200, checks, ..Self::post("/check/batch", &body, keys) }
-    }
-
-    /// Also counts denials that have a status of their own.
-    pub(crate) fn with_denials(self) -> Self {
-        Self { denials: true, ..self }
     }
 
     /// Asks for this long, in whole seconds: checks a second, and the CPU time a check of `servers`.
@@ -89,7 +82,7 @@ impl Wrk {
         let counted = Counted::in_output(&said);
         let counted = counted.unwrap_or_else(|| panic!("wrk: {}\n{output:?}", output.status));
         assert_eq!(counted.socket_errors, 0, "socket errors:\n{said}");
-        assert!(self.denials || counted.refused == 0, "errors, not answers:\n{said}");
+        assert_eq!(counted.refused, 0, "errors, not answers:\n{said}");
         let checks = counted.requests as f64 * f64::from(self.checks);
         assert!(checks > 0.0, "no answer:\n{said}");
         Sample::rate(checks, counted.duration).with_cpu(cpu, checks)

@@ -26,7 +26,7 @@ pub struct ProxyProgram {
 /// A running proxy on a free port, killed when dropped.
 pub struct Proxy {
     port: u16,
-    _process: Process,
+    process: Process,
     _folder: TempDir,
 }
 
@@ -65,7 +65,7 @@ impl ProxyProgram {
             });
             // Another may have taken the port first: then ours has ended.
             if up && !process.has_ended() {
-                return Proxy { port, _process: process, _folder: folder };
+                return Proxy { port, process, _folder: folder };
             }
             let log = process.log();
             let taken = log.to_lowercase().contains("address already in use");
@@ -81,5 +81,10 @@ impl Proxy {
     /// Its port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
     }
 }

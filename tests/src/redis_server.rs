@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -65,6 +65,11 @@ impl Setup {
     /// A server with the module that has `RL.PANIC`.
     pub fn with_panicking_module() -> Self {
         Self { module: Some(panicking_module_path()), ..Self::plain() }
+    }
+
+    /// A server with somebody else's module loaded.
+    pub fn with_other_module(file: &Path) -> Self {
+        Self { module: Some(file.to_owned()), ..Self::plain() }
     }
 
     /// Gives it a clock that the test moves.

@@ -21,6 +21,11 @@ pub(crate) fn check() -> Call {
     Call::redis(&format!("RL.CHECK {KEY} {CAPACITY} {RATE}"), 6)
 }
 
+/// Half of what the bucket holds.
+pub(crate) fn drain() -> Call {
+    Call::redis(&format!("RL.CHECK {KEY} {CAPACITY} {RATE} {TAKEN}"), 6)
+}
+
 pub(crate) fn peek() -> Call {
     Call::redis(&format!("RL.PEEK {KEY} {CAPACITY} {RATE}"), 6)
 }
@@ -77,15 +82,10 @@ fn load_script(server: &RedisServer, script: &str) -> String {
 pub(crate) fn load_buckets(server: &RedisServer, keys: u32) {
     let module = server.try_run::<redis::Value>("RL.PEEK probe 1 1").is_ok();
     let call = if module {
-        Call::redis(&format!("RL.CHECK {KEY} {CAPACITY} {RATE} {TAKEN}"), 6)
+        drain()
     } else {
         let sha = load_script(server, Command::Check.script());
         Call::redis(&format!("EVALSHA {sha} 1 {KEY} {CAPACITY} {RATE} {TAKEN}"), 6)
     };
     Load::new(server.port(), &call, keys).run_each_key();
-}
-
-/// The number of keys that a server holds.
-pub(crate) fn buckets(server: &RedisServer) -> u64 {
-    server.run("DBSIZE")
 }
