@@ -6,16 +6,16 @@
 //! that a flood against an empty bucket costs Redis one question a second per key and front.
 
 use std::{
-    collections::HashMap,
     fmt,
     hash::{BuildHasher, RandomState},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use hashbrown::HashTable;
 use rl_bucket::{Cost, Decision, Limit, Outcome, TOLERANCE};
 
-use crate::policy::Limits;
+use crate::{limiter::Decisions, policy::Limits};
 
 /// Remembered denials, by the name of the first bucket that was asked about. Safe to share.
 pub struct Denials {
@@ -24,12 +24,14 @@ pub struct Denials {
     hasher: RandomState,
 }
 
-type Shard = HashMap<Box<[u8]>, Denial, RandomState>;
+type Shard = HashTable<Denial>;
 
 struct Denial {
+    bucket: Box<[u8]>,
+    hash: u64,
     limits: Limits,
     cost: Cost,
-    decisions: Box<[Decision]>,
+    decisions: Decisions,
     sent: Instant,
     until: Instant,
 }
@@ -58,9 +60,10 @@ impl Denials {
         limits: &Limits,
         cost: Cost,
         now: Instant,
-    ) -> Option<Box<[Decision]>> {
-        let shard = self.lock(bucket);
-        let denial = shard.get(bucket)?;
+    ) -> Option<Decisions> {
+        let hash = self.hasher.hash_one(bucket);
+        let shard = self.lock(hash);
+        let denial = shard.find(hash, |denial| *denial.bucket == *bucket)?;
         if now >= denial.until || cost != denial.cost || *limits != denial.limits {
             return None;
         }
@@ -83,24 +86,34 @@ impl Denials {
         if until <= now {
             return;
         }
-        let mut shard = self.lock(bucket);
-        if shard.len() >= SHARD_LEN && !shard.contains_key(bucket) {
-            shard.retain(|_, denial| denial.until > now);
+        let hash = self.hasher.hash_one(bucket);
+        let (limits, decisions) = (limits.clone(), decisions.into());
+        let denial = Denial { bucket: bucket.into(), hash, limits, cost, decisions, sent, until };
+        let mut shard = self.lock(hash);
+        if let Some(before) = shard.find_mut(hash, |denial| *denial.bucket == *bucket) {
+            *before = denial;
+            return;
+        }
+        if shard.len() >= SHARD_LEN {
+            shard.retain(|denial| denial.until > now);
             if shard.len() >= SHARD_LEN {
                 return; // not remembering is only slower
             }
         }
-        let (limits, decisions) = (limits.clone(), decisions.into());
-        shard.insert(bucket.into(), Denial { limits, cost, decisions, sent, until });
+        shard.insert_unique(hash, denial, |denial| denial.hash);
     }
 
     /// Forgets a denial, since this front is about to change the bucket.
     pub fn forget(&self, bucket: &[u8]) {
-        self.lock(bucket).remove(bucket);
+        let hash = self.hasher.hash_one(bucket);
+        if let Ok(slot) = self.lock(hash).find_entry(hash, |denial| *denial.bucket == *bucket) {
+            slot.remove();
+        }
     }
 
-    fn lock(&self, bucket: &[u8]) -> MutexGuard<'_, Shard> {
-        let shard = self.hasher.hash_one(bucket) as usize % SHARDS;
+    /// By bits in the middle of the hash: a table takes those at both ends.
+    fn lock(&self, hash: u64) -> MutexGuard<'_, Shard> {
+        let shard = (hash >> 32) as usize % SHARDS;
         self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

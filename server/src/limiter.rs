@@ -3,10 +3,11 @@
 
 mod answer;
 
-use std::{sync::Arc, time::Instant};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use futures_util::future::{join, join_all};
-use rl_bucket::{Cost, Limit};
+use rl_bucket::{Cost, Decision, Limit};
+use smallvec::{SmallVec, smallvec};
 
 pub use self::answer::{Answer, Decisions};
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     offenders::Offenders,
     policy::{Limits, OnError, Policies, Policy},
     reload::Live,
-    store::{self, Ask, Request, Store, Unavailable, memory::MemoryStore},
+    store::{self, Ask, NotABucket, Request, Store, Unavailable, memory::MemoryStore},
 };
 
 /// Answers questions on one worker.
@@ -44,7 +45,7 @@ pub struct Shared {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Question<'a> {
     /// Whose bucket, 1 to 1024 bytes.
-    pub key: &'a str,
+    pub key: Cow<'a, str>,
     /// Under which limits.
     pub policy: Choice<'a>,
     /// How many tokens it is about.
@@ -55,7 +56,7 @@ pub struct Question<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Choice<'a> {
     /// Those configured under this name.
-    Named(&'a str),
+    Named(Cow<'a, str>),
     /// The one that came with the question.
     Inline(Limit),
 }
@@ -80,7 +81,7 @@ struct Case {
     policy: Arc<Policy>,
     limits: Limits,
     /// The names of the buckets, one for each limit.
-    buckets: Box<[Vec<u8>]>,
+    buckets: SmallVec<[Vec<u8>; 1]>,
     cost: Cost,
 }
 
@@ -95,49 +96,61 @@ impl Limiter {
     /// Decides, within the store's deadline.
     pub async fn check(&self, question: &Question<'_>) -> Result<Answer, Refusal> {
         let case = self.case(question)?;
-        let now = Instant::now();
-        let answer = match self.remembered(&case, now) {
+        let sent = self.sent();
+        let answer = match self.remembered(&case, sent) {
             Some(decisions) => case.answer(decisions),
-            None => self.ask(&case, now).await,
+            None => {
+                let asked = self.ask(&case).await;
+                self.asked(case, asked, sent)
+            }
         };
-        self.count(question.key, &answer);
+        self.count(&question.key, &answer);
         Ok(answer)
     }
 
     /// Decides each question by itself, in their order; at most 1024, within the store's deadline.
     pub async fn check_each(&self, questions: &[Question<'_>]) -> Vec<Result<Answer, Refusal>> {
-        let now = Instant::now();
+        let sent = self.sent();
         let cases: Vec<_> = questions.iter().map(|question| self.case(question)).collect();
-        let mut answers: Vec<Option<Answer>> = cases
-            .iter()
-            .map(|case| {
-                let case = case.as_ref().ok()?;
-                Some(case.answer(self.remembered(case, now)?))
-            })
-            .collect();
-        let open: Vec<(usize, &Case)> = cases
-            .iter()
-            .enumerate()
-            .filter_map(|(at, case)| Some((at, case.as_ref().ok()?)))
-            .filter(|(at, _)| answers[*at].is_none())
-            .collect();
-        let (single, several): (Vec<_>, Vec<_>) =
-            open.into_iter().partition(|(_, case)| case.buckets.len() == 1);
-        // Both kinds are sent before either is waited for.
-        let (one, many) = join(
-            self.ask_singles(single.iter().map(|(_, case)| *case), now),
-            join_all(several.iter().map(|(_, case)| self.ask(case, now))),
-        )
-        .await;
-        for ((at, _), answer) in single.iter().zip(one).chain(several.iter().zip(many)) {
-            answers[*at] = Some(answer);
+        let remembered =
+            cases.iter().map(|case| self.remembered(case.as_ref().ok()?, sent).map(Ok));
+        let mut decided: Vec<Option<Result<Decisions, Unavailable>>> = remembered.collect();
+
+        let (mut ones, mut requests) =
+            (Vec::with_capacity(cases.len()), Vec::with_capacity(cases.len()));
+        let mut several = Vec::new();
+        for (at, case) in cases.iter().enumerate() {
+            match case {
+                Ok(case) if decided[at].is_none() => match case.requests()[..] {
+                    [request] => {
+                        ones.push(at);
+                        requests.push(request);
+                    }
+                    _ => several.push((at, case)),
+                },
+                _ => {}
+            }
         }
-        let results = cases.into_iter().zip(answers).zip(questions);
+        // Both kinds are sent before either is waited for.
+        let asked = join(
+            self.ask_ones(&requests),
+            join_all(several.iter().map(|(_, case)| self.ask(case))),
+        );
+        let (one, many) = asked.await;
+        for (at, decision) in ones.into_iter().zip(one) {
+            decided[at] = Some(decision.map(|decision| smallvec![decision]));
+        }
+        for ((at, _), decisions) in several.iter().zip(many) {
+            decided[*at] = Some(decisions);
+        }
+
+        let results = cases.into_iter().zip(decided).zip(questions);
         results
-            .map(|((case, answer), question)| {
-                // Every case that is good was answered above.
-                let answer = answer.ok_or(case.err().unwrap_or(Refusal::Unknown))?;
-                self.count(question.key, &answer);
+            .map(|((case, decided), question)| {
+                // Every case that is good was decided above.
+                let (case, decided) = (case?, decided.ok_or(Refusal::Unknown)?);
+                let answer = self.asked(case, decided, sent);
+                self.count(&question.key, &answer);
                 Ok(answer)
             })
             .collect()
@@ -148,28 +161,25 @@ impl Limiter {
         let case = self.case(question)?;
         match self.each(&case, Ask::Peek).await {
             Ok(decisions) => Ok(case.answer(decisions)),
-            Err(_) => Ok(self.without_store(&case, Ask::Peek)),
+            Err(_) => Ok(self.without_store(case, Ask::Peek)),
         }
     }
 
     /// Takes as many whole tokens as there are, at most the cost: how many, and the decision.
     pub async fn take(&self, question: &Question<'_>) -> Result<(u64, Answer), Refusal> {
         let case = self.case(question)?;
-        let requests = case.requests();
-        let [request] = requests.as_slice() else { return Err(Refusal::SeveralLimits) };
-        let (granted, answer) = match self.timed(self.store.take(request)).await {
-            Ok((granted, decision)) => (granted, case.answer(Decisions::One(decision))),
-            Err(_) => {
-                case.policy.meters.degraded(case.policy.on_error);
-                let (granted, decision) = match case.policy.on_error {
-                    OnError::Local => self.shared.local.take_with(request, store::now),
-                    OnError::Open => (answer::whole(case.cost), answer::open(&request.limit)),
-                    OnError::Closed => (0, answer::closed(&request.limit)),
-                };
-                (granted, Answer { degraded: true, ..case.answer(Decisions::One(decision)) })
+        let [request] = case.requests()[..] else { return Err(Refusal::SeveralLimits) };
+        let taken = self.timed(self.store.take(&request)).await;
+        let (granted, decision) = taken.unwrap_or_else(|_| {
+            case.policy.meters.degraded(case.policy.on_error);
+            match case.policy.on_error {
+                OnError::Local => self.shared.local.take_with(&request, store::now),
+                OnError::Open => (answer::whole(case.cost), answer::open(&request.limit)),
+                OnError::Closed => (0, answer::closed(&request.limit)),
             }
-        };
-        self.count(question.key, &answer);
+        });
+        let answer = Answer { degraded: taken.is_err(), ..case.answer(smallvec![decision]) };
+        self.count(&question.key, &answer);
         Ok((granted, answer))
     }
 
@@ -207,74 +217,76 @@ impl Limiter {
 
     fn case(&self, question: &Question<'_>) -> Result<Case, Refusal> {
         let policies = self.shared.policies.get();
-        let (policy, limits) = match question.policy {
+        let (policy, limits) = match &question.policy {
             Choice::Named(name) => {
                 let policy = policies.named(name).ok_or(Refusal::UnknownPolicy)?;
-                (policy, policy.limits(question.key))
+                (policy, policy.limits(&question.key))
             }
             Choice::Inline(limit) => {
-                (policies.inline().ok_or(Refusal::InlineOff)?, Limits::inline(limit))
+                (policies.inline().ok_or(Refusal::InlineOff)?, Limits::inline(*limit))
             }
         };
-        let buckets = limits.iter().map(|limit| policy.bucket(question.key, limit)).collect();
+        let buckets = limits.iter().map(|limit| policy.bucket(&question.key, limit)).collect();
         Ok(Case { policy: policy.clone(), limits, buckets, cost: question.cost })
     }
 
-    /// A denial that is known to stand at `now`. The in-process store is asked sooner than remembered.
-    fn remembered(&self, case: &Case, now: Instant) -> Option<Decisions> {
-        if matches!(self.store, Store::Memory(_)) {
-            return None;
-        }
-        let found = self.shared.denials.find(&case.buckets[0], &case.limits, case.cost, now)?;
-        case.policy.meters.remembered.inc();
-        Some(found.into())
+    /// When questions are sent that are now met; `None` for the in-process store, of which nothing is remembered
+    /// since it is asked sooner.
+    fn sent(&self) -> Option<Instant> {
+        matches!(self.store, Store::Redis(_)).then(Instant::now)
     }
 
-    /// One check, which was `sent` then.
-    async fn ask(&self, case: &Case, sent: Instant) -> Answer {
-        let requests = case.requests();
-        let asked = match requests.as_slice() {
-            [request] => self.timed(self.store.ask(Ask::Check, request)).await.map(Decisions::One),
-            requests => {
-                let all = self.timed(self.store.check_all(requests)).await;
-                all.map(|all| all.decisions.into_boxed_slice().into())
+    /// A denial that is known to stand.
+    fn remembered(&self, case: &Case, now: Option<Instant>) -> Option<Decisions> {
+        let found = self.shared.denials.find(&case.buckets[0], &case.limits, case.cost, now?)?;
+        case.policy.meters.remembered.inc();
+        Some(found)
+    }
+
+    /// One check.
+    async fn ask(&self, case: &Case) -> Result<Decisions, Unavailable> {
+        match &case.requests()[..] {
+            [request] => {
+                let decision = self.timed(self.store.ask(Ask::Check, request)).await?;
+                Ok(smallvec![decision])
             }
-        };
-        self.asked(case, asked, sent)
+            requests => {
+                let all = self.timed(self.store.check_all(requests)).await?;
+                Ok(all.decisions.into())
+            }
+        }
     }
 
     /// Checks of one limit each, in one round trip.
-    async fn ask_singles(&self, cases: impl Iterator<Item = &Case>, sent: Instant) -> Vec<Answer> {
-        let cases: Vec<_> = cases.collect();
-        if cases.is_empty() {
+    async fn ask_ones(&self, requests: &[Request<'_>]) -> Vec<Result<Decision, Unavailable>> {
+        if requests.is_empty() {
             return Vec::new();
         }
-        let requests: Vec<_> = cases.iter().flat_map(|case| case.requests()).collect();
-        let asked = self.timed(self.store.check_each(&requests)).await;
-        let answer = |(at, case): (usize, &&Case)| {
-            let decision = match &asked {
-                Ok(each) => match each.get(at) {
-                    Some(Ok(decision)) => Ok(Decisions::One(*decision)),
-                    _ => {
-                        let no_bucket = Unavailable::Failed;
-                        self.shared.metrics.unavailable(no_bucket);
-                        Err(no_bucket)
-                    }
-                },
-                Err(reason) => Err(*reason),
-            };
-            self.asked(case, decision, sent)
-        };
-        cases.iter().enumerate().map(answer).collect()
+        match self.timed(self.store.check_each(requests)).await {
+            Ok(each) => {
+                let decided = |it: Result<Decision, NotABucket>| {
+                    it.map_err(|NotABucket| {
+                        self.shared.metrics.unavailable(Unavailable::Failed);
+                        Unavailable::Failed
+                    })
+                };
+                each.into_iter().map(decided).collect()
+            }
+            Err(reason) => vec![Err(reason); requests.len()],
+        }
     }
 
-    fn asked(&self, case: &Case, asked: Result<Decisions, Unavailable>, sent: Instant) -> Answer {
-        let decisions = match asked {
-            Ok(decisions) => decisions,
-            Err(_) => return self.without_store(case, Ask::Check),
-        };
-        let denied = decisions.iter().any(|decision| !decision.is_allowed());
-        if denied && matches!(self.store, Store::Redis(_)) {
+    /// What is answered to a check that was `sent` then.
+    fn asked(
+        &self,
+        case: Case,
+        asked: Result<Decisions, Unavailable>,
+        sent: Option<Instant>,
+    ) -> Answer {
+        let Ok(decisions) = asked else { return self.without_store(case, Ask::Check) };
+        if let Some(sent) = sent
+            && decisions.iter().any(|decision| !decision.is_allowed())
+        {
             let bucket = &case.buckets[0];
             self.shared.denials.remember(bucket, &case.limits, case.cost, &decisions, sent);
         }
@@ -283,14 +295,15 @@ impl Limiter {
 
     /// The same with every bucket of the case, all at once.
     async fn each(&self, case: &Case, ask: Ask) -> Result<Decisions, Unavailable> {
-        let requests = case.requests();
-        match requests.as_slice() {
-            [request] => self.timed(self.store.ask(ask, request)).await.map(Decisions::One),
+        match &case.requests()[..] {
+            [request] => {
+                let decision = self.timed(self.store.ask(ask, request)).await?;
+                Ok(smallvec![decision])
+            }
             requests => {
                 let each = requests.iter().map(|request| self.store.ask(ask, request));
                 // All of them, whatever becomes of one.
-                let all = async { join_all(each).await.into_iter().collect() };
-                self.timed(all).await.map(Decisions::Several)
+                self.timed(async { join_all(each).await.into_iter().collect() }).await
             }
         }
     }
@@ -316,23 +329,19 @@ impl Limiter {
     }
 
     /// What the policy says to do when the store has not decided a check or a peek.
-    fn without_store(&self, case: &Case, ask: Ask) -> Answer {
+    fn without_store(&self, case: Case, ask: Ask) -> Answer {
         case.policy.meters.degraded(case.policy.on_error);
         let limits = case.limits.iter().map(|limit| &limit.limit);
-        let decisions = match (case.policy.on_error, case.requests().as_slice()) {
+        let local = &self.shared.local;
+        let decisions = match (case.policy.on_error, &case.requests()[..]) {
             (OnError::Open, _) => limits.map(answer::open).collect(),
             (OnError::Closed, _) => limits.map(answer::closed).collect(),
-            (OnError::Local, [request]) => {
-                Decisions::One(self.shared.local.ask_with(ask, request, store::now))
+            (OnError::Local, requests @ [_, _, ..]) if ask == Ask::Check => {
+                local.check_all_with(requests, store::now).decisions.into()
             }
-            (OnError::Local, requests) if ask == Ask::Check => {
-                let all = self.shared.local.check_all_with(requests, store::now);
-                all.decisions.into_boxed_slice().into()
+            (OnError::Local, requests) => {
+                requests.iter().map(|one| local.ask_with(ask, one, store::now)).collect()
             }
-            (OnError::Local, requests) => requests
-                .iter()
-                .map(|one| self.shared.local.ask_with(ask, one, store::now))
-                .collect(),
         };
         Answer { degraded: true, ..case.answer(decisions) }
     }
@@ -366,18 +375,13 @@ fn not_changed(reason: Unavailable) -> Refusal {
 
 impl Case {
     /// One for each bucket.
-    fn requests(&self) -> Vec<Request<'_>> {
+    fn requests(&self) -> SmallVec<[Request<'_>; 1]> {
         let pairs = self.buckets.iter().zip(self.limits.iter());
         pairs.map(|(key, limit)| Request { key, limit: limit.limit, amount: self.cost }).collect()
     }
 
-    fn answer(&self, decisions: impl Into<Decisions>) -> Answer {
-        Answer {
-            policy: self.policy.clone(),
-            limits: self.limits.clone(),
-            decisions: decisions.into(),
-            degraded: false,
-        }
+    fn answer(self, decisions: Decisions) -> Answer {
+        Answer { policy: self.policy, limits: self.limits, decisions, degraded: false }
     }
 }
 

@@ -3,20 +3,27 @@
 //! The Space-Saving algorithm (Metwally, Agrawal and El Abbadi, ICDT 2005): a table of fixed size, in
 //! which a new key takes the place and the count of the least. A key that makes up more than one in
 //! `SLOTS` of the denials is in the table for sure, and its count is too high by at most `error`.
+//!
+//! There are several tables, each with a lock and a share of the keys: in a flood of denials workers would
+//! wait for each other before one.
 
 use std::{
     collections::HashMap,
     fmt,
+    hash::{BuildHasher, RandomState},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
+use hashbrown::HashTable;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 /// The keys denied most in this minute and the one before. Safe to share.
 pub struct Offenders {
-    minutes: Mutex<Minutes>,
+    began: Instant,
+    shards: Box<[Mutex<Minutes>]>,
+    hasher: RandomState,
 }
 
 /// A key, and how often it was denied.
@@ -32,14 +39,23 @@ pub struct Offender {
     pub error: u64,
 }
 
+#[derive(Default)]
 struct Minutes {
-    began: Instant,
+    /// Since the beginning.
+    minute: u64,
     current: Table,
     last: Table,
 }
 
 #[derive(Default)]
-struct Table(HashMap<(Box<str>, Box<str>), Count>);
+struct Table(HashTable<Entry>);
+
+struct Entry {
+    hash: u64,
+    policy: Box<str>,
+    key: Box<str>,
+    count: Count,
+}
 
 #[derive(Clone, Copy, Default)]
 struct Count {
@@ -47,17 +63,19 @@ struct Count {
     error: u64,
 }
 
+const SHARDS: usize = 16;
 const SLOTS: usize = 256;
-const MINUTE: Duration = Duration::from_secs(60);
 
 // === impl Offenders ===
 
 impl Offenders {
     /// Nobody was denied.
     pub fn new() -> Self {
-        let minutes =
-            Minutes { began: Instant::now(), current: Table::default(), last: Table::default() };
-        Self { minutes: Mutex::new(minutes) }
+        Self {
+            began: Instant::now(),
+            shards: std::iter::repeat_with(Mutex::default).take(SHARDS).collect(),
+            hasher: RandomState::new(),
+        }
     }
 
     /// A key was denied now.
@@ -66,46 +84,36 @@ impl Offenders {
     }
 
     fn denied_at(&self, policy: &str, key: &str, now: Instant) {
-        let mut minutes = self.lock();
-        minutes.turn(now);
-        minutes.current.count(policy, key);
+        let hash = self.hasher.hash_one((policy, key));
+        // By bits in the middle: a table takes those at both ends.
+        let mut minutes = lock(&self.shards[(hash >> 32) as usize % SHARDS]);
+        minutes.turn(self.minute(now));
+        minutes.current.count(hash, policy, key);
     }
 
-    /// The `most` keys denied most, the first the most.
+    /// The `most` keys denied most, the first the most; at most 256.
     pub fn top(&self, most: usize) -> Vec<Offender> {
         self.top_at(most, Instant::now())
     }
 
     fn top_at(&self, most: usize, now: Instant) -> Vec<Offender> {
-        let mut minutes = self.lock();
-        minutes.turn(now);
-        let mut sums = HashMap::new();
-        for table in [&minutes.current, &minutes.last] {
-            for (name, count) in &table.0 {
-                let sum: &mut Count = sums.entry(name).or_default();
-                sum.denied += count.denied;
-                sum.error += count.error;
-            }
-        }
-        let offender = |((policy, key), count): (&(Box<str>, Box<str>), Count)| Offender {
-            policy: policy.to_string(),
-            key: key.to_string(),
-            denied: count.denied,
-            error: count.error,
-        };
+        let minute = self.minute(now);
         let mut top: Vec<_> =
-            sums.into_iter().map(|(name, count)| offender((name, count))).collect();
-        drop(minutes);
+            self.shards.iter().flat_map(|shard| lock(shard).offenders(minute)).collect();
         top.sort_unstable_by(|a, b| {
             (b.denied, &a.policy, &a.key).cmp(&(a.denied, &b.policy, &b.key))
         });
-        top.truncate(most);
+        top.truncate(most.min(SLOTS));
         top
     }
 
-    fn lock(&self) -> MutexGuard<'_, Minutes> {
-        self.minutes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn minute(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.began).as_secs() / 60
     }
+}
+
+fn lock(shard: &Mutex<Minutes>) -> MutexGuard<'_, Minutes> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Default for Offenders {
@@ -123,34 +131,54 @@ impl fmt::Debug for Offenders {
 // === impl Minutes ===
 
 impl Minutes {
-    fn turn(&mut self, now: Instant) {
-        let passed = now.saturating_duration_since(self.began);
-        if passed >= MINUTE {
+    fn turn(&mut self, minute: u64) {
+        if minute > self.minute {
             let current = std::mem::take(&mut self.current);
-            self.last = if passed < 2 * MINUTE { current } else { Table::default() };
-            self.began = now;
+            self.last = if minute == self.minute + 1 { current } else { Table::default() };
+            self.minute = minute;
         }
+    }
+
+    fn offenders(&mut self, minute: u64) -> Vec<Offender> {
+        self.turn(minute);
+        let mut sums = HashMap::new();
+        for entry in self.current.0.iter().chain(&self.last.0) {
+            let sum: &mut Count = sums.entry((&entry.policy, &entry.key)).or_default();
+            sum.denied += entry.count.denied;
+            sum.error += entry.count.error;
+        }
+        let offender = |((policy, key), count): ((&Box<str>, &Box<str>), Count)| Offender {
+            policy: policy.to_string(),
+            key: key.to_string(),
+            denied: count.denied,
+            error: count.error,
+        };
+        sums.into_iter().map(offender).collect()
     }
 }
 
 // === impl Table ===
 
 impl Table {
-    fn count(&mut self, policy: &str, key: &str) {
-        let name = (policy.into(), key.into());
-        if let Some(count) = self.0.get_mut(&name) {
-            count.denied += 1;
+    fn count(&mut self, hash: u64, policy: &str, key: &str) {
+        let same = |entry: &Entry| *entry.key == *key && *entry.policy == *policy;
+        if let Some(entry) = self.0.find_mut(hash, same) {
+            entry.count.denied += 1;
             return;
         }
         let mut count = Count { denied: 1, error: 0 };
         if self.0.len() >= SLOTS {
-            let least = self.0.iter().min_by_key(|(_, count)| count.denied);
-            if let Some((name, least)) = least.map(|(name, count)| (name.clone(), *count)) {
-                self.0.remove(&name);
-                count = Count { denied: least.denied + 1, error: least.denied };
+            let least = self.0.iter().min_by_key(|entry| entry.count.denied);
+            if let Some((hash, least)) = least.map(|entry| (entry.hash, entry.count.denied)) {
+                // Any other of this hash that is as low is as good.
+                if let Ok(slot) = self.0.find_entry(hash, |entry| entry.count.denied == least) {
+                    slot.remove();
+                }
+                count = Count { denied: least + 1, error: least };
             }
         }
-        self.0.insert(name, count);
+        let entry = Entry { hash, policy: policy.into(), key: key.into(), count };
+        self.0.insert_unique(hash, entry, |entry| entry.hash);
     }
 }
 

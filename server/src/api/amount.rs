@@ -141,8 +141,7 @@ pub(super) async fn reset(
     grant.needs(Role::Admin)?;
     let body = body::read(&request, payload.into_inner(), body::ONE).await?;
     let body = CheckBody::parse(&body)?;
-    let text = body.text()?;
-    let question = body.whole(&text)?;
+    let question = body.whole()?;
     grant.allows(&question)?;
     let reset = limiter.reset(&question).await?;
     Ok(json(&mut HttpResponse::Ok(), &ResetReply { reset }))

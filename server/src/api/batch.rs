@@ -2,7 +2,8 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    web::{Data, Payload},
+    http::StatusCode,
+    web::{BytesMut, Data, Payload},
 };
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::value::RawValue;
@@ -12,14 +13,10 @@ use super::{
     Problem, body,
     openapi::Batched,
     problem::Details,
-    reply::{Reply, json},
+    reply::{Reply, written},
     request::CheckBody,
 };
-use crate::{
-    access::Grant,
-    limiter::{Answer, Limiter},
-    metrics::Metrics,
-};
+use crate::{access::Grant, limiter::Limiter, metrics::Metrics};
 
 /// Many checks.
 #[derive(Deserialize, ToSchema)]
@@ -33,7 +30,8 @@ struct BatchBody<'a> {
 }
 
 /// One result for each check, in their order.
-#[derive(Serialize, ToSchema)]
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is written result by result")]
 pub(super) struct BatchReply<'a> {
     results: Vec<BatchResult<'a>>,
 }
@@ -91,40 +89,43 @@ pub(super) async fn check(
     let checks = parse(&body)?;
     metrics.batch.observe(checks.len() as f64);
 
-    let bodies: Vec<_> =
-        checks.iter().map(|check| CheckBody::parse(check.get().as_bytes())).collect();
-    let texts: Vec<_> =
-        bodies.iter().map(|body| body.as_ref().map_err(|problem| *problem)?.text()).collect();
     let mut questions = Vec::with_capacity(checks.len());
-    let asked: Vec<Result<(), Problem>> = bodies
+    let asked: Vec<Result<(), Problem>> = checks
         .iter()
-        .zip(&texts)
-        .map(|(body, text)| {
-            let body = body.as_ref().map_err(|problem| *problem)?;
-            let question = body.question(text.as_ref().map_err(|problem| *problem)?)?;
+        .map(|check| {
+            let question = CheckBody::parse(check.get().as_bytes())?.question()?;
             grant.allows(&question)?;
             questions.push(question);
             Ok(())
         })
         .collect();
     let mut answers = limiter.check_each(&questions).await.into_iter();
-    let results: Vec<Result<Answer, Problem>> = asked
-        .into_iter()
-        .map(|asked| {
-            asked?;
-            // There is an answer to each question.
-            answers.next().map_or(Err(Problem::Malformed), |answer| answer.map_err(Problem::from))
-        })
-        .collect();
-    let results = BatchReply { results: results.iter().map(BatchResult::from).collect() };
-    Ok(json(&mut HttpResponse::Ok(), &results))
+
+    let mut text = BytesMut::with_capacity(128 * checks.len() + 16);
+    text.extend_from_slice(b"{\"results\":[");
+    for (at, asked) in asked.into_iter().enumerate() {
+        if at > 0 {
+            text.extend_from_slice(b",");
+        }
+        // There is an answer to each question.
+        match asked.and_then(|()| Ok(answers.next().ok_or(Problem::Malformed)??)) {
+            Ok(answer) => BatchResult::Answer(Reply::new(&answer, None)).write(&mut text),
+            Err(problem) => BatchResult::Problem(problem.details()).write(&mut text),
+        }
+    }
+    text.extend_from_slice(b"]}");
+    Ok(written(StatusCode::OK, text.freeze()))
 }
 
-impl<'a> From<&'a Result<Answer, Problem>> for BatchResult<'a> {
-    fn from(result: &'a Result<Answer, Problem>) -> Self {
-        match result {
-            Ok(answer) => Self::Answer(Reply::new(answer, None)),
-            Err(problem) => Self::Problem(problem.details()),
+impl BatchResult<'_> {
+    /// Appends it as JSON.
+    fn write(&self, text: &mut BytesMut) {
+        match self {
+            Self::Answer(reply) => reply.write(text),
+            // A few fixed texts: that is JSON.
+            Self::Problem(details) => {
+                text.extend_from_slice(&serde_json::to_vec(details).unwrap_or_default());
+            }
         }
     }
 }

@@ -66,8 +66,7 @@ pub(super) async fn answer(
     grant.needs(role)?;
     let body = body::read(request, payload, body::ONE).await?;
     let body = CheckBody::parse(&body)?;
-    let text = body.text()?;
-    let question = body.question(&text)?;
+    let question = body.question()?;
     grant.allows(&question)?;
     let (granted, answer) = ask(&question).await?;
     Ok(respond(StatusCode::OK, &answer, granted))

@@ -27,7 +27,7 @@ impl Grant {
 
     /// Whether this may be asked: about this key, and with a limit of its own.
     pub(super) fn allows(&self, question: &Question<'_>) -> Result<(), Problem> {
-        if !self.owns(question.key) {
+        if !self.owns(&question.key) {
             return Err(Problem::Prefix);
         }
         if matches!(question.policy, Choice::Inline(_)) && !self.includes(Role::Admin) {

@@ -111,7 +111,7 @@ pub(super) async fn decide(
 ) -> Result<HttpResponse, Problem> {
     let query = Query::parse(request.query_string())?;
     let key = query.key(request)?;
-    let (question, deny_status) = (query.question(&key)?, query.deny_status()?);
+    let (question, deny_status) = (query.question(key)?, query.deny_status()?);
     grant.allows(&question)?;
     let answer = limiter.check(&question).await?;
     let status = if answer.is_allowed() { StatusCode::OK } else { deny_status };
@@ -165,13 +165,13 @@ impl<'a> Query<'a> {
         }
     }
 
-    fn question<'b>(&'b self, key: &'b str) -> Result<Question<'b>, Problem> {
+    fn question<'b>(&'b self, key: Cow<'b, str>) -> Result<Question<'b>, Problem> {
         let cost = match &self.cost {
             Some(cost) => Cost::parse(cost.as_bytes())?,
             None => Cost::ONE,
         };
         let policy = match (&self.policy, &self.capacity, &self.rate) {
-            (policy, None, None) => Choice::Named(policy.as_deref().unwrap_or(DEFAULT)),
+            (policy, None, None) => Choice::Named(policy.as_deref().unwrap_or(DEFAULT).into()),
             (None, Some(capacity), Some(rate)) => Choice::Inline(Limit::new(
                 Capacity::parse(capacity.as_bytes())?,
                 Rate::parse(rate.as_bytes())?,
@@ -232,13 +232,13 @@ mod tests {
             .to_http_request();
         let query = Query::parse(query)?;
         let key = query.key(&request)?;
-        let question = query.question(&key)?;
+        let question = query.question(key)?;
         let deny: StatusCode = query.deny_status()?;
         let (limit, policy) = match question.policy {
             Choice::Inline(limit) => (Some(limit), String::new()),
-            Choice::Named(name) => (None, name.to_owned()),
+            Choice::Named(name) => (None, name.into_owned()),
         };
-        Ok((key.to_string(), question.cost, deny.as_u16(), limit, policy))
+        Ok((question.key.into_owned(), question.cost, deny.as_u16(), limit, policy))
     }
 
     #[test]

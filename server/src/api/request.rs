@@ -42,12 +42,6 @@ pub(super) struct CheckBody<'a> {
     problem: Option<Problem>,
 }
 
-/// The strings of a check, decoded: a [`Question`] borrows from them.
-pub(super) struct CheckText<'a> {
-    key: Cow<'a, str>,
-    policy: Option<Cow<'a, str>>,
-}
-
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "lowercase")]
 enum Field {
@@ -91,33 +85,21 @@ impl<'a> CheckBody<'a> {
         }
     }
 
-    /// Its strings; [`Problem::Invalid`] if one is of the wrong type or length.
-    pub(super) fn text(&self) -> Result<CheckText<'a>, Problem> {
-        let key = self.key.and_then(string).ok_or(KEY)?;
-        if !(1..=MAX_KEY).contains(&key.len()) {
-            return Err(KEY);
-        }
-        let policy = match self.policy {
-            Some(raw) => Some(string(raw).ok_or(POLICY)?),
-            None => None,
-        };
-        Ok(CheckText { key, policy })
-    }
-
     /// The question it asks of whole buckets, which has no amount.
-    pub(super) fn whole<'t>(&self, text: &'t CheckText<'_>) -> Result<Question<'t>, Problem> {
-        if self.cost.is_some() { Err(NO_COST) } else { self.question(text) }
+    pub(super) fn whole(&self) -> Result<Question<'a>, Problem> {
+        if self.cost.is_some() { Err(NO_COST) } else { self.question() }
     }
 
-    /// The question it asks; [`Problem::Invalid`] if a number breaks its rule or fields exclude each
-    /// other.
-    pub(super) fn question<'t>(&self, text: &'t CheckText<'_>) -> Result<Question<'t>, Problem> {
+    /// The question it asks; [`Problem::Invalid`] if a string is of the wrong type or length, a number breaks its
+    /// rule or fields exclude each other.
+    pub(super) fn question(&self) -> Result<Question<'a>, Problem> {
+        let (key, policy) = (self.key()?, self.named()?);
         let cost = match self.cost {
             Some(raw) => Cost::parse(number(raw).as_bytes())?,
             None => Cost::ONE,
         };
-        let policy = match (&text.policy, self.capacity, self.rate) {
-            (policy, None, None) => Choice::Named(policy.as_deref().unwrap_or(DEFAULT)),
+        let policy = match (policy, self.capacity, self.rate) {
+            (policy, None, None) => Choice::Named(policy.unwrap_or(Cow::Borrowed(DEFAULT))),
             (None, Some(capacity), Some(rate)) => {
                 let capacity = Capacity::parse(number(capacity).as_bytes())?;
                 Choice::Inline(Limit::new(capacity, Rate::parse(number(rate).as_bytes())?))
@@ -125,7 +107,16 @@ impl<'a> CheckBody<'a> {
             (Some(_), _, _) => return Err(BOTH),
             (None, _, _) => return Err(HALF),
         };
-        Ok(Question { key: &text.key, policy, cost })
+        Ok(Question { key, policy, cost })
+    }
+
+    fn key(&self) -> Result<Cow<'a, str>, Problem> {
+        let key = self.key.and_then(string).ok_or(KEY)?;
+        if (1..=MAX_KEY).contains(&key.len()) { Ok(key) } else { Err(KEY) }
+    }
+
+    fn named(&self) -> Result<Option<Cow<'a, str>>, Problem> {
+        self.policy.map(|raw| string(raw).ok_or(POLICY)).transpose()
     }
 }
 
@@ -195,31 +186,22 @@ mod tests {
     #[track_caller]
     fn asks(body: &str, key: &str, policy: Choice<'_>, cost: &str) {
         let parsed = CheckBody::parse(body.as_bytes()).unwrap();
-        let text = parsed.text().unwrap();
         let cost = Cost::parse(cost.as_bytes()).unwrap();
-        assert_eq!(parsed.question(&text), Ok(Question { key, policy, cost }), "{body}");
+        assert_eq!(parsed.question(), Ok(Question { key: key.into(), policy, cost }), "{body}");
     }
 
     fn refusal(body: &[u8]) -> Option<Problem> {
-        let parsed = match CheckBody::parse(body) {
-            Ok(parsed) => parsed,
-            Err(problem) => return Some(problem),
-        };
-        let text = match parsed.text() {
-            Ok(text) => text,
-            Err(problem) => return Some(problem),
-        };
-        parsed.question(&text).err()
+        CheckBody::parse(body).and_then(|parsed| parsed.question().map(drop)).err()
     }
 
     #[test]
     fn questions() {
-        let default = Choice::Named("default");
+        let default = Choice::Named("default".into());
         asks(r#"{"key":"user:42"}"#, "user:42", default.clone(), "1");
         asks(r#" { "cost" : 2.5 , "key" : "k" } "#, "k", default.clone(), "2.5");
         asks(r#"{"key":"k","cost":"0"}"#, "k", default.clone(), "0");
         asks(r#"{"key":"k","policy":"default"}"#, "k", default.clone(), "1");
-        asks(r#"{"key":"k","policy":"\u0061pi"}"#, "k", Choice::Named("api"), "1");
+        asks(r#"{"key":"k","policy":"\u0061pi"}"#, "k", Choice::Named("api".into()), "1");
         asks(r#"{"k\u0065y":"\"\u00e9\n\ud83d\ude00"}"#, "\"é\n😀", default, "1");
         let inline = || Choice::Inline(Limit::parse("10", "100/m").unwrap());
         asks(r#"{"key":"k","capacity":10,"rate":"100/m"}"#, "k", inline(), "1");

@@ -1,8 +1,9 @@
 //! What the caller is told.
 
-use std::{cmp::Reverse, ops::Deref, slice, sync::Arc};
+use std::{cmp::Reverse, sync::Arc};
 
 use rl_bucket::{Cost, Decision, Limit, Outcome};
+use smallvec::SmallVec;
 
 use crate::policy::{Limits, Policy};
 
@@ -20,13 +21,7 @@ pub struct Answer {
 }
 
 /// At least one decision, and mostly just one.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Decisions {
-    /// Of the only limit.
-    One(Decision),
-    /// Of several.
-    Several(Box<[Decision]>),
-}
+pub type Decisions = SmallVec<[Decision; 1]>;
 
 /// How soon to ask again when a policy denies for want of Redis: about when that may be back.
 const CLOSED_RETRY_MS: u64 = 1000;
@@ -65,31 +60,6 @@ fn weight(decision: &Decision) -> (u64, Reverse<i64>) {
         Outcome::Never => u64::MAX,
     };
     (wait, Reverse(decision.remaining))
-}
-
-// === impl Decisions ===
-
-impl Deref for Decisions {
-    type Target = [Decision];
-
-    fn deref(&self) -> &[Decision] {
-        match self {
-            Self::One(decision) => slice::from_ref(decision),
-            Self::Several(decisions) => decisions,
-        }
-    }
-}
-
-impl From<Box<[Decision]>> for Decisions {
-    fn from(decisions: Box<[Decision]>) -> Self {
-        Self::Several(decisions)
-    }
-}
-
-impl FromIterator<Decision> for Decisions {
-    fn from_iter<I: IntoIterator<Item = Decision>>(decisions: I) -> Self {
-        Self::Several(decisions.into_iter().collect())
-    }
 }
 
 // === decisions without a bucket ===

@@ -61,7 +61,7 @@ fn without_redis() -> (Limiter, TcpListener) {
 }
 
 fn question<'a>(key: &'a str, policy: &'a str) -> Question<'a> {
-    Question { key, policy: Choice::Named(policy), cost: Cost::ONE }
+    Question { key: key.into(), policy: Choice::Named(policy.into()), cost: Cost::ONE }
 }
 
 fn brief(answer: &Answer) -> (bool, u64, i64) {
@@ -73,15 +73,15 @@ async fn each_key_and_policy_has_its_bucket() {
     let limiter = limiter();
     let inline = || Choice::Inline(Limit::parse("1", "1/h").unwrap());
     for (key, policy, remaining) in [
-        ("a", Choice::Named("default"), 1),
-        ("a", Choice::Named("default"), 0),
-        ("b", Choice::Named("default"), 1),
-        ("big", Choice::Named("default"), 8),
+        ("a", Choice::Named("default".into()), 1),
+        ("a", Choice::Named("default".into()), 0),
+        ("b", Choice::Named("default".into()), 1),
+        ("big", Choice::Named("default".into()), 8),
         ("a", inline(), 0),
         ("b", inline(), 0),
-        ("a", Choice::Named("two"), 1),
+        ("a", Choice::Named("two".into()), 1),
     ] {
-        let question = Question { key, policy, cost: Cost::ONE };
+        let question = Question { key: key.into(), policy, cost: Cost::ONE };
         let answer = limiter.check(&question).await.unwrap();
         assert!(answer.is_allowed() && !answer.degraded);
         assert_eq!(answer.speaking().remaining, remaining, "{question:?}");
@@ -133,7 +133,8 @@ async fn a_policy_says_what_happens_without_redis() {
     assert_eq!(closed.speaking().outcome, Outcome::NotYet { retry_after_ms: 1000 });
     let many = Cost::parse(b"5.5").unwrap();
     for (policy, expected) in [("default", 2), ("open", 5), ("closed", 0)] {
-        let question = Question { key: "t", policy: Choice::Named(policy), cost: many };
+        let question =
+            Question { key: "t".into(), policy: Choice::Named(policy.into()), cost: many };
         let (granted, answer) = limiter.take(&question).await.unwrap();
         assert!(answer.degraded);
         assert_eq!(granted, expected, "{policy}");

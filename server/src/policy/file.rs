@@ -120,7 +120,7 @@ pub(super) fn read(file: &[u8], metrics: &Metrics) -> Result<(Named, bool), File
     if file.policies.len() > MAX_POLICIES || (file.policies.is_empty() && !file.inline) {
         return Err(located(Mistake::new(0..0, POLICIES)));
     }
-    let mut policies = HashMap::with_capacity(file.policies.len());
+    let mut policies = BTreeMap::new();
     for (name, table) in &file.policies {
         let policy = Text(text).policy(name, table, metrics).map_err(located)?;
         policies.insert(policy.name.clone(), Arc::new(policy));

@@ -2,7 +2,13 @@
 
 mod file;
 
-use std::{borrow::Cow, collections::HashMap, ops::Deref, slice, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    ops::Deref,
+    slice,
+    sync::Arc,
+};
 
 use rl_bucket::Limit;
 use sha2::{Digest, Sha256};
@@ -20,8 +26,8 @@ pub struct Policies {
     hash: String,
 }
 
-/// Policies by name.
-type Named = HashMap<Box<str>, Arc<Policy>>;
+/// Policies by name; mostly one or a few, so that comparing beats hashing.
+type Named = BTreeMap<Box<str>, Arc<Policy>>;
 
 /// One limit or several, which are checked all or nothing.
 #[derive(Debug)]
@@ -83,7 +89,7 @@ impl Policies {
         let only = NamedLimit { name: DEFAULT.into(), limit };
         let text = format!("{} {}", limit.capacity(), limit.rate());
         Self {
-            named: HashMap::from([(DEFAULT.into(), Arc::new(Policy::single(only, metrics)))]),
+            named: BTreeMap::from([(DEFAULT.into(), Arc::new(Policy::single(only, metrics)))]),
             inline: Some(Arc::new(Policy::inline(metrics))),
             hash: hash(text.as_bytes()),
         }

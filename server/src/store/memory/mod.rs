@@ -3,11 +3,15 @@
 mod several;
 mod shard;
 
-use std::{collections::hash_map::RandomState, fmt, hash::BuildHasher, sync::MutexGuard};
+use std::{
+    fmt,
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::MutexGuard,
+};
 
 use rl_bucket::{Bucket, Cost, Decision, Level, Limit, Micros, Step};
 
-use self::shard::{Buckets, Shard};
+use self::shard::{Buckets, Key, Shard};
 use super::{Ask, Request};
 
 /// A store of buckets, safe to share.
@@ -108,6 +112,7 @@ impl MemoryStore {
     /// [`reset`](Self::reset), each bucket at the time `clock` tells.
     pub fn reset_with(&self, keys: &[&[u8]], clock: impl Fn() -> Micros) -> u64 {
         let remove = |key: &[u8]| {
+            let key = self.key(key);
             let mut buckets = self.lock(key);
             buckets.remove(key, clock())
         };
@@ -116,6 +121,7 @@ impl MemoryStore {
 
     /// The state of a bucket as it was last written.
     pub fn state(&self, key: &[u8]) -> Option<Bucket> {
+        let key = self.key(key);
         self.lock(key).get(key)
     }
 
@@ -136,23 +142,30 @@ impl MemoryStore {
         clock: impl FnOnce() -> Micros,
         step: impl FnOnce(Level) -> (T, Step),
     ) -> (T, Decision) {
-        let Request { key, limit, .. } = request;
+        let key = self.key(request.key);
         let mut buckets = self.lock(key);
         let now = clock();
-        let (extra, step) = step(Level::at(buckets.live(key, now), limit, now));
-        if let Some(bucket) = step.write {
-            buckets.put(key, bucket, now);
-        }
-        (extra, step.decision)
+        buckets.change(key, now, |stored| {
+            let (extra, step) = step(Level::at(stored, &request.limit, now));
+            ((extra, step.decision), step.write)
+        })
     }
 
-    fn lock(&self, key: &[u8]) -> MutexGuard<'_, Buckets> {
-        self.shards[self.shard(key)].lock()
+    /// A key, hashed once for the shard and for the place in it.
+    fn key<'k>(&self, name: &'k [u8]) -> Key<'k> {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(name);
+        Key { name, hash: hasher.finish() }
     }
 
-    fn shard(&self, key: &[u8]) -> usize {
-        self.hasher.hash_one(key) as usize % SHARDS
+    fn lock(&self, key: Key<'_>) -> MutexGuard<'_, Buckets> {
+        self.shards[shard(key)].lock()
     }
+}
+
+/// Of bits in the middle: a table takes those at both ends.
+fn shard(key: Key<'_>) -> usize {
+    (key.hash >> 32) as usize % SHARDS
 }
 
 impl Default for MemoryStore {

@@ -2,7 +2,7 @@
 
 use rl_bucket::{Bucket, Cost, Decision, Level, Micros, Step};
 
-use super::MemoryStore;
+use super::{MemoryStore, shard, shard::Key};
 use crate::store::{AllOrNothing, Request};
 
 /// A check that is decided and not yet done.
@@ -43,9 +43,9 @@ impl MemoryStore {
         requests: &[Request<'_>],
         clock: impl FnOnce() -> Micros,
     ) -> AllOrNothing {
-        let shard_of: Vec<usize> = requests.iter().map(|request| self.shard(request.key)).collect();
+        let keys: Vec<Key<'_>> = requests.iter().map(|request| self.key(request.key)).collect();
         // Everybody locks in the order of the index, so nobody waits in a circle.
-        let mut shards = shard_of.clone();
+        let mut shards: Vec<usize> = keys.iter().map(|&key| shard(key)).collect();
         shards.sort_unstable();
         shards.dedup();
         let mut locked: Vec<_> = shards.iter().map(|&shard| self.shards[shard].lock()).collect();
@@ -54,19 +54,19 @@ impl MemoryStore {
         // First decide, changing nothing. A key that was named before is seen as that check would
         // leave it.
         let mut plans: Vec<Plan> = Vec::with_capacity(requests.len());
-        for (request, shard) in requests.iter().zip(shard_of) {
-            let at = shards.partition_point(|&before| before < shard);
+        for (request, &key) in requests.iter().zip(&keys) {
+            let at = shards.partition_point(|&before| before < shard(key));
             let earlier = requests.iter().zip(&plans).rfind(|(other, _)| other.key == request.key);
             let stored = match earlier {
                 Some((_, plan)) => plan.step.write.or(plan.stored),
-                None => locked[at].live(request.key, now),
+                None => locked[at].live(key, now),
             };
             let level = Level::at(stored, &request.limit, now);
             plans.push(Plan { at, stored, level, step: level.check(request.amount) });
         }
 
         let denied = plans.iter().position(|plan| !plan.step.decision.is_allowed());
-        let done = requests.iter().zip(&plans).map(|(request, plan)| {
+        let done = requests.iter().zip(&keys).zip(&plans).map(|((request, key), plan)| {
             let step = match denied {
                 None => plan.step,
                 // Who is denied loses nothing; only a bucket from the future is moved to now, as ever.
@@ -76,7 +76,7 @@ impl MemoryStore {
                 },
             };
             if let Some(bucket) = step.write {
-                locked[plan.at].put(request.key, bucket, now);
+                locked[plan.at].put(*key, bucket, now);
             }
             step.decision
         });
