@@ -10,11 +10,15 @@ use crate::sample::Sample;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) rounds: u32,
+    /// Whether each side is measured once before, for nothing.
+    pub(crate) warm_up: bool,
     /// Of one measurement, for loads of our own.
     pub(crate) warm: Duration,
     pub(crate) measured: Duration,
     /// The same, for wrk.
     pub(crate) seconds: u64,
+    /// At which latencies are taken, in percent of the most.
+    pub(crate) loads: &'static [u32],
 }
 
 /// A run: its measure of time, and its results.
@@ -36,15 +40,27 @@ pub(crate) const SUBJECT: &str = "subject";
 // === impl Plan ===
 
 impl Plan {
-    /// Short and rough, to see that everything works; or to be believed.
-    pub(crate) fn new(quick: bool, rounds: Option<u32>) -> Self {
-        let (usual, warm, measured, seconds) =
-            if quick { (3, 100, 400, 1) } else { (5, 500, 2000, 3) };
+    /// To be believed.
+    pub(crate) fn whole() -> Self {
         Self {
-            rounds: rounds.unwrap_or(usual),
-            warm: Duration::from_millis(warm),
-            measured: Duration::from_millis(measured),
-            seconds,
+            rounds: 5,
+            warm_up: true,
+            warm: Duration::from_millis(500),
+            measured: Duration::from_secs(2),
+            seconds: 3,
+            loads: &[10, 20, 30, 40, 50, 60, 70, 80, 90],
+        }
+    }
+
+    /// Short and rough, to see that everything works.
+    pub(crate) fn quick() -> Self {
+        Self {
+            rounds: 2,
+            warm_up: false,
+            warm: Duration::from_millis(100),
+            measured: Duration::from_millis(400),
+            seconds: 1,
+            loads: &[10, 50, 90],
         }
     }
 }
@@ -65,6 +81,11 @@ impl Bench {
     /// Each side once a round, every other round in reverse order, so that what comes first or what drifts
     /// favours nobody.
     pub(crate) fn interleave(&mut self, row: &str, sides: &mut [Side<'_>]) {
+        if self.plan.warm_up {
+            sides.iter_mut().for_each(|(_, measure)| {
+                measure();
+            });
+        }
         for round in 0..self.plan.rounds {
             for i in 0..sides.len() {
                 let i = if round % 2 == 0 { i } else { sides.len() - 1 - i };

@@ -29,7 +29,7 @@ pub(crate) fn draw(records: &[Record], folder: &Path) -> Vec<&'static str> {
 fn throughput(records: &[Record]) -> Option<String> {
     const BAR: f64 = 20.0;
     const STEP: f64 = 28.0;
-    const LEFT: f64 = 200.0;
+    const LEFT: f64 = 240.0;
     let panels = [
         (PEERS_HTTP, "HTTP, a check a request: 64 connections, 1 worker"),
         (PEERS_REDIS, "Redis protocol: 50 connections, pipeline of 16"),

@@ -183,16 +183,16 @@ mod tests {
     fn rounds_are_paired() {
         let records = [
             record(0, "reference", 100.0, 2.0),
-            record(0, "subject", 90.0, 1.0),
-            record(1, "subject", 40.0, 6.0),
+            record(0, "subject", 75.0, 1.0),
+            record(1, "subject", 25.0, 6.0),
             record(1, "reference", 50.0, 2.0),
             record(2, "subject", 1.0, 1.0),
         ];
         for (kind, expected) in [
-            (Kind::Ratio, (0.85, 0.8, 0.9)),
+            (Kind::Ratio, (0.625, 0.5, 0.75)),
             (Kind::Cpu, (1.75, 0.5, 3.0)),
-            (Kind::Difference, (-10.0, -10.0, -10.0)),
-            (Kind::Value, (40.0, 1.0, 90.0)),
+            (Kind::Difference, (-25.0, -25.0, -25.0)),
+            (Kind::Value, (25.0, 1.0, 75.0)),
         ] {
             let figure = Figure { kind, ..ratio("", "", "row", Target::None) };
             let spread = figure.of(&records).unwrap();

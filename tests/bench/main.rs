@@ -106,7 +106,7 @@ fn measure(args: &Args) {
     let folder = args.folder();
     let other = args.module.clone().zip(args.command.clone());
     let mut bench = Bench {
-        plan: Plan::new(args.quick, args.rounds),
+        plan: args.plan(),
         peers: args.peers,
         other: other.map(|(file, command)| OtherModule { file, command }),
         raw: Raw::create(&folder),
@@ -125,13 +125,20 @@ fn show(records: &[Record], folder: &Path) {
     let report = report::report(records);
     fs::write(folder.join("report.md"), &report).expect("to write results");
     let mut names = vec!["raw.jsonl", "report.md", "machine.txt"];
-    names.extend(charts::draw(records, folder));
+    // What is published is one picture, not one for each day.
+    let parent = folder.parent().filter(|parent| parent.ends_with("docs/benchmarks"));
+    names.extend(charts::draw(records, parent.unwrap_or(folder)));
     println!("{report}Results are in {}: {}", folder.display(), names.join(", "));
 }
 
 // === impl Args ===
 
 impl Args {
+    fn plan(&self) -> Plan {
+        let usual = if self.quick { Plan::quick() } else { Plan::whole() };
+        Plan { rounds: self.rounds.unwrap_or(usual.rounds), ..usual }
+    }
+
     fn wants(&self, row: &str) -> bool {
         if self.instructions {
             return row == "instructions";

@@ -1,6 +1,7 @@
 //! Instructions in user space: of a command in Redis, of a request in the front, of a step of the bucket.
 
 use std::env;
+use std::thread;
 
 use rl_tests::{Front, RedisServer, Setup};
 
@@ -15,16 +16,22 @@ use crate::sample::Sample;
 const KEYS: u32 = 1000;
 const UNIT: &str = "instructions";
 
-/// All of them.
+/// What was counted, by name.
+type Counts = Vec<(String, Sample)>;
+
+/// All of them: Redis on one core and fronts on the other, since counts do not depend on the time they take.
 pub(crate) fn run(bench: &mut Bench, row: &str) {
-    commands(bench, row);
-    scripts(bench, row);
-    for over in [Over::Memory, Over::Module, Over::Lua] {
-        requests(bench, row, over);
+    let fronts = || {
+        let stores = [Over::Memory, Over::Module].map(requests);
+        [&stores[..], &[denials(), bare(), step()]].concat().concat()
+    };
+    let (redis, fronts) = thread::scope(|scope| {
+        let fronts = scope.spawn(fronts);
+        ([commands(), scripts()].concat(), fronts.join().expect("counts"))
+    });
+    for (name, sample) in redis.into_iter().chain(fronts) {
+        bench.note(row, &name, sample);
     }
-    denials(bench, row);
-    bare(bench, row);
-    step(bench, row);
 }
 
 /// A Redis server in callgrind, asked on one connection with 16 calls in flight.
@@ -59,10 +66,11 @@ impl Counted {
     }
 }
 
-fn commands(bench: &mut Bench, row: &str) {
+fn commands() -> Counts {
     const CALLS: usize = 4000;
     let mut counted = Counted::start(Setup::with_module());
-    let mut note = |name, sample| bench.note(row, name, sample);
+    let mut counts = Counts::new();
+    let mut note = |name: &str, sample| counts.push((name.to_owned(), sample));
     note("PING", counted.count(&Call::redis("PING", 1), CALLS));
     counted.load(&stores::set_ex()).run_each_key();
     note("SET EX", counted.count(&stores::set_ex(), CALLS));
@@ -80,20 +88,24 @@ fn commands(bench: &mut Bench, row: &str) {
     counted.load(&drained).run_each_key();
     drained.must_answer(counted.server.port(), "*5\r\n:0\r\n");
     note("RL.CHECK, denied", counted.count(&drained, CALLS));
+    counts
 }
 
-fn scripts(bench: &mut Bench, row: &str) {
+fn scripts() -> Counts {
     const CALLS: usize = 1600;
     let mut counted = Counted::start(Setup::plain());
     let plain = stores::plain_lua(&counted.server);
     counted.load(&plain).run_each_key();
-    bench.note(row, "plain Lua bucket", counted.count(&plain, CALLS));
+    let plain = counted.count(&plain, CALLS);
     counted.server.run::<()>("FLUSHALL");
     load_buckets(&counted.server, KEYS);
     let check = stores::lua_check(&counted.server);
-    bench.note(row, "Lua check", counted.count(&check, CALLS));
     let mcheck = stores::lua_mcheck(&counted.server);
-    bench.note(row, "Lua mcheck of 16, a check", counted.count(&mcheck, CALLS / BATCH));
+    vec![
+        ("plain Lua bucket".to_owned(), plain),
+        ("Lua check".to_owned(), counted.count(&check, CALLS)),
+        ("Lua mcheck of 16, a check".to_owned(), counted.count(&mcheck, CALLS / BATCH)),
+    ]
 }
 
 /// Instructions of an HTTP server for each check of `calls` requests, 16 at a time.
@@ -122,13 +134,14 @@ fn front(over: Over, capacity: &str, rate: &str) -> (Callgrind, Stack) {
     (callgrind, stack)
 }
 
-fn requests(bench: &mut Bench, row: &str, over: Over) {
+fn requests(over: Over) -> Counts {
     let (mut callgrind, stack) = front(over, CAPACITY, RATE);
     stack.touch(KEYS, 500_000);
     let server = (&stack.front, stack.port());
+    let mut counts = Counts::new();
     let mut note = |what: &str, call: &Call, calls| {
         let sample = count_http(&mut callgrind, server, call, calls);
-        bench.note(row, &format!("{what}, {}", over.name()), sample);
+        counts.push((format!("{what}, {}", over.name()), sample));
     };
     note("POST /check", &post_check(), 1600);
     if over == Over::Memory {
@@ -138,10 +151,11 @@ fn requests(bench: &mut Bench, row: &str, over: Over) {
     let body = format!(r#"{{"checks":[{}]}}"#, vec![check; 1000].join(","));
     let batch = Call::http("POST", "/check/batch", &body).of_checks(1000);
     note("POST /check/batch of 1000, a check", &batch, 32);
+    counts
 }
 
 /// Denials that the front remembers.
-fn denials(bench: &mut Bench, row: &str) {
+fn denials() -> Counts {
     let (mut callgrind, stack) = front(Over::Module, "1", "1/d");
     stack.touch(100, 1);
     let call = post_check();
@@ -150,22 +164,22 @@ fn denials(bench: &mut Bench, row: &str) {
     load.run_calls(64);
     let calls = 1600;
     let count = callgrind.count(stack.front.pid(), || load.run_calls(calls));
-    bench.note(row, "POST /check, a known denial", Sample::of(count as f64 / calls as f64, UNIT));
+    vec![("POST /check, a known denial".to_owned(), Sample::of(count as f64 / calls as f64, UNIT))]
 }
 
-fn bare(bench: &mut Bench, row: &str) {
+fn bare() -> Counts {
     let mut callgrind = Callgrind::new();
     let words = callgrind.words();
     let bare = http::bare_under(&words.each_ref().map(String::as_str));
     let sample = count_http(&mut callgrind, (&bare, http::port(&bare)), &post_check(), 1600);
-    bench.note(row, "POST /check, bare handler", sample);
+    vec![("POST /check, bare handler".to_owned(), sample)]
 }
 
 /// The step alone, in this program, in a loop.
-fn step(bench: &mut Bench, row: &str) {
+fn step() -> Counts {
     let program = env::current_exe().expect("the path of this program");
     let program = program.to_str().expect("a path in UTF-8");
     let count = |steps: u64| count_run(&[program, "steps", &steps.to_string()]);
     let (some, more) = (count(100_000), count(200_000));
-    bench.note(row, "one step of a bucket", Sample::of((more - some) as f64 / 1e5, UNIT));
+    vec![("one step of a bucket".to_owned(), Sample::of((more - some) as f64 / 1e5, UNIT))]
 }

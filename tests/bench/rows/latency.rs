@@ -10,24 +10,24 @@ use crate::sample::Sample;
 use crate::wrk::Wrk;
 
 const KEYS: u32 = 100_000;
-/// In percent. Half is measured in every round, the others once.
-const LOADS: [u32; 9] = [10, 20, 30, 40, 50, 60, 70, 80, 90];
+/// In percent. This is measured in every round, the others once.
 const HALF: u32 = 50;
 
 /// The bare handler and fronts, all with one worker.
 pub(crate) fn run(bench: &mut Bench, row: &str) {
+    let plan = bench.plan;
     let bare = bare();
     let stacks = [Over::Memory, Over::Module].map(|over| (over, Stack::in_use(over, 1)));
-    let most = Wrk::check(KEYS).run(bare.address(), bench.plan.seconds, &[bare.pid()]);
+    let most = Wrk::check(KEYS).run(bare.address(), plan.seconds, &[bare.pid()]);
     bench.note(row, "most of the bare handler", most);
     let fronts = stacks.iter().map(|(over, stack)| (over.name(), &stack.front));
     let mut servers: Vec<(&str, &Front)> = std::iter::once(("bare", &bare)).chain(fronts).collect();
     let call = Call::http("POST", "/check", &format!(r#"{{"key":"{KEY}"}}"#));
-    for round in 0..bench.plan.rounds {
-        for load in LOADS.into_iter().filter(|load| round == 0 || *load == HALF) {
+    for round in 0..plan.rounds {
+        for load in plan.loads.iter().filter(|load| round == 0 || **load == HALF) {
             for (name, server) in &servers {
-                let rate = most.value * f64::from(load) / 100.0;
-                let time = bench.plan.measured;
+                let rate = most.value * f64::from(*load) / 100.0;
+                let time = plan.measured;
                 let waits =
                     OpenLoop { port: port(server), call: &call, keys: KEYS, rate, time }.run();
                 for (quantile, part) in [("p50", 0.5), ("p99", 0.99)] {
