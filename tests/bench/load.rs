@@ -6,6 +6,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use crate::call::{Call, PATIENCE};
@@ -152,11 +153,25 @@ impl Connection {
     /// Waits until all that was sent is answered.
     #[track_caller]
     pub(crate) fn receive(&mut self) {
-        while self.counter.count() < self.sent {
-            let length = self.stream.read(&mut self.buffer).expect("an answer");
-            assert!(length > 0, "the server closed a connection");
-            self.counter.push(&self.buffer[..length]);
+        while !self.is_answered() {
+            self.read();
         }
-        assert_eq!(self.counter.count(), self.sent, "more answers than questions");
+    }
+
+    /// Waits until something comes.
+    #[track_caller]
+    pub(crate) fn read(&mut self) {
+        let length = self.stream.read(&mut self.buffer).expect("an answer");
+        assert!(length > 0, "the server closed a connection");
+        self.counter.push(&self.buffer[..length]);
+        assert!(self.counter.count() <= self.sent, "more answers than questions");
+    }
+
+    pub(crate) fn is_answered(&self) -> bool {
+        self.counter.count() == self.sent
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
     }
 }

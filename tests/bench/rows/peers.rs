@@ -61,11 +61,16 @@ pub(crate) fn redis(bench: &mut Bench, row: &str) {
     check.must_answer(ours.port(), ALLOWED);
     let mut incr = measured(plan, plain.port(), plain.pid(), &incr);
     let mut ours = measured(plan, ours.port(), ours.pid(), &check);
-    let crab = bench.peers.then(|| throttlecrab("redis"));
+    let crab_server = bench.peers.then(|| throttlecrab("redis"));
     let throttle = Call::redis(&format!("THROTTLE {KEY} {CAPACITY} {RATE} 1"), 6);
-    let mut crab = crab.as_ref().map(|crab| {
+    let mut crab = crab_server.as_ref().map(|crab| {
         throttle.must_answer(crab.port(), "*5\r\n:1\r\n");
         measured(plan, crab.port(), crab.pid(), &throttle)
+    });
+    // It sends each answer by itself, which costs it a delayed acknowledgement a batch: so without batches too.
+    let mut unbatched = crab_server.as_ref().map(|crab| {
+        let load = Load { pipeline: 1, ..Load::new(crab.port(), &throttle, KEYS) };
+        move || load.run_for(plan.warm, plan.measured, crab.pid())
     });
     let theirs = other.as_ref().map(|other| (Setup::with_other_module(&other.file).start(), other));
     let theirs = theirs.as_ref().map(|(server, other)| {
@@ -76,8 +81,9 @@ pub(crate) fn redis(bench: &mut Bench, row: &str) {
     let mut theirs =
         theirs.as_ref().map(|(server, call)| measured(plan, server.port(), server.pid(), call));
     let mut sides: Vec<Side<'_>> = vec![("INCR", &mut incr), ("RL.CHECK", &mut ours)];
-    if let Some(crab) = &mut crab {
-        sides.push(("throttlecrab", crab));
+    if let (Some(crab), Some(unbatched)) = (&mut crab, &mut unbatched) {
+        sides
+            .extend([("throttlecrab", crab as _), ("throttlecrab, pipeline of 1", unbatched as _)]);
     }
     if let (Some(theirs), Some(name)) = (&mut theirs, &name) {
         sides.push((name, theirs));
