@@ -36,6 +36,9 @@ pub(crate) type Side<'a> = (&'a str, &'a mut dyn FnMut() -> Sample);
 /// The usual names of the two sides.
 pub(crate) const REFERENCE: &str = "reference";
 pub(crate) const SUBJECT: &str = "subject";
+/// The same, asked by a client that costs next to nothing.
+pub(crate) const LEAN_REFERENCE: &str = "reference, lean client";
+pub(crate) const LEAN_SUBJECT: &str = "subject, lean client";
 
 // === impl Plan ===
 

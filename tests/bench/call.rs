@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::replies::Replies;
 
 /// In the words of a call: where a key goes.
-pub(crate) const KEY: &str = "user:0000000";
-const DIGITS: usize = 7;
+pub(crate) const KEY: &str = "user:000000000000"; // as redis-benchmark writes one
+const DIGITS: usize = 12;
 /// Longer than any server here is silent.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -20,6 +20,8 @@ pub(crate) struct Call {
     keys: Vec<usize>,
     replies: Replies,
     checks: u32,
+    /// Those of a Redis command.
+    words: Vec<String>,
 }
 
 /// The key with this number, as it is written.
@@ -37,7 +39,8 @@ impl Call {
         for word in &words {
             bytes += &format!("${}\r\n{word}\r\n", word.len());
         }
-        Self::new(bytes, Replies::Lines(lines))
+        let words = words.into_iter().map(str::to_owned).collect();
+        Self { words, ..Self::new(bytes, Replies::Lines(lines)) }
     }
 
     /// `METHOD path` with this body.
@@ -50,7 +53,7 @@ impl Call {
 
     fn new(text: String, replies: Replies) -> Self {
         let keys = text.match_indices(KEY).map(|(at, _)| at + KEY.len() - DIGITS).collect();
-        Self { bytes: text.into_bytes(), keys, replies, checks: 1 }
+        Self { bytes: text.into_bytes(), keys, replies, checks: 1, words: Vec::new() }
     }
 
     /// Counts as so many checks.
@@ -60,6 +63,11 @@ impl Call {
 
     pub(crate) fn checks(&self) -> u32 {
         self.checks
+    }
+
+    /// The words of a Redis command, with `key` for every key.
+    pub(crate) fn words(&self, key: &str) -> impl Iterator<Item = String> {
+        self.words.iter().map(move |word| word.replace(KEY, key))
     }
 
     pub(crate) fn replies(&self) -> Replies {

@@ -1,6 +1,6 @@
 //! What is made of the measurements: each figure, its reference and its target.
 
-use crate::bench::{REFERENCE, SUBJECT};
+use crate::bench::{LEAN_REFERENCE, LEAN_SUBJECT, REFERENCE, SUBJECT};
 use crate::raw::Record;
 use crate::sample::Spread;
 
@@ -59,12 +59,22 @@ const fn cpu(
     Figure { kind: Cpu, ..ratio(what, against, row, target) }
 }
 
+const fn lean(against: &'static str, row: &'static str) -> Figure {
+    Figure {
+        subject: LEAN_SUBJECT,
+        reference: LEAN_REFERENCE,
+        ..ratio("the same, by a client that costs nothing", against, row, Target::None)
+    }
+}
+
 /// The table.
 pub(crate) const FIGURES: &[Figure] = &[
     ratio("RL.CHECK, 100k keys", "INCR", "check-100k", AtLeast(0.95)),
     cpu("server CPU of it", "INCR", "check-100k", Target::None),
+    lean("INCR", "check-100k"),
     ratio("RL.CHECK, 1M keys", "INCR", "check-1m", AtLeast(0.80)),
     cpu("server CPU of it", "INCR", "check-1m", Target::None),
+    lean("INCR", "check-1m"),
     Figure {
         subject: "RL.CHECK",
         reference: "SET EX",
@@ -74,8 +84,10 @@ pub(crate) const FIGURES: &[Figure] = &[
     ratio("RL.CHECK, one hot key", "RL.CHECK, 100k keys", "check-hot", AtLeast(1.0)),
     ratio("RL.PEEK", "GET", "peek", AtLeast(0.95)),
     cpu("server CPU of it", "GET", "peek", Target::None),
+    lean("GET", "peek"),
     ratio("RL.MCHECK of 16, a check", "INCR", "mcheck", AtLeast(1.6)),
     cpu("server CPU of it", "INCR", "mcheck", Target::None),
+    lean("INCR", "mcheck"),
     ratio("Lua check", "a plain Lua bucket", "lua-check", AtLeast(1.1)),
     ratio("Lua mcheck of 16, a check", "a plain Lua bucket", "lua-mcheck", AtLeast(2.5)),
     ratio("memory of a bucket, at 1M keys", "25 bytes SET with PX", "bytes-a-key", AtMost(1.02)),

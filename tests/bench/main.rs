@@ -6,6 +6,7 @@
 //! | `figures` | what is made of it: ratios, differences, targets |
 //! | `bench` | rounds, and the loop in which the sides of a row take turns |
 //! | `call`, `replies`, `load` | a load of prebuilt requests that is faster than any server here |
+//! | `redis_benchmark` | Redis's own load, as anybody would run it |
 //! | `open_loop` | a load of constant rate, for latencies |
 //! | `wrk`, `wrk.lua` | the same for HTTP with wrk |
 //! | `cpu`, `callgrind` | what a server used: processor time, instructions |
@@ -29,6 +30,7 @@ mod load;
 mod machine;
 mod open_loop;
 mod raw;
+mod redis_benchmark;
 mod replies;
 mod report;
 mod rows;

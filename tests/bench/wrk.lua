@@ -12,7 +12,7 @@ function setup(thread)
 end
 
 local function key()
-  return string.format('user:%07d', math.random(0, keys - 1))
+  return string.format('user:%012d', math.random(0, keys - 1))
 end
 
 function init()

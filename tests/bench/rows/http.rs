@@ -136,7 +136,7 @@ pub(crate) fn port(front: &Front) -> u16 {
 /// `POST /check`, one worker, against the bare handler.
 pub(crate) fn against_bare(bench: &mut Bench, row: &str, over: Over) {
     let (bare, stack) = (bare(), Stack::in_use(over, 1));
-    assert_eq!(stack.front.check(r#"{"key":"user:0000000"}"#)["allowed"], true);
+    assert_eq!(stack.front.check(r#"{"key":"user:000000000000"}"#)["allowed"], true);
     let mut reference = bare_measured(bench.plan, &bare);
     let mut subject = stack.measured(bench.plan, Wrk::check(KEYS));
     bench.compare(row, &mut reference, &mut subject);
@@ -155,7 +155,7 @@ pub(crate) fn batch(bench: &mut Bench, row: &str, over: Over) {
     let (plain, stack) = (Setup::plain().start(), Stack::in_use(over, 2));
     let incr = stores::incr();
     Load::new(plain.port(), &incr, KEYS).run_each_key();
-    let answer = stack.front.post("/check/batch", r#"{"checks":[{"key":"user:0000000"}]}"#);
+    let answer = stack.front.post("/check/batch", r#"{"checks":[{"key":"user:000000000000"}]}"#);
     assert_eq!(answer.body["results"][0]["allowed"], true);
     let (warm, measured) = (bench.plan.warm, bench.plan.measured);
     let mut reference =
@@ -169,7 +169,7 @@ pub(crate) fn batch(bench: &mut Bench, row: &str, over: Over) {
 pub(crate) fn deny(bench: &mut Bench, row: &str) {
     let (bare, stack) = (bare(), Stack::start(Over::Module, 1, "1", "1/d"));
     stack.touch(DENIED, 1);
-    assert_eq!(stack.front.check(r#"{"key":"user:0000000"}"#)["allowed"], false);
+    assert_eq!(stack.front.check(r#"{"key":"user:000000000000"}"#)["allowed"], false);
     let redis = stack.redis.as_ref().expect("a Redis");
     let mut reference = bare_measured(bench.plan, &bare);
     let mut measured = stack.measured(bench.plan, Wrk::check(DENIED));
@@ -211,7 +211,7 @@ pub(crate) fn hot(bench: &mut Bench, row: &str, over: Over) {
 /// `GET /check` against `POST /check`, on one front.
 pub(crate) fn get(bench: &mut Bench, row: &str) {
     let stack = Stack::in_use(Over::Memory, 1);
-    assert_eq!(stack.front.get("/check?key=user:0000000").status, 200);
+    assert_eq!(stack.front.get("/check?key=user:000000000000").status, 200);
     let mut reference = stack.measured(bench.plan, Wrk::check(KEYS));
     let mut subject = stack.measured(bench.plan, Wrk::get("/check?key=KEY", KEYS));
     bench.compare(row, &mut reference, &mut subject);

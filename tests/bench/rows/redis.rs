@@ -5,9 +5,10 @@
 use rl_tests::{RedisServer, Setup};
 
 use super::stores::{self, ALLOWED, load_buckets};
-use crate::bench::{Bench, Plan};
+use crate::bench::{Bench, LEAN_REFERENCE, LEAN_SUBJECT, Plan, REFERENCE, SUBJECT, Side};
 use crate::call::{Call, KEY};
 use crate::load::Load;
+use crate::redis_benchmark;
 use crate::sample::Sample;
 
 const KEYS: u32 = 100_000;
@@ -47,9 +48,7 @@ pub(crate) fn peek(bench: &mut Bench, row: &str) {
     let (get, peek) = (stores::get(), stores::peek());
     get.must_answer(plain.port(), stores::VALUE);
     peek.must_answer(with_module.port(), ALLOWED);
-    let mut reference = measured(bench.plan, &plain, &get, KEYS);
-    let mut subject = measured(bench.plan, &with_module, &peek, KEYS);
-    bench.compare(row, &mut reference, &mut subject);
+    by_both_clients(bench, row, (&plain, &get), (&with_module, &peek), KEYS);
 }
 
 /// The check script against a plain one.
@@ -69,9 +68,27 @@ fn against_incr(bench: &mut Bench, row: &str, call: &Call, answer: &str, keys: u
     load_buckets(&with_module, keys);
     incr.must_answer(plain.port(), ":2\r\n");
     call.must_answer(with_module.port(), answer);
-    let mut reference = measured(bench.plan, &plain, &incr, keys);
-    let mut subject = measured(bench.plan, &with_module, call, keys);
-    bench.compare(row, &mut reference, &mut subject);
+    by_both_clients(bench, row, (&plain, &incr), (&with_module, call), keys);
+}
+
+/// By `redis-benchmark`, and by a client that costs next to nothing, so that the server alone is busy.
+fn by_both_clients(
+    bench: &mut Bench,
+    row: &str,
+    (plain, reference): (&RedisServer, &Call),
+    (with_module, subject): (&RedisServer, &Call),
+    keys: u32,
+) {
+    let time = bench.plan.measured;
+    let mut lean_reference = measured(bench.plan, plain, reference, keys);
+    let mut lean_subject = measured(bench.plan, with_module, subject, keys);
+    let sides: &mut [Side<'_>] = &mut [
+        (REFERENCE, &mut || redis_benchmark::run(plain, reference, keys, time)),
+        (SUBJECT, &mut || redis_benchmark::run(with_module, subject, keys, time)),
+        (LEAN_REFERENCE, &mut lean_reference),
+        (LEAN_SUBJECT, &mut lean_subject),
+    ];
+    bench.interleave(row, sides);
 }
 
 fn against_plain_lua(bench: &mut Bench, row: &str, call: fn(&RedisServer) -> Call, answer: &str) {
