@@ -150,8 +150,9 @@ mod tests {
             number += 1;
             number
         });
-        let one = |a, b| format!("*3\r\n$4\r\nMGET\r\n$12\r\nuser:{a}\r\n$12\r\nuser:{b}\r\n");
-        let expected = one("0000042", "0000043") + &one("0000044", "0000045");
+        let one =
+            |a, b| format!("*3\r\n$4\r\nMGET\r\n$17\r\nuser:{a:012}\r\n$17\r\nuser:{b:012}\r\n");
+        let expected = one(42, 43) + &one(44, 45);
         assert_eq!(String::from_utf8_lossy(bytes), expected);
     }
 }
