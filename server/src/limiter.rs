@@ -95,7 +95,7 @@ impl Limiter {
 
     /// Decides, within the store's deadline.
     pub async fn check(&self, question: &Question<'_>) -> Result<Answer, Refusal> {
-        let case = self.case(question)?;
+        let case = Case::new(&self.shared.policies.get(), question)?;
         let sent = self.sent();
         let answer = match self.remembered(&case, sent) {
             Some(decisions) => case.answer(decisions),
@@ -111,7 +111,10 @@ impl Limiter {
     /// Decides each question by itself, in their order; at most 1024, within the store's deadline.
     pub async fn check_each(&self, questions: &[Question<'_>]) -> Vec<Result<Answer, Refusal>> {
         let sent = self.sent();
-        let cases: Vec<_> = questions.iter().map(|question| self.case(question)).collect();
+        let policies = self.shared.policies.get();
+        let cases: Vec<_> =
+            questions.iter().map(|question| Case::new(&policies, question)).collect();
+        drop(policies); // held no longer than needed
         let remembered =
             cases.iter().map(|case| self.remembered(case.as_ref().ok()?, sent).map(Ok));
         let mut decided: Vec<Option<Result<Decisions, Unavailable>>> = remembered.collect();
@@ -120,15 +123,13 @@ impl Limiter {
             (Vec::with_capacity(cases.len()), Vec::with_capacity(cases.len()));
         let mut several = Vec::new();
         for (at, case) in cases.iter().enumerate() {
-            match case {
-                Ok(case) if decided[at].is_none() => match case.requests()[..] {
-                    [request] => {
-                        ones.push(at);
-                        requests.push(request);
-                    }
-                    _ => several.push((at, case)),
-                },
-                _ => {}
+            let (Ok(case), None) = (case, &decided[at]) else { continue };
+            match case.request() {
+                Some(request) => {
+                    ones.push(at);
+                    requests.push(request);
+                }
+                None => several.push((at, case)),
             }
         }
         // Both kinds are sent before either is waited for.
@@ -158,7 +159,7 @@ impl Limiter {
 
     /// What a check would be answered now, taking nothing.
     pub async fn peek(&self, question: &Question<'_>) -> Result<Answer, Refusal> {
-        let case = self.case(question)?;
+        let case = Case::new(&self.shared.policies.get(), question)?;
         match self.each(&case, Ask::Peek).await {
             Ok(decisions) => Ok(case.answer(decisions)),
             Err(_) => Ok(self.without_store(case, Ask::Peek)),
@@ -167,8 +168,8 @@ impl Limiter {
 
     /// Takes as many whole tokens as there are, at most the cost: how many, and the decision.
     pub async fn take(&self, question: &Question<'_>) -> Result<(u64, Answer), Refusal> {
-        let case = self.case(question)?;
-        let [request] = case.requests()[..] else { return Err(Refusal::SeveralLimits) };
+        let case = Case::new(&self.shared.policies.get(), question)?;
+        let request = case.request().ok_or(Refusal::SeveralLimits)?;
         let taken = self.timed(self.store.take(&request)).await;
         let (granted, decision) = taken.unwrap_or_else(|_| {
             case.policy.meters.degraded(case.policy.on_error);
@@ -195,7 +196,7 @@ impl Limiter {
 
     /// Fills the buckets of a key: how many were not full.
     pub async fn reset(&self, question: &Question<'_>) -> Result<u64, Refusal> {
-        let case = self.case(question)?;
+        let case = Case::new(&self.shared.policies.get(), question)?;
         let buckets: Vec<&[u8]> = case.buckets.iter().map(Vec::as_slice).collect();
         let reset = self.timed(self.store.reset(&buckets)).await;
         if let Store::Redis(_) = self.store {
@@ -208,26 +209,11 @@ impl Limiter {
     /// A change to every bucket of a question. Unlike a check, it is not made locally while the store is
     /// away: the caller is told, and may ask again.
     async fn change(&self, question: &Question<'_>, ask: Ask) -> Result<Answer, Refusal> {
-        let case = self.case(question)?;
+        let case = Case::new(&self.shared.policies.get(), question)?;
         let done = self.each(&case, ask).await;
         // Afterwards: a denial that is met in between is from before.
         self.shared.denials.forget(&case.buckets[0]);
         done.map(|decisions| case.answer(decisions)).map_err(not_changed)
-    }
-
-    fn case(&self, question: &Question<'_>) -> Result<Case, Refusal> {
-        let policies = self.shared.policies.get();
-        let (policy, limits) = match &question.policy {
-            Choice::Named(name) => {
-                let policy = policies.named(name).ok_or(Refusal::UnknownPolicy)?;
-                (policy, policy.limits(&question.key))
-            }
-            Choice::Inline(limit) => {
-                (policies.inline().ok_or(Refusal::InlineOff)?, Limits::inline(*limit))
-            }
-        };
-        let buckets = limits.iter().map(|limit| policy.bucket(&question.key, limit)).collect();
-        Ok(Case { policy: policy.clone(), limits, buckets, cost: question.cost })
     }
 
     /// When questions are sent that are now met; `None` for the in-process store, of which nothing is remembered
@@ -245,16 +231,12 @@ impl Limiter {
 
     /// One check.
     async fn ask(&self, case: &Case) -> Result<Decisions, Unavailable> {
-        match &case.requests()[..] {
-            [request] => {
-                let decision = self.timed(self.store.ask(Ask::Check, request)).await?;
-                Ok(smallvec![decision])
-            }
-            requests => {
-                let all = self.timed(self.store.check_all(requests)).await?;
-                Ok(all.decisions.into())
-            }
+        if let Some(request) = case.request() {
+            let decision = self.timed(self.store.ask(Ask::Check, &request)).await?;
+            return Ok(smallvec![decision]);
         }
+        let all = self.timed(self.store.check_all(&case.requests())).await?;
+        Ok(all.decisions.into())
     }
 
     /// Checks of one limit each, in one round trip.
@@ -295,17 +277,14 @@ impl Limiter {
 
     /// The same with every bucket of the case, all at once.
     async fn each(&self, case: &Case, ask: Ask) -> Result<Decisions, Unavailable> {
-        match &case.requests()[..] {
-            [request] => {
-                let decision = self.timed(self.store.ask(ask, request)).await?;
-                Ok(smallvec![decision])
-            }
-            requests => {
-                let each = requests.iter().map(|request| self.store.ask(ask, request));
-                // All of them, whatever becomes of one.
-                self.timed(async { join_all(each).await.into_iter().collect() }).await
-            }
+        if let Some(request) = case.request() {
+            let decision = self.timed(self.store.ask(ask, &request)).await?;
+            return Ok(smallvec![decision]);
         }
+        let requests = case.requests();
+        let each = requests.iter().map(|request| self.store.ask(ask, request));
+        // All of them, whatever becomes of one.
+        self.timed(async { join_all(each).await.into_iter().collect() }).await
     }
 
     /// One question to the store, its time and its failure counted.
@@ -374,8 +353,30 @@ fn not_changed(reason: Unavailable) -> Refusal {
 // === impl Case ===
 
 impl Case {
+    fn new(policies: &Policies, question: &Question<'_>) -> Result<Self, Refusal> {
+        let (policy, limits) = match &question.policy {
+            Choice::Named(name) => {
+                let policy = policies.named(name).ok_or(Refusal::UnknownPolicy)?;
+                (policy, policy.limits(&question.key))
+            }
+            Choice::Inline(limit) => {
+                (policies.inline().ok_or(Refusal::InlineOff)?, Limits::inline(*limit))
+            }
+        };
+        let buckets = limits.iter().map(|limit| policy.bucket(&question.key, limit)).collect();
+        Ok(Self { policy: policy.clone(), limits, buckets, cost: question.cost })
+    }
+
+    /// The request for the only bucket; `None` if there are several.
+    fn request(&self) -> Option<Request<'_>> {
+        match (&self.buckets[..], &self.limits[..]) {
+            ([key], [limit]) => Some(Request { key, limit: limit.limit, amount: self.cost }),
+            _ => None,
+        }
+    }
+
     /// One for each bucket.
-    fn requests(&self) -> SmallVec<[Request<'_>; 1]> {
+    fn requests(&self) -> Vec<Request<'_>> {
         let pairs = self.buckets.iter().zip(self.limits.iter());
         pairs.map(|(key, limit)| Request { key, limit: limit.limit, amount: self.cost }).collect()
     }

@@ -1,11 +1,16 @@
 //! `POST /check/batch`: many independent checks, one round trip.
 
+use std::fmt;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::StatusCode,
     web::{BytesMut, Data, Payload},
 };
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, IgnoredAny, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -14,7 +19,7 @@ use super::{
     openapi::Batched,
     problem::Details,
     reply::{Reply, written},
-    request::CheckBody,
+    request::{CheckBody, text},
 };
 use crate::{access::Grant, limiter::Limiter, metrics::Metrics};
 
@@ -24,8 +29,16 @@ use crate::{access::Grant, limiter::Limiter, metrics::Metrics};
 #[serde(deny_unknown_fields)]
 struct BatchBody<'a> {
     /// Each is decided by itself.
+    #[serde(borrow, deserialize_with = "at_most_1000")]
+    #[schema(max_items = 1000)]
+    checks: Vec<CheckBody<'a>>,
+}
+
+/// As many, of which some may be no objects.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mixed<'a> {
     #[serde(borrow)]
-    #[schema(value_type = Vec<CheckBody<'a>>, max_items = 1000)]
     checks: Vec<&'a RawValue>,
 }
 
@@ -91,9 +104,9 @@ pub(super) async fn check(
 
     let mut questions = Vec::with_capacity(checks.len());
     let asked: Vec<Result<(), Problem>> = checks
-        .iter()
+        .into_iter()
         .map(|check| {
-            let question = CheckBody::parse(check.get().as_bytes())?.question()?;
+            let question = check?.question()?;
             grant.allows(&question)?;
             questions.push(question);
             Ok(())
@@ -101,7 +114,7 @@ pub(super) async fn check(
         .collect();
     let mut answers = limiter.check_each(&questions).await.into_iter();
 
-    let mut text = BytesMut::with_capacity(128 * checks.len() + 16);
+    let mut text = BytesMut::with_capacity(128 * asked.len() + 16);
     text.extend_from_slice(b"{\"results\":[");
     for (at, asked) in asked.into_iter().enumerate() {
         if at > 0 {
@@ -130,17 +143,52 @@ impl BatchResult<'_> {
     }
 }
 
-fn parse(body: &[u8]) -> Result<Vec<&RawValue>, Problem> {
-    match serde_json::from_slice::<BatchBody<'_>>(body) {
-        Ok(BatchBody { checks }) if checks.len() <= MAX_CHECKS => Ok(checks),
+/// The checks, or what is wrong with one; [`Problem::Invalid`] if it is no batch.
+pub(super) fn parse(body: &[u8]) -> Result<Vec<Result<CheckBody<'_>, Problem>>, Problem> {
+    let text = text(body)?;
+    if let Ok(BatchBody { checks }) = serde_json::from_str(text) {
+        return Ok(checks.into_iter().map(CheckBody::sound).collect());
+    }
+    match serde_json::from_str(text) {
+        Ok(Mixed { checks }) if checks.len() <= MAX_CHECKS => {
+            Ok(checks.into_iter().map(|check| CheckBody::read(check.get())).collect())
+        }
         Ok(_) => Err(NOT_A_BATCH),
         // What has other fields is refused before it is read to the end: JSON or not?
-        Err(error) if error.is_data() => match serde_json::from_slice::<IgnoredAny>(body) {
+        Err(error) if error.is_data() => match serde_json::from_str::<IgnoredAny>(text) {
             Ok(_) => Err(NOT_A_BATCH),
             Err(_) => Err(Problem::Malformed),
         },
         Err(_) => Err(Problem::Malformed),
     }
+}
+
+/// A check is a good deal larger than its text can be: no more are read than there may be.
+fn at_most_1000<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<CheckBody<'de>>, D::Error> {
+    struct Checks;
+
+    impl<'de> Visitor<'de> for Checks {
+        type Value = Vec<CheckBody<'de>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array of at most 1000 checks")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut checks = Vec::new();
+            while let Some(check) = seq.next_element()? {
+                if checks.len() == MAX_CHECKS {
+                    return Err(de::Error::invalid_length(MAX_CHECKS + 1, &self));
+                }
+                checks.push(check);
+            }
+            Ok(checks)
+        }
+    }
+
+    deserializer.deserialize_seq(Checks)
 }
 
 #[cfg(test)]

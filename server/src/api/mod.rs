@@ -3,6 +3,8 @@
 mod admin;
 mod amount;
 mod batch;
+#[doc(hidden)]
+pub mod bench;
 mod body;
 mod check;
 mod grant;

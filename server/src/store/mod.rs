@@ -138,5 +138,5 @@ impl Unavailable {
 /// The clock of this machine.
 pub fn now() -> Micros {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Micros::new(u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX))
+    Micros::new(since_epoch.as_secs() * 1_000_000 + u64::from(since_epoch.subsec_micros()))
 }
