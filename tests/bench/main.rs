@@ -51,7 +51,7 @@ use rows::{OtherModule, PEERS_HTTP, PEERS_REDIS, ROWS};
 
 /// Measures RL against references, side by side, and prints the ratios.
 #[derive(Parser)]
-#[command(name = "scripts/bench")]
+#[command(bin_name = "scripts/bench", disable_help_subcommand = true)]
 struct Args {
     /// Everything, short and rough: to see that it works
     #[arg(long)]
@@ -86,11 +86,12 @@ struct Args {
 
 /// What this program runs as a process of its own.
 #[derive(Subcommand)]
-#[command(hide = true)]
 enum Part {
     /// The bare handler.
+    #[command(hide = true)]
     Bare,
     /// So many steps of a bucket.
+    #[command(hide = true)]
     Steps { count: u64 },
 }
 

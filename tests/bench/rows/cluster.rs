@@ -23,7 +23,11 @@ struct Cluster(Vec<(RedisServer, Vec<u32>)>);
 
 /// One, two and three nodes.
 pub(crate) fn run(bench: &mut Bench, row: &str) {
-    let clusters = [1, 2, 3].map(Cluster::start);
+    // At once: most of it is waiting until nodes know each other.
+    let clusters = thread::scope(|scope| {
+        let starting = [1, 2, 3].map(|nodes| scope.spawn(move || Cluster::start(nodes)));
+        starting.map(|cluster| cluster.join().expect("a cluster"))
+    });
     let plan = bench.plan;
     let [mut one, mut two, mut three] = clusters.each_ref().map(|it| move || it.measure(plan));
     let sides = &mut [

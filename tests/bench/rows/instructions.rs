@@ -92,7 +92,7 @@ fn commands() -> Counts {
 }
 
 fn scripts() -> Counts {
-    const CALLS: usize = 1600;
+    const CALLS: usize = 800;
     let mut counted = Counted::start(Setup::plain());
     let plain = stores::plain_lua(&counted.server);
     counted.load(&plain).run_each_key();
@@ -150,7 +150,7 @@ fn requests(over: Over) -> Counts {
     let check = format!(r#"{{"key":"{KEY}"}}"#);
     let body = format!(r#"{{"checks":[{}]}}"#, vec![check; 1000].join(","));
     let batch = Call::http("POST", "/check/batch", &body).of_checks(1000);
-    note("POST /check/batch of 1000, a check", &batch, 32);
+    note("POST /check/batch of 1000, a check", &batch, 16);
     counts
 }
 

@@ -10,8 +10,6 @@ use crate::sample::Sample;
 use crate::wrk::Wrk;
 
 const KEYS: u32 = 100_000;
-/// In percent. This is measured in every round, the others once.
-const HALF: u32 = 50;
 
 /// The bare handler and fronts, all with one worker.
 pub(crate) fn run(bench: &mut Bench, row: &str) {
@@ -24,7 +22,7 @@ pub(crate) fn run(bench: &mut Bench, row: &str) {
     let mut servers: Vec<(&str, &Front)> = std::iter::once(("bare", &bare)).chain(fronts).collect();
     let call = Call::http("POST", "/check", &format!(r#"{{"key":"{KEY}"}}"#));
     for round in 0..plan.rounds {
-        for load in plan.loads.iter().filter(|load| round == 0 || **load == HALF) {
+        for load in plan.loads {
             for (name, server) in &servers {
                 let rate = most.value * f64::from(*load) / 100.0;
                 let time = plan.measured;

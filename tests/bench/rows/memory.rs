@@ -22,7 +22,6 @@ pub(crate) fn run(bench: &mut Bench, row: &str) {
     bench.note(row, REFERENCE, bytes(Setup::plain(), &strings));
     let buckets = |server: &RedisServer| load_buckets(server, KEYS);
     bench.note(row, SUBJECT, bytes(Setup::with_module(), &buckets));
-    bench.note(row, "buckets made by Lua", bytes(Setup::plain(), &buckets));
 }
 
 fn used(server: &RedisServer) -> i64 {
