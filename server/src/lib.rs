@@ -5,7 +5,7 @@
 //! [`policy`] and [`denials`] (what is known), [`store`] (in-process, or Redis). Beside them, on the
 //! ground, stand [`settings`], [`reload`], [`access`], [`metrics`], [`offenders`], [`status`] and [`telemetry`].
 //!
-//! [`bench`] (load a front, or Redis), [`client`] (ask one) and [`simulate`] are programs of their own under the same name.
+//! [`mod@bench`] (load a front, or Redis), [`client`] (ask one) and [`simulate`] are programs of their own under the same name.
 
 #![forbid(unsafe_code)]
 

@@ -143,13 +143,13 @@ impl Minutes {
         self.turn(minute);
         let mut sums = HashMap::new();
         for entry in self.current.0.iter().chain(&self.last.0) {
-            let sum: &mut Count = sums.entry((&entry.policy, &entry.key)).or_default();
+            let sum: &mut Count = sums.entry((&*entry.policy, &*entry.key)).or_default();
             sum.denied += entry.count.denied;
             sum.error += entry.count.error;
         }
-        let offender = |((policy, key), count): ((&Box<str>, &Box<str>), Count)| Offender {
-            policy: policy.to_string(),
-            key: key.to_string(),
+        let offender = |((policy, key), count): ((&str, &str), Count)| Offender {
+            policy: policy.to_owned(),
+            key: key.to_owned(),
             denied: count.denied,
             error: count.error,
         };

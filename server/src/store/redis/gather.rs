@@ -47,20 +47,22 @@ const MOST: usize = 1024;
 impl Gather {
     /// Adds a check and waits for its answer.
     pub(super) async fn check(&self, request: &Request<'_>) -> Answer {
-        let (answer, answered) = oneshot::channel();
-        let mut batches = self.batches.borrow_mut();
-        let batch = match batches.back_mut() {
-            Some(batch) if batch.checks.len() < MOST => batch,
-            _ => {
-                batches.push_back(Batch::default());
-                self.arrived.notify_one();
-                batches.back_mut().expect("pushed just now")
-            }
-        };
-        batch.add(request, answer);
-        drop(batches);
+        let answered = self.add(request);
         // Nobody answers if the worker stops in between.
         answered.await.unwrap_or(Err(Unavailable::Failed))
+    }
+
+    fn add(&self, request: &Request<'_>) -> oneshot::Receiver<Answer> {
+        let (answer, answered) = oneshot::channel();
+        let mut batches = self.batches.borrow_mut();
+        if batches.back().is_none_or(|batch| batch.checks.len() >= MOST) {
+            batches.push_back(Batch::default());
+            self.arrived.notify_one();
+        }
+        if let Some(batch) = batches.back_mut() {
+            batch.add(request, answer);
+        }
+        answered
     }
 
     /// The next batch, as soon as there is one.
