@@ -95,8 +95,13 @@ impl Limiter {
 
     /// Decides, within the store's deadline.
     pub async fn check(&self, question: &Question<'_>) -> Result<Answer, Refusal> {
-        let case = Case::new(&self.shared.policies.get(), question)?;
-        let sent = self.sent();
+        let policies = self.shared.policies.get();
+        if let Store::Memory(memory) = &self.store {
+            return self.check_in(memory, &policies, question);
+        }
+        let case = Case::new(&policies, question)?;
+        drop(policies); // held no longer than needed
+        let sent = Instant::now();
         let answer = match self.remembered(&case, sent) {
             Some(decisions) => case.answer(decisions),
             None => {
@@ -110,8 +115,12 @@ impl Limiter {
 
     /// Decides each question by itself, in their order; at most 1024, within the store's deadline.
     pub async fn check_each(&self, questions: &[Question<'_>]) -> Vec<Result<Answer, Refusal>> {
-        let sent = self.sent();
         let policies = self.shared.policies.get();
+        if let Store::Memory(memory) = &self.store {
+            let check = |question| self.check_in(memory, &policies, question);
+            return questions.iter().map(check).collect();
+        }
+        let sent = Instant::now();
         let cases: Vec<_> =
             questions.iter().map(|question| Case::new(&policies, question)).collect();
         drop(policies); // held no longer than needed
@@ -216,15 +225,23 @@ impl Limiter {
         done.map(|decisions| case.answer(decisions)).map_err(not_changed)
     }
 
-    /// When questions are sent that are now met; `None` for the in-process store, of which nothing is remembered
-    /// since it is asked sooner.
-    fn sent(&self) -> Option<Instant> {
-        matches!(self.store, Store::Redis(_)).then(Instant::now)
+    /// Decides by a store that answers at once, of which nothing is remembered since it is asked sooner.
+    fn check_in(
+        &self,
+        memory: &MemoryStore,
+        policies: &Policies,
+        question: &Question<'_>,
+    ) -> Result<Answer, Refusal> {
+        let case = Case::new(policies, question)?;
+        let decisions = case.ask_in(memory, Ask::Check);
+        let answer = case.answer(decisions);
+        self.count(&question.key, &answer);
+        Ok(answer)
     }
 
     /// A denial that is known to stand.
-    fn remembered(&self, case: &Case, now: Option<Instant>) -> Option<Decisions> {
-        let found = self.shared.denials.find(&case.buckets[0], &case.limits, case.cost, now?)?;
+    fn remembered(&self, case: &Case, now: Instant) -> Option<Decisions> {
+        let found = self.shared.denials.find(&case.buckets[0], &case.limits, case.cost, now)?;
         case.policy.meters.remembered.inc();
         Some(found)
     }
@@ -259,16 +276,9 @@ impl Limiter {
     }
 
     /// What is answered to a check that was `sent` then.
-    fn asked(
-        &self,
-        case: Case,
-        asked: Result<Decisions, Unavailable>,
-        sent: Option<Instant>,
-    ) -> Answer {
+    fn asked(&self, case: Case, asked: Result<Decisions, Unavailable>, sent: Instant) -> Answer {
         let Ok(decisions) = asked else { return self.without_store(case, Ask::Check) };
-        if let Some(sent) = sent
-            && decisions.iter().any(|decision| !decision.is_allowed())
-        {
+        if decisions.iter().any(|decision| !decision.is_allowed()) {
             let bucket = &case.buckets[0];
             self.shared.denials.remember(bucket, &case.limits, case.cost, &decisions, sent);
         }
@@ -311,16 +321,10 @@ impl Limiter {
     fn without_store(&self, case: Case, ask: Ask) -> Answer {
         case.policy.meters.degraded(case.policy.on_error);
         let limits = case.limits.iter().map(|limit| &limit.limit);
-        let local = &self.shared.local;
-        let decisions = match (case.policy.on_error, &case.requests()[..]) {
-            (OnError::Open, _) => limits.map(answer::open).collect(),
-            (OnError::Closed, _) => limits.map(answer::closed).collect(),
-            (OnError::Local, requests @ [_, _, ..]) if ask == Ask::Check => {
-                local.check_all_with(requests, store::now).decisions.into()
-            }
-            (OnError::Local, requests) => {
-                requests.iter().map(|one| local.ask_with(ask, one, store::now)).collect()
-            }
+        let decisions = match case.policy.on_error {
+            OnError::Open => limits.map(answer::open).collect(),
+            OnError::Closed => limits.map(answer::closed).collect(),
+            OnError::Local => case.ask_in(&self.shared.local, ask),
         };
         Answer { degraded: true, ..case.answer(decisions) }
     }
@@ -379,6 +383,18 @@ impl Case {
     fn requests(&self) -> Vec<Request<'_>> {
         let pairs = self.buckets.iter().zip(self.limits.iter());
         pairs.map(|(key, limit)| Request { key, limit: limit.limit, amount: self.cost }).collect()
+    }
+
+    /// A check, or the same with every bucket.
+    fn ask_in(&self, memory: &MemoryStore, ask: Ask) -> Decisions {
+        if let Some(request) = self.request() {
+            return smallvec![memory.ask_with(ask, &request, store::now)];
+        }
+        let requests = self.requests();
+        if ask == Ask::Check {
+            return memory.check_all_with(&requests, store::now).decisions.into();
+        }
+        requests.iter().map(|request| memory.ask_with(ask, request, store::now)).collect()
     }
 
     fn answer(self, decisions: Decisions) -> Answer {

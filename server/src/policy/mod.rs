@@ -189,11 +189,17 @@ impl Policy {
     /// The braces keep all buckets of a key in one slot of a cluster. No name holds a brace or a
     /// colon, so no two buckets share a name.
     pub fn bucket(&self, key: &str, limit: &NamedLimit) -> Vec<u8> {
+        let len = b"rl:{}::".len() + key.len() + self.name.len() + limit.name.len();
+        let mut bucket = Vec::with_capacity(len);
+        bucket.extend_from_slice(b"rl:{");
+        bucket.extend_from_slice(key.as_bytes());
+        bucket.extend_from_slice(b"}:");
+        bucket.extend_from_slice(self.name.as_bytes());
         if self.several {
-            ["rl:{", key, "}:", &self.name, ":", &limit.name].concat().into_bytes()
-        } else {
-            ["rl:{", key, "}:", &self.name].concat().into_bytes()
+            bucket.extend_from_slice(b":");
+            bucket.extend_from_slice(limit.name.as_bytes());
         }
+        bucket
     }
 }
 
