@@ -2,19 +2,21 @@
 //! without it.
 
 mod answer;
+mod case;
 
 use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use futures_util::future::{join, join_all};
 use rl_bucket::{Cost, Decision, Limit};
-use smallvec::{SmallVec, smallvec};
+use smallvec::smallvec;
 
 pub use self::answer::{Answer, Decisions};
+use self::case::Case;
 use crate::{
     denials::Denials,
     metrics::Metrics,
     offenders::Offenders,
-    policy::{Limits, OnError, Policies, Policy},
+    policy::{OnError, Policies},
     reload::Live,
     store::{self, Ask, NotABucket, Request, Store, Unavailable, memory::MemoryStore},
 };
@@ -74,15 +76,6 @@ pub enum Refusal {
     NotDone,
     /// Whether the store did it is not known.
     Unknown,
-}
-
-/// A question with all that its answer depends on.
-struct Case {
-    policy: Arc<Policy>,
-    limits: Limits,
-    /// The names of the buckets, one for each limit.
-    buckets: SmallVec<[Vec<u8>; 1]>,
-    cost: Cost,
 }
 
 // === impl Limiter ===
@@ -351,54 +344,6 @@ fn not_changed(reason: Unavailable) -> Refusal {
     match reason {
         Unavailable::Down => Refusal::NotDone,
         Unavailable::Late | Unavailable::Failed => Refusal::Unknown,
-    }
-}
-
-// === impl Case ===
-
-impl Case {
-    fn new(policies: &Policies, question: &Question<'_>) -> Result<Self, Refusal> {
-        let (policy, limits) = match &question.policy {
-            Choice::Named(name) => {
-                let policy = policies.named(name).ok_or(Refusal::UnknownPolicy)?;
-                (policy, policy.limits(&question.key))
-            }
-            Choice::Inline(limit) => {
-                (policies.inline().ok_or(Refusal::InlineOff)?, Limits::inline(*limit))
-            }
-        };
-        let buckets = limits.iter().map(|limit| policy.bucket(&question.key, limit)).collect();
-        Ok(Self { policy: policy.clone(), limits, buckets, cost: question.cost })
-    }
-
-    /// The request for the only bucket; `None` if there are several.
-    fn request(&self) -> Option<Request<'_>> {
-        match (&self.buckets[..], &self.limits[..]) {
-            ([key], [limit]) => Some(Request { key, limit: limit.limit, amount: self.cost }),
-            _ => None,
-        }
-    }
-
-    /// One for each bucket.
-    fn requests(&self) -> Vec<Request<'_>> {
-        let pairs = self.buckets.iter().zip(self.limits.iter());
-        pairs.map(|(key, limit)| Request { key, limit: limit.limit, amount: self.cost }).collect()
-    }
-
-    /// A check, or the same with every bucket.
-    fn ask_in(&self, memory: &MemoryStore, ask: Ask) -> Decisions {
-        if let Some(request) = self.request() {
-            return smallvec![memory.ask_with(ask, &request, store::now)];
-        }
-        let requests = self.requests();
-        if ask == Ask::Check {
-            return memory.check_all_with(&requests, store::now).decisions.into();
-        }
-        requests.iter().map(|request| memory.ask_with(ask, request, store::now)).collect()
-    }
-
-    fn answer(self, decisions: Decisions) -> Answer {
-        Answer { policy: self.policy, limits: self.limits, decisions, degraded: false }
     }
 }
 

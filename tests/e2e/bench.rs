@@ -1,34 +1,24 @@
 //! `rl-server bench`: what it counts is what happened, at fronts and straight at Redis.
 
-use std::process::Output;
 use std::time::Duration;
 
 use rl_tests::{Front, Running, Setup};
 use serde_json::{Value, json};
 
-/// Runs the words, parted by spaces, and then these arguments: exit code, stdout and stderr.
+use crate::cli::{self, url};
+
 fn run(words: &str, more: &[&str]) -> (i32, String, String) {
-    let arguments: Vec<_> = ["bench"].into_iter().chain(words.split(' ')).collect();
-    let Output { status, stdout, stderr } = Front::run(&[&arguments, more].concat());
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    (status.code().expect("an exit code"), text(stdout), text(stderr))
+    cli::run(&format!("bench {words}"), more)
 }
 
-/// The exit code and the JSON of `--json`.
 #[track_caller]
 fn json_of(words: &str, more: &[&str]) -> (i32, Value) {
-    let (code, out, err) = run(words, &[more, &["--json"]].concat());
-    assert_eq!(out.lines().count(), 1, "{words}: {out}{err}");
-    (code, serde_json::from_str(&out).expect("JSON"))
+    cli::json_of(&format!("bench {words}"), more)
 }
 
 #[track_caller]
 fn count(body: &Value, field: &str) -> u64 {
     body[field].as_u64().unwrap_or_else(|| panic!("no {field} in {body}"))
-}
-
-fn url(front: &Front) -> String {
-    format!("http://{}", front.address())
 }
 
 /// Of one full bucket exactly what it holds is allowed, however it is asked.

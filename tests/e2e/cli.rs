@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 /// Runs the words, parted by spaces, and then these arguments: exit code, stdout and stderr.
-fn run(words: &str, more: &[&str]) -> (i32, String, String) {
+pub(crate) fn run(words: &str, more: &[&str]) -> (i32, String, String) {
     let arguments: Vec<_> = words.split(' ').chain(more.iter().copied()).collect();
     let Output { status, stdout, stderr } = Front::run(&arguments);
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
@@ -19,13 +19,13 @@ fn run(words: &str, more: &[&str]) -> (i32, String, String) {
 
 /// The exit code and the JSON of `--json`.
 #[track_caller]
-fn json_of(words: &str, more: &[&str]) -> (i32, Value) {
+pub(crate) fn json_of(words: &str, more: &[&str]) -> (i32, Value) {
     let (code, out, err) = run(words, &[more, &["--json"]].concat());
     assert_eq!(out.lines().count(), 1, "{words}: {out}{err}");
     (code, serde_json::from_str(&out).expect("JSON"))
 }
 
-fn url(front: &Front) -> String {
+pub(crate) fn url(front: &Front) -> String {
     format!("http://{}", front.address())
 }
 

@@ -104,15 +104,8 @@ impl<'a> Reply<'a> {
             number(text, granted);
             text.extend_from_slice(b",");
         }
-        let retry_after_ms = self.retry_after_ms;
-        numbers(
-            text,
-            self.allowed,
-            self.limit,
-            self.remaining,
-            retry_after_ms,
-            self.reset_after_ms,
-        );
+        let &Self { allowed, limit, remaining, retry_after_ms, reset_after_ms, .. } = self;
+        numbers(text, allowed, limit, remaining, retry_after_ms, reset_after_ms);
         if self.degraded {
             text.extend_from_slice(b",\"degraded\":true");
         }
@@ -148,15 +141,8 @@ impl<'a> LimitReply<'a> {
         text.extend_from_slice(if at == 0 { b"{\"name\":\"" } else { b",{\"name\":\"" });
         text.extend_from_slice(self.name.as_bytes()); // of letters, digits, '.', '_' and '-'
         text.extend_from_slice(b"\",");
-        let retry_after_ms = self.retry_after_ms;
-        numbers(
-            text,
-            self.allowed,
-            self.limit,
-            self.remaining,
-            retry_after_ms,
-            self.reset_after_ms,
-        );
+        let &Self { allowed, limit, remaining, retry_after_ms, reset_after_ms, .. } = self;
+        numbers(text, allowed, limit, remaining, retry_after_ms, reset_after_ms);
         text.extend_from_slice(b"}");
     }
 }

@@ -1,15 +1,16 @@
 //! Restarts and replicas hold what the primary held, and a denial writes nothing.
 
+mod audience;
+mod stream;
+
 use std::cell::RefCell;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use redis::Value;
 use rl_server::store::redis::Command;
 use rl_tests::{Flavour, Persistence, RedisServer, Setup, eventually};
+
+use stream::Stream;
 
 /// Every key with its value and absolute expiry, in order.
 fn contents(server: &RedisServer) -> Vec<(String, Vec<u8>, i64)> {
@@ -181,64 +182,6 @@ fn commands(file: &[u8]) -> Vec<Vec<String>> {
     commands
 }
 
-/// What the server sends to its replicas, read as one of them would.
-struct Stream {
-    socket: BufReader<TcpStream>,
-}
-
-impl Stream {
-    /// Follows from now on.
-    fn of(server: &RedisServer) -> Self {
-        let mut socket = TcpStream::connect(("127.0.0.1", server.port())).expect("a connection");
-        socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a time limit");
-        socket.write_all(b"SYNC\r\n").expect("to send");
-        let mut socket = BufReader::new(socket);
-        // Line feeds while it makes a snapshot, then the snapshot with its length, then the stream.
-        let mut line = String::new();
-        while !line.starts_with('$') {
-            line.clear();
-            socket.read_line(&mut line).expect("a snapshot");
-        }
-        let length: usize = line[1..].trim_end().parse().expect("a length");
-        socket.read_exact(&mut vec![0; length]).expect("the snapshot");
-        Self { socket }
-    }
-
-    /// Every command up to now, but for pings and the choice of a database.
-    fn until_mark(&mut self, server: &RedisServer) -> Vec<Vec<String>> {
-        server.run::<()>("SET mark x");
-        let mut commands = Vec::new();
-        loop {
-            let words = self.command();
-            if words == ["SET", "mark", "x"] {
-                return commands;
-            }
-            if !["PING", "SELECT"].contains(&words[0].to_uppercase().as_str()) {
-                commands.push(words);
-            }
-        }
-    }
-
-    fn command(&mut self) -> Vec<String> {
-        let count = self.number('*');
-        (0..count).map(|_| self.word()).collect()
-    }
-
-    fn word(&mut self) -> String {
-        let mut bytes = vec![0; self.number('$') + 2];
-        self.socket.read_exact(&mut bytes).expect("a word");
-        bytes.truncate(bytes.len() - 2);
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-
-    fn number(&mut self, kind: char) -> usize {
-        let mut line = String::new();
-        self.socket.read_line(&mut line).expect("the stream");
-        let digits = line.strip_prefix(kind).expect("the stream's own form");
-        digits.trim_end().parse().expect("a number")
-    }
-}
-
 #[test]
 fn effects_are_absolute_and_one_for_each_change() {
     let server = Setup::with_module()
@@ -319,91 +262,4 @@ fn a_crash_in_mid_rewrite_loses_nothing_that_was_written() {
             assert_eq!(contents(&server), before, "{persistence:?}, round {round}");
         }
     }
-}
-
-/// Checks on many keys, one after the other, as long as `done` does not say so.
-fn check_until(server: &RedisServer, done: &AtomicBool) {
-    let mut connection = server.connect();
-    for key in (0..100).cycle() {
-        if done.load(Ordering::Relaxed) {
-            return;
-        }
-        let mut check = redis::cmd("RL.CHECK");
-        check.arg(key).arg(&["1000000000", "1/d", "0.5"]).exec(&mut connection).expect("a check");
-    }
-}
-
-/// Effects are made only for an audience (`audience.rs`): whoever joins it, at whatever moment, must miss
-/// nothing.
-#[test]
-fn whoever_comes_in_mid_traffic_misses_nothing() {
-    for option in [["repl-diskless-sync", "yes"], ["repl-diskless-sync", "no"]] {
-        let primary = Setup::with_module().option(&option).start();
-        let replicas = [Setup::plain().start(), Setup::with_module().start()];
-        let done = AtomicBool::new(false);
-        thread::scope(|scope| {
-            scope.spawn(|| check_until(&primary, &done));
-            let same = |replica: &RedisServer, when: &str| {
-                primary.run::<Value>("CLIENT PAUSE 60000 WRITE");
-                replica.catch_up(&primary);
-                assert_eq!(contents(replica), contents(&primary), "{option:?}: {when}");
-                primary.run::<Value>("CLIENT UNPAUSE");
-            };
-            let [first, second] = &replicas;
-            first.follow(&primary);
-            same(first, "the first comes");
-            second.follow(&primary);
-            same(second, "a second comes");
-            for replica in &replicas {
-                replica.run::<()>("REPLICAOF NO ONE");
-            }
-            // Nobody follows now, but the backlog does, for who comes back.
-            eventually("both are gone", Duration::from_secs(20), || {
-                primary.info("connected_slaves") == "0"
-            });
-            second.follow(&primary);
-            same(second, "one comes back");
-            primary.run::<()>("CONFIG SET appendonly yes");
-            eventually("the file is there", Duration::from_secs(20), || {
-                primary.info("aof_rewrite_in_progress") == "0"
-                    && primary.info("aof_rewrite_scheduled") == "0"
-            });
-            done.store(true, Ordering::Relaxed);
-        });
-        let before = contents(&primary);
-        primary.run::<()>("DEBUG LOADAOF");
-        assert_eq!(contents(&primary), before, "{option:?}: from its file");
-    }
-}
-
-#[test]
-fn a_promoted_replica_has_an_audience_of_its_own() {
-    let primary = Setup::with_module().start();
-    let heir = Setup::with_module().start();
-    fill(&heir); // when it was alone
-    heir.follow(&primary);
-    primary.run::<Value>("RL.CHECK k 10 1/d 2");
-    heir.catch_up(&primary);
-    heir.run::<()>("REPLICAOF NO ONE");
-    heir.run::<Value>("RL.CHECK k 10 1/d 3");
-    // What it wrote since then comes to the old primary as the rest of one history, not as a copy.
-    primary.follow(&heir);
-    heir.run::<Value>("RL.CHECK k 10 1/d 4");
-    primary.catch_up(&heir);
-    assert_eq!(contents(&primary), contents(&heir));
-    assert_eq!(heir.run::<[i64; 5]>("RL.PEEK k 10 1/d")[2], 1);
-}
-
-#[test]
-fn without_an_audience_a_change_still_counts_for_the_next_snapshot() {
-    let server = Setup::with_module().start();
-    let changes = || server.info("rdb_changes_since_last_save").parse::<i64>().unwrap();
-    server.run::<Value>("RL.CHECK k 10 1/d 1");
-    let before = changes();
-    server.run::<Value>("RL.CHECK k 10 1/d 1");
-    server.run::<Value>("RL.MCHECK k 10 1/d 1 other 10 1/d 1");
-    assert!(changes() >= before + 2, "{} after {before}", changes());
-    let before = changes();
-    server.run::<Value>("RL.CHECK k 10 1/d 10");
-    assert_eq!(changes(), before, "a denial");
 }
