@@ -10,7 +10,16 @@ use rl_tests::{RedisServer, Setup, eventually};
 
 use super::{contents, fill};
 
-/// Checks on many keys, one after the other, as long as `done` does not say so.
+/// Says that it is over when it is dropped: also when the test has failed, so that nobody waits for more.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Checks on many keys, one after the other, until `done` says so.
 fn check_until(server: &RedisServer, done: &AtomicBool) {
     let mut connection = server.connect();
     for key in (0..100).cycle() {
@@ -29,9 +38,10 @@ fn whoever_comes_in_mid_traffic_misses_nothing() {
         let replicas = [Setup::plain().start(), Setup::with_module().start()];
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
+            let over = Over(&done);
             scope.spawn(|| check_until(&primary, &done));
             let same = |replica: &RedisServer, when: &str| {
-                primary.run::<Value>("CLIENT PAUSE 60000 WRITE");
+                primary.run::<Value>("CLIENT PAUSE 30000 WRITE");
                 replica.catch_up(&primary);
                 assert_eq!(contents(replica), contents(&primary), "{option:?}: {when}");
                 primary.run::<Value>("CLIENT UNPAUSE");
@@ -55,7 +65,7 @@ fn whoever_comes_in_mid_traffic_misses_nothing() {
                 primary.info("aof_rewrite_in_progress") == "0"
                     && primary.info("aof_rewrite_scheduled") == "0"
             });
-            done.store(true, Ordering::Relaxed);
+            drop(over);
         });
         let before = contents(&primary);
         primary.run::<()>("DEBUG LOADAOF");
