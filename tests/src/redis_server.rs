@@ -343,12 +343,22 @@ pub fn expires_at(connection: &mut Connection, key: &str) -> i64 {
     if Flavour::under_test().version >= (7, 0) {
         return redis::cmd("PEXPIRETIME").arg(key).query(connection).expect("an expiry");
     }
-    let ((seconds, micros), ttl): ((i64, i64), i64) = redis::pipe()
-        .atomic()
-        .cmd("TIME")
-        .cmd("PTTL")
-        .arg(key)
-        .query(connection)
-        .expect("an expiry");
-    if ttl < 0 { ttl } else { seconds * 1000 + micros / 1000 + ttl }
+    // The clock runs on between the commands of a transaction, at times into the next millisecond.
+    let millis = |(seconds, micros): (i64, i64)| seconds * 1000 + micros / 1000;
+    loop {
+        let (before, ttl, after): ((i64, i64), i64, (i64, i64)) = redis::pipe()
+            .atomic()
+            .cmd("TIME")
+            .cmd("PTTL")
+            .arg(key)
+            .cmd("TIME")
+            .query(connection)
+            .expect("an expiry");
+        if ttl < 0 {
+            return ttl;
+        }
+        if millis(before) == millis(after) {
+            return millis(before) + ttl;
+        }
+    }
 }
