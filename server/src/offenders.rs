@@ -48,7 +48,15 @@ struct Minutes {
 }
 
 #[derive(Default)]
-struct Table(HashTable<Entry>);
+struct Table {
+    entries: Vec<Entry>,
+    /// Where in `entries` a key is.
+    places: HashTable<usize>,
+    /// No entry counts less.
+    least: u64,
+    /// Those that count `least` are looked for from here on.
+    hand: usize,
+}
 
 struct Entry {
     hash: u64,
@@ -142,7 +150,7 @@ impl Minutes {
     fn offenders(&mut self, minute: u64) -> Vec<Offender> {
         self.turn(minute);
         let mut sums = HashMap::new();
-        for entry in self.current.0.iter().chain(&self.last.0) {
+        for entry in self.current.entries.iter().chain(&self.last.entries) {
             let sum: &mut Count = sums.entry((&*entry.policy, &*entry.key)).or_default();
             sum.denied += entry.count.denied;
             sum.error += entry.count.error;
@@ -161,32 +169,49 @@ impl Minutes {
 
 impl Table {
     fn count(&mut self, hash: u64, policy: &str, key: &str) {
-        let same = |entry: &Entry| *entry.key == *key && *entry.policy == *policy;
-        if let Some(entry) = self.0.find_mut(hash, same) {
-            entry.count.denied += 1;
+        let Self { entries, places, .. } = self;
+        let same = |&at: &usize| *entries[at].key == *key && *entries[at].policy == *policy;
+        if let Some(&at) = places.find(hash, same) {
+            entries[at].count.denied += 1;
             return;
         }
-        let mut count = Count { denied: 1, error: 0 };
-        if self.0.len() >= SLOTS {
-            let least = self.0.iter().min_by_key(|entry| entry.count.denied);
-            if let Some((hash, least)) = least.map(|entry| (entry.hash, entry.count.denied)) {
-                // Any other of this hash that is as low is as good.
-                if let Ok(slot) = self.0.find_entry(hash, |entry| entry.count.denied == least) {
-                    slot.remove();
-                }
-                count = Count { denied: least + 1, error: least };
-            }
+        let (policy, key) = (policy.into(), key.into());
+        let at = if self.entries.len() < SLOTS {
+            self.entries.push(Entry { hash, policy, key, count: Count { denied: 1, error: 0 } });
+            self.entries.len() - 1
+        } else {
+            let at = self.give_up_least();
+            let count = Count { denied: self.least + 1, error: self.least };
+            self.entries[at] = Entry { hash, policy, key, count };
+            at
+        };
+        self.places.insert_unique(hash, at, |&at| self.entries[at].hash);
+    }
+
+    /// Takes the place of an entry that counts the least. Counts only grow, so in a flood of new keys one turn
+    /// of the hand finds many such entries, and to find one costs a step or two.
+    fn give_up_least(&mut self) -> usize {
+        let turn = (self.hand..SLOTS).chain(0..self.hand);
+        let denied = |at: &usize| self.entries[*at].count.denied;
+        let known = turn.clone().find(|at| denied(at) <= self.least);
+        let at = known.or_else(|| turn.min_by_key(denied)).unwrap_or_default();
+        self.least = denied(&at);
+        self.hand = (at + 1) % SLOTS;
+        if let Ok(place) = self.places.find_entry(self.entries[at].hash, |place| *place == at) {
+            place.remove();
         }
-        let entry = Entry { hash, policy: policy.into(), key: key.into(), count };
-        self.0.insert_unique(hash, entry, |entry| entry.hash);
+        at
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::{
+        collections::HashMap,
+        time::{Duration, Instant},
+    };
 
-    use super::{Offenders, SLOTS};
+    use super::{Offender, Offenders, SHARDS, SLOTS, lock};
 
     #[test]
     fn the_worst_comes_first() {
@@ -217,6 +242,29 @@ mod tests {
         let first = &offenders.top(1)[0];
         assert_eq!(first.key, "frequent");
         assert!((first.denied - first.error..=first.denied).contains(&400), "{first:?}");
+    }
+
+    #[test]
+    fn counts_are_within_their_error_and_none_is_lost() {
+        let offenders = Offenders::new();
+        let mut times: HashMap<String, u64> = HashMap::new();
+        let mut random = 1u64;
+        for i in 0..100_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let key = if i % 4 == 0 { random >> 33 & 15 } else { random >> 33 };
+            *times.entry(key.to_string()).or_default() += 1;
+            offenders.denied_at("p", &key.to_string(), offenders.began);
+        }
+        let all = offenders.shards.iter().flat_map(|shard| lock(shard).offenders(0));
+        let all: HashMap<_, _> = all.map(|it| (it.key.clone(), it)).collect();
+        assert_eq!(all.len(), SHARDS * SLOTS);
+        for Offender { key, denied, error, .. } in all.values() {
+            assert!((denied - error..=*denied).contains(&times[key]), "{key}: {denied} {error}");
+        }
+        assert_eq!(all.values().map(|it| it.denied).sum::<u64>(), 100_000);
+        for (key, times) in times {
+            assert!(times <= 100_000 / SLOTS as u64 || all.contains_key(&key), "{key}: {times}");
+        }
     }
 
     #[test]

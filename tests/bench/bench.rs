@@ -58,7 +58,7 @@ impl Plan {
     /// Short and rough, to see that everything works.
     pub(crate) fn quick() -> Self {
         Self {
-            rounds: 2,
+            rounds: 1,
             warm_up: false,
             warm: Duration::from_millis(100),
             measured: Duration::from_millis(400),

@@ -43,11 +43,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 
 use bench::{Bench, Plan};
 use raw::{Raw, Record};
-use rows::{OtherModule, PEERS_HTTP, PEERS_REDIS, ROWS};
+use rows::{OtherModule, PEERS_HTTP, PEERS_REDIS, ROWS, Row};
 
 /// Measures RL against references, side by side, and prints the ratios.
 #[derive(Parser)]
@@ -101,11 +102,11 @@ fn main() {
         Some(Part::Bare) => bare::serve().expect("to serve"),
         Some(Part::Steps { count }) => steps::run(count),
         None if args.charts => show(&raw::read(&args.folder()), &args.folder()),
-        None => measure(&args),
+        None => measure(&args, &args.rows()),
     }
 }
 
-fn measure(args: &Args) {
+fn measure(args: &Args, rows: &[Row]) {
     let folder = args.folder();
     let other = args.module.clone().zip(args.command.clone());
     let mut bench = Bench {
@@ -115,7 +116,7 @@ fn measure(args: &Args) {
         raw: Raw::create(&folder),
     };
     fs::write(folder.join("machine.txt"), machine::describe()).expect("to write results");
-    for (row, run) in ROWS.iter().filter(|(row, _)| args.wants(row)) {
+    for (row, run) in rows {
         let start = Instant::now();
         eprint!("{row} ... ");
         run(&mut bench, row);
@@ -140,6 +141,17 @@ impl Args {
     fn plan(&self) -> Plan {
         let usual = if self.quick { Plan::quick() } else { Plan::whole() };
         Plan { rounds: self.rounds.unwrap_or(usual.rounds), ..usual }
+    }
+
+    /// What to measure; ends the program with a usage error if that is nothing.
+    fn rows(&self) -> Vec<Row> {
+        let rows: Vec<Row> = ROWS.iter().filter(|(row, _)| self.wants(row)).copied().collect();
+        if rows.is_empty() {
+            let names: Vec<_> = ROWS.iter().map(|(row, _)| *row).collect();
+            let message = format!("no row to run has such a name; there are: {}", names.join(", "));
+            Self::command().error(ErrorKind::InvalidValue, message).exit();
+        }
+        rows
     }
 
     fn wants(&self, row: &str) -> bool {
