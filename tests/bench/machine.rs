@@ -9,7 +9,7 @@ pub(crate) fn describe() -> String {
     let model = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = model.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let words: Vec<_> = env::args().skip(1).collect();
+    let words: Vec<_> = env::args().skip(1).map(|word| name(&word).to_owned()).collect();
     let facts = [
         ("processor", model.map_or_else(String::new, |(_, model)| model.to_owned())),
         ("cores", cores.to_string()),
@@ -24,6 +24,11 @@ pub(crate) fn describe() -> String {
         ("command", format!("scripts/bench {}", words.join(" ")).trim_end().to_owned()),
     ];
     facts.iter().map(|(name, fact)| format!("{name}: {fact}\n")).collect()
+}
+
+/// Of a path, the file's name: where it lies is nobody's business.
+fn name(word: &str) -> &str {
+    word.rsplit_once('/').map_or(word, |(_, name)| name)
 }
 
 /// The first line that a program prints; nothing if it is not there.
