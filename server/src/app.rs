@@ -21,7 +21,7 @@ use crate::{
     offenders::Offenders,
     policy::Policies,
     reload::{Change, Live, Source},
-    settings::{PolicySource, Settings, StoreAddress},
+    settings::{PolicySource, Settings},
     status::Status,
     store::{Store, memory::MemoryStore, redis::Link},
 };
@@ -47,7 +47,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let state = State::new(&settings)?;
-    info!("store: {}, workers: {}", settings.store, settings.workers);
+    info!("store: {}, workers: {}", settings.store_name(), settings.workers);
     let workers = settings.workers;
     let has_admin = admin.is_some();
     let servers = {
@@ -113,8 +113,8 @@ impl State {
         let policies = policies(&settings.policies, &metrics).map_err(io::Error::other)?;
         let tokens = settings.tokens.as_deref().map(|path| tokens(path, &metrics)).transpose();
         let status = Arc::new(match settings.store {
-            StoreAddress::Memory => Status::memory(),
-            StoreAddress::Redis(_) => Status::redis(settings.workers),
+            None => Status::memory(),
+            Some(_) => Status::redis(settings.workers),
         });
         let shared = Shared {
             local: Arc::new(MemoryStore::new()),
@@ -146,9 +146,9 @@ impl State {
     /// The limiter of one worker; it is called on the worker's own thread.
     fn limiter(&self, settings: &Settings) -> Limiter {
         let store = match &settings.store {
-            StoreAddress::Memory => Store::Memory(self.shared.local.clone()),
-            StoreAddress::Redis(client) => Store::Redis(Link::start(
-                client.clone(),
+            None => Store::Memory(self.shared.local.clone()),
+            Some(redis) => Store::Redis(Link::start(
+                redis.clone(),
                 settings.engine,
                 settings.deadline,
                 self.status.clone(),

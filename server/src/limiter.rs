@@ -18,7 +18,7 @@ use crate::{
     offenders::Offenders,
     policy::{OnError, Policies},
     reload::Live,
-    store::{self, Ask, NotABucket, Request, Store, Unavailable, memory::MemoryStore},
+    store::{self, Ask, Request, Store, Unavailable, memory::MemoryStore},
 };
 
 /// Answers questions on one worker.
@@ -256,11 +256,8 @@ impl Limiter {
         }
         match self.timed(self.store.check_each(requests)).await {
             Ok(each) => {
-                let decided = |it: Result<Decision, NotABucket>| {
-                    it.map_err(|NotABucket| {
-                        self.shared.metrics.unavailable(Unavailable::Failed);
-                        Unavailable::Failed
-                    })
+                let decided = |it: Result<Decision, Unavailable>| {
+                    it.inspect_err(|reason| self.shared.metrics.unavailable(*reason))
                 };
                 each.into_iter().map(decided).collect()
             }
@@ -304,7 +301,7 @@ impl Limiter {
             self.shared.metrics.unavailable(reason);
         }
         // Without a connection nothing was sent: that it took no time would hide the slow ones.
-        if !matches!(answer, Err(Unavailable::Down)) {
+        if !matches!(answer, Err(Unavailable::Down | Unavailable::Shed)) {
             self.shared.metrics.store_seconds.observe(sent.elapsed().as_secs_f64());
         }
         answer
@@ -342,7 +339,7 @@ impl Limiter {
 /// What is told of a change that the store did not confirm.
 fn not_changed(reason: Unavailable) -> Refusal {
     match reason {
-        Unavailable::Down => Refusal::NotDone,
+        Unavailable::Down | Unavailable::Shed => Refusal::NotDone,
         Unavailable::Late | Unavailable::Failed => Refusal::Unknown,
     }
 }

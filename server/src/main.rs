@@ -125,7 +125,7 @@ fn greet(main: &TcpListener, admin: Option<&TcpListener>, settings: &Settings) -
         out,
         "rl-server on http://{bound} (store: {}). \
          Try: curl -s http://{reach}/check -d '{{\"key\":\"user:42\"}}'",
-        settings.store
+        settings.store_name()
     );
     if let Some(admin) = admin {
         let _ = writeln!(out, "rl-server for operators on http://{}", admin.local_addr()?);

@@ -108,7 +108,10 @@ impl Lane {
                 for decision in decisions.map_err(|error| self.reason(error))? {
                     match decision {
                         Ok(decision) => count(decision.is_allowed()),
-                        Err(_) => answer.refused.push("a key that is no bucket".into()),
+                        Err(Unavailable::Failed) => {
+                            answer.refused.push("a key that is no bucket".into());
+                        }
+                        Err(error) => return Err(self.reason(error)),
                     }
                 }
             }
@@ -122,6 +125,7 @@ impl Lane {
         match (error, reason) {
             (Unavailable::Late, _) => "no answer in time".into(),
             (_, Some(reason)) => reason.into_string().into(),
+            (Unavailable::Shed, None) => "too much in flight".into(),
             (Unavailable::Down, None) => "no connection".into(),
             (Unavailable::Failed, None) => "an error".into(),
         }

@@ -10,7 +10,10 @@ use super::{
     http::{Body, Front},
     token::Token,
 };
-use crate::{policy::DEFAULT, settings::EngineChoice};
+use crate::{
+    policy::DEFAULT,
+    settings::{EngineChoice, RedisArgs},
+};
 
 /// Of `check` and `peek`.
 #[derive(Clone, Debug, clap::Args)]
@@ -72,8 +75,8 @@ pub struct Target {
     #[arg(long, value_name = "FILE", conflicts_with = "store")]
     token_file: Option<PathBuf>,
 
-    /// Ask Redis itself, without a front: `redis://USER:PASSWORD@HOST:PORT/DB` (all but HOST optional), or
-    /// `env` for what RL_STORE holds, where `ps` does not show the password
+    /// Ask Redis itself, without a front: an address as `rl-server --store` takes it, or `env` for what RL_STORE
+    /// holds, where `ps` does not show the password
     // Read as plain text: a parse error of clap's would print the password.
     #[arg(long, value_name = "STORE", conflicts_with = "server")]
     store: Option<String>,
@@ -81,6 +84,9 @@ pub struct Target {
     /// With --store: what computes the bucket there [default: auto]
     #[arg(long, value_enum, requires = "store")]
     engine: Option<EngineChoice>,
+
+    #[command(flatten)]
+    redis: RedisArgs,
 
     /// Print the answer as JSON, on one line
     #[arg(long)]
@@ -158,11 +164,11 @@ impl Target {
         if let Some(store) = &self.store {
             let engine = self.engine.unwrap_or(EngineChoice::Auto);
             if store != "env" {
-                return Redis::new(store, engine).map(Place::Redis);
+                return Redis::new(store, &self.redis, engine).map(Place::Redis);
             }
             let store = variable("RL_STORE")
                 .ok_or_else(|| Failure::usage("--store env needs an address in RL_STORE"))?;
-            return Redis::new(&store, engine).map(Place::Redis);
+            return Redis::new(&store, &self.redis, engine).map(Place::Redis);
         }
         let token = match (&self.token_file, variable("RL_TOKEN")) {
             (Some(file), _) => Some(Token::read(file)?),

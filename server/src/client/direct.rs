@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::{Failure, answer::Five};
 use crate::{
-    settings::{EngineChoice, StoreAddress},
+    settings::{EngineChoice, RedisArgs, RedisSettings, StoreAddress},
     status::Status,
     store::{Ask, Request, Unavailable, redis::Link},
 };
@@ -20,7 +20,7 @@ use crate::{
 pub(crate) struct Redis {
     /// Its address, to be shown.
     name: String,
-    client: redis::Client,
+    settings: RedisSettings,
     engine: EngineChoice,
 }
 
@@ -53,12 +53,19 @@ pub(crate) fn bucket(key: &str, policy: &str) -> Result<Vec<u8>, Failure> {
 
 impl Redis {
     /// The Redis at `address`; the error never repeats the text, which may hold a password.
-    pub(super) fn new(address: &str, engine: EngineChoice) -> Result<Self, Failure> {
+    pub(super) fn new(
+        address: &str,
+        args: &RedisArgs,
+        engine: EngineChoice,
+    ) -> Result<Self, Failure> {
         let address = StoreAddress::parse(address)
             .map_err(|error| Failure::usage(format!("--store {error}")))?;
         let name = address.to_string();
         match address {
-            StoreAddress::Redis(client) => Ok(Self { name, client, engine }),
+            StoreAddress::Redis(address) => {
+                let settings = RedisSettings::new(address, args).map_err(Failure::usage)?;
+                Ok(Self { name, settings, engine })
+            }
             StoreAddress::Memory => Err(Failure::usage(
                 "--store must be a Redis: what is in the memory of a front only that front can tell",
             )),
@@ -90,7 +97,7 @@ impl Redis {
     /// A link that starts connecting, on this thread's runtime, and goes on trying.
     pub(crate) fn start(&self) -> Line {
         let status = Arc::new(Status::redis(1));
-        let link = Link::start(self.client.clone(), self.engine, PATIENCE, status.clone());
+        let link = Link::start(self.settings.clone(), self.engine, PATIENCE, status.clone());
         Line { link, status }
     }
 
@@ -116,6 +123,7 @@ impl Redis {
         let reason = status.reason().unwrap_or_else(|| "no answer in time".into());
         Failure::unanswered(match error {
             Unavailable::Down => format!("cannot use {}: {reason}", self.name),
+            Unavailable::Shed => format!("{} is asked too much already", self.name),
             Unavailable::Late => format!(
                 "{} did not answer within {} s; it may have done what was asked all the same",
                 self.name,
@@ -129,7 +137,7 @@ impl Redis {
 #[cfg(test)]
 mod tests {
     use super::{Redis, bucket};
-    use crate::settings::EngineChoice;
+    use crate::settings::{EngineChoice, RedisArgs};
 
     #[test]
     fn buckets_are_those_of_a_front() {
@@ -154,10 +162,10 @@ mod tests {
     fn not_a_redis() {
         for (store, reason) in [
             ("memory", "--store must be a Redis"),
-            ("http://127.0.0.1:8080", "--store must be memory or redis://"),
+            ("http://127.0.0.1:8080", "--store must be memory, or redis://"),
             ("redis://:hunter2@host:port", "--store is not a valid"),
         ] {
-            let failure = Redis::new(store, EngineChoice::Auto).unwrap_err();
+            let failure = Redis::new(store, &RedisArgs::default(), EngineChoice::Auto).unwrap_err();
             assert_eq!(failure.code(), 2);
             let said = failure.to_string();
             assert!(said.starts_with(reason) && !said.contains("hunter2"), "{said}");
@@ -167,7 +175,9 @@ mod tests {
     /// Nothing listens where nothing was bound.
     #[actix_web::test]
     async fn nobody_there() {
-        let redis = Redis::new("redis://:hunter2@127.0.0.1:1", EngineChoice::Auto).unwrap();
+        let redis =
+            Redis::new("redis://:hunter2@127.0.0.1:1", &RedisArgs::default(), EngineChoice::Auto)
+                .unwrap();
         let failure = redis.reset(b"k").await.unwrap_err();
         let said = failure.to_string();
         assert_eq!(failure.code(), 3);

@@ -1,6 +1,5 @@
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
-use redis::Client;
 use rl_bucket::{Cost, Limit, Outcome};
 
 use super::{Answer, Choice, Limiter, Question, Refusal, Shared};
@@ -8,7 +7,7 @@ use crate::{
     metrics::Metrics,
     policy::Policies,
     reload::Live,
-    settings::EngineChoice,
+    settings::{EngineChoice, RedisAddress, RedisArgs, RedisSettings},
     status::Status,
     store::{Store, memory::MemoryStore, redis::Link},
 };
@@ -54,9 +53,11 @@ fn limiter() -> Limiter {
 /// A limiter whose Redis accepts connections and answers nothing.
 fn without_redis() -> (Limiter, TcpListener) {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let client = Client::open(format!("redis://{}", silent.local_addr().unwrap())).unwrap();
+    let address = format!("redis://{}", silent.local_addr().unwrap());
+    let address = RedisAddress::parse(&address).unwrap();
+    let settings = RedisSettings::new(address, &RedisArgs::default()).unwrap();
     let status = Arc::new(Status::redis(1));
-    let link = Link::start(client, EngineChoice::Auto, Duration::from_secs(60), status);
+    let link = Link::start(settings, EngineChoice::Auto, Duration::from_secs(60), status);
     (Limiter::new(Store::Redis(link), shared()), silent)
 }
 

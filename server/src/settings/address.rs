@@ -2,63 +2,225 @@
 
 use std::fmt;
 
-use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisResult, io::tcp::TcpSettings};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
 /// A store, as written in `--store`. Neither `Debug` nor `Display` shows user or password.
 #[derive(Clone)]
 pub enum StoreAddress {
     /// In this process.
     Memory,
-    /// One Redis server, over plain TCP.
-    Redis(Client),
+    /// In Redis.
+    Redis(RedisAddress),
 }
 
-const NOT_YET: [&str; 3] = ["rediss://", "redis+cluster://", "redis+sentinel://"];
+/// A Redis, of one server or many. Neither `Debug` nor `Display` shows user or password.
+#[derive(Clone)]
+pub struct RedisAddress {
+    /// Which servers.
+    pub topology: Topology,
+    /// Whether they speak TLS.
+    pub tls: bool,
+    /// Who logs in; `None`: the default user.
+    pub user: Option<String>,
+    /// As the address has it.
+    pub password: Option<String>,
+    /// The number of the database.
+    pub db: i64,
+}
+
+/// Which servers there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Topology {
+    /// This one.
+    Single(Host),
+    /// The primary that Sentinels name.
+    Sentinel {
+        /// Whom to ask, in any order.
+        sentinels: Vec<Host>,
+        /// The primary's name there.
+        service: String,
+    },
+    /// A Redis Cluster; these of its nodes are asked first which others there are.
+    Cluster(Vec<Host>),
+}
+
+/// A server's name or IP address, and its port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Host {
+    /// Without brackets if it is an IPv6 address.
+    pub name: String,
+    /// 1 to 65535.
+    pub port: u16,
+}
+
+const SENTINEL_PORT: u16 = 26379;
 
 // === impl StoreAddress ===
 
 impl StoreAddress {
     /// Reads a store; the error never repeats the text, which may hold a password.
     pub fn parse(text: &str) -> Result<Self, String> {
-        if text == "memory" {
-            return Ok(Self::Memory);
-        }
-        if let Some(scheme) = NOT_YET.iter().find(|scheme| text.starts_with(**scheme)) {
-            return Err(format!("{scheme} is not supported yet: use memory or redis://"));
-        }
-        if !text.starts_with("redis://") {
-            return Err("must be memory or redis://[user:password@]host[:port][/db]".to_owned());
-        }
-        let client = client(text).map_err(|_| {
-            "is not a valid redis:// address: write redis://[user:password@]host[:port][/db], \
-             with special characters of the password percent-encoded"
-                .to_owned()
-        })?;
-        Ok(Self::Redis(client))
+        if text == "memory" { Ok(Self::Memory) } else { RedisAddress::parse(text).map(Self::Redis) }
     }
 }
 
-fn client(url: &str) -> RedisResult<Client> {
-    // A check is one small write: Nagle's algorithm would hold it back until the last is acknowledged.
-    let settings = TcpSettings::default().set_nodelay(true);
-    Client::open(url.into_connection_info()?.set_tcp_settings(settings))
+// === impl RedisAddress ===
+
+impl RedisAddress {
+    /// Reads all but `memory`; the error never repeats the text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (scheme, rest) = text.split_once("://").unwrap_or_default();
+        let (tls, kind) = match scheme.strip_prefix("rediss") {
+            Some(kind) => (true, kind),
+            None => (false, scheme.strip_prefix("redis").unwrap_or("no")),
+        };
+        match kind {
+            "" => single(rest, tls),
+            "+sentinel" => sentinel(rest, tls),
+            "+cluster" => cluster(rest, tls),
+            _ => {
+                Err("must be memory, or redis://, redis+sentinel:// or redis+cluster:// (with TLS \
+                 rediss:// and so on), such as redis://user:password@host:6379/0"
+                    .to_owned())
+            }
+        }
+    }
+
+    fn new(topology: Topology, tls: bool, server: &ConnectionInfo) -> Self {
+        let settings = server.redis_settings();
+        Self {
+            topology,
+            tls,
+            user: settings.username().map(str::to_owned),
+            password: settings.password().map(str::to_owned),
+            db: settings.db(),
+        }
+    }
+}
+
+fn single(rest: &str, tls: bool) -> Result<RedisAddress, String> {
+    const FORM: &str =
+        "is not a valid redis:// address: write redis://[user:password@]host[:port][/db]";
+    let server = server(rest, FORM)?;
+    Ok(RedisAddress::new(Topology::Single(host(&server, FORM)?), tls, &server))
+}
+
+fn sentinel(rest: &str, tls: bool) -> Result<RedisAddress, String> {
+    const FORM: &str = "is not a valid redis+sentinel:// address: write \
+                        redis+sentinel://[user:password@]host:port,host:port/service[/db]";
+    let (servers, path) = rest.split_once('/').ok_or_else(|| advice(FORM))?;
+    let (service, db) = path.split_once('/').unwrap_or((path, "0"));
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if service.is_empty() || !service.bytes().all(good) {
+        return Err(advice(FORM));
+    }
+    let servers = each_server(servers, &format!("/{db}"), Some(SENTINEL_PORT), FORM)?;
+    let sentinels = servers.iter().map(|server| host(server, FORM)).collect::<Result<_, _>>()?;
+    let topology = Topology::Sentinel { sentinels, service: service.to_owned() };
+    Ok(RedisAddress::new(topology, tls, &servers[0]))
+}
+
+fn cluster(rest: &str, tls: bool) -> Result<RedisAddress, String> {
+    const FORM: &str = "is not a valid redis+cluster:// address: write \
+                        redis+cluster://[user:password@]host:port,host:port (a cluster has one database)";
+    let servers = each_server(rest.strip_suffix('/').unwrap_or(rest), "", None, FORM)?;
+    let nodes = servers.iter().map(|server| host(server, FORM)).collect::<Result<_, _>>()?;
+    Ok(RedisAddress::new(Topology::Cluster(nodes), tls, &servers[0]))
+}
+
+/// `user:password@a:1,b:2`, each as if it stood alone; at least one.
+fn each_server(
+    text: &str,
+    path: &str,
+    port: Option<u16>,
+    form: &str,
+) -> Result<Vec<ConnectionInfo>, String> {
+    let (login, hosts) = match text.rsplit_once('@') {
+        Some((login, hosts)) => (format!("{login}@"), hosts),
+        None => (String::new(), text),
+    };
+    let each = hosts.split(',').map(|host| {
+        let behind = host.rsplit_once(']').map_or(host, |(_, port)| port);
+        let port = port.filter(|_| !behind.contains(':'));
+        let port = port.map_or_else(String::new, |port| format!(":{port}"));
+        if host.contains('/') {
+            return Err(advice(form));
+        }
+        server(&format!("{login}{host}{port}{path}"), form)
+    });
+    each.collect()
+}
+
+/// Host, login and database, as the `redis` crate reads them.
+fn server(rest: &str, form: &str) -> Result<ConnectionInfo, String> {
+    format!("redis://{rest}").into_connection_info().map_err(|_| advice(form))
+}
+
+fn host(info: &ConnectionInfo, form: &str) -> Result<Host, String> {
+    match info.addr() {
+        ConnectionAddr::Tcp(name, port) => Ok(Host { name: name.clone(), port: *port }),
+        _ => Err(advice(form)),
+    }
+}
+
+fn advice(form: &str) -> String {
+    format!("{form}, with special characters of the password percent-encoded")
+}
+
+// === impl Host ===
+
+impl Host {
+    /// Of `HOST:PORT`, as Redis writes it: an IPv6 address has no brackets there.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (name, port) = text.rsplit_once(':')?;
+        Some(Self { name: name.to_owned(), port: port.parse().ok()? })
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name.contains(':') {
+            true => write!(f, "[{}]:{}", self.name, self.port),
+            false => write!(f, "{}:{}", self.name, self.port),
+        }
+    }
+}
+
+impl fmt::Display for RedisAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.tls { "rediss" } else { "redis" })?;
+        let (kind, hosts, service) = match &self.topology {
+            Topology::Single(host) => ("", std::slice::from_ref(host), None),
+            Topology::Sentinel { sentinels, service } => {
+                ("+sentinel", sentinels.as_slice(), Some(service))
+            }
+            Topology::Cluster(nodes) => ("+cluster", nodes.as_slice(), None),
+        };
+        write!(f, "{kind}://")?;
+        for (at, host) in hosts.iter().enumerate() {
+            write!(f, "{}{host}", if at == 0 { "" } else { "," })?;
+        }
+        if let Some(service) = service {
+            write!(f, "/{service}")?;
+        }
+        match self.db {
+            0 => Ok(()),
+            db => write!(f, "/{db}"),
+        }
+    }
+}
+
+impl fmt::Debug for RedisAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for StoreAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let info = match self {
-            Self::Memory => return f.write_str("memory"),
-            Self::Redis(client) => client.get_connection_info(),
-        };
-        match info.addr() {
-            ConnectionAddr::Tcp(host, port) if host.contains(':') => {
-                write!(f, "redis://[{host}]:{port}")?;
-            }
-            address => write!(f, "redis://{address}")?,
-        }
-        match info.redis_settings().db() {
-            0 => Ok(()),
-            db => write!(f, "/{db}"),
+        match self {
+            Self::Memory => f.write_str("memory"),
+            Self::Redis(address) => fmt::Display::fmt(address, f),
         }
     }
 }
@@ -71,7 +233,7 @@ impl fmt::Debug for StoreAddress {
 
 #[cfg(test)]
 mod tests {
-    use super::StoreAddress;
+    use super::{Host, StoreAddress};
 
     #[test]
     fn shown_without_secrets() {
@@ -80,11 +242,24 @@ mod tests {
             ("redis://localhost", "redis://localhost:6379"),
             ("redis://:hunter2@10.0.0.3:6380/2", "redis://10.0.0.3:6380/2"),
             ("redis://user:hunter2@[::1]:7000?protocol=resp3", "redis://[::1]:7000"),
+            ("rediss://user:hunter2@10.0.0.3", "rediss://10.0.0.3:6379"),
+            ("redis+cluster://u:hunter2@a:1,b,[::1]:3", "redis+cluster://a:1,b:6379,[::1]:3"),
+            ("rediss+cluster://:hunter2@a:1/", "rediss+cluster://a:1"),
+            ("redis+sentinel://a,b:2,[::1]/main", "redis+sentinel://a:26379,b:2,[::1]:26379/main"),
+            ("rediss+sentinel://:hunter2@a:1/my-main.1/3", "rediss+sentinel://a:1/my-main.1/3"),
         ] {
             let address = StoreAddress::parse(text).unwrap();
             assert_eq!(address.to_string(), shown);
             assert_eq!(format!("{address:?}"), shown);
         }
+    }
+
+    #[test]
+    fn the_login_of_many_is_one() {
+        let text = "redis+cluster://front:h%40nter,2@a:1,b:2";
+        let StoreAddress::Redis(address) = StoreAddress::parse(text).unwrap() else { panic!() };
+        assert_eq!(address.user.as_deref(), Some("front"));
+        assert_eq!(address.password.as_deref(), Some("h@nter,2"));
     }
 
     #[test]
@@ -94,16 +269,31 @@ mod tests {
             ("Memory", "must be memory"),
             ("localhost:6379", "must be memory"),
             ("unix:///run/hunter2", "must be memory"),
-            ("redis://", "not a valid"),
+            ("redis+sentinels://hunter2", "must be memory"),
+            ("redis://", "not a valid redis:// address"),
             ("redis://:hunter2@host:port", "not a valid"),
             ("redis://:hunter2@host/first", "not a valid"),
-            ("rediss://:hunter2@host", "rediss:// is not supported yet"),
-            ("redis+cluster://a:1,b:2", "redis+cluster:// is not supported yet"),
-            ("redis+sentinel://a:1/hunter2", "redis+sentinel:// is not supported yet"),
+            ("rediss://:hunter2@host:0x1", "not a valid"),
+            ("redis+cluster://", "not a valid redis+cluster:// address"),
+            ("redis+cluster://:hunter2@a:1,", "not a valid redis+cluster:// address"),
+            ("redis+cluster://:hunter2@a:1/2", "a cluster has one database"),
+            ("redis+sentinel://:hunter2@a:1", "not a valid redis+sentinel:// address"),
+            ("redis+sentinel://:hunter2@a:1/", "not a valid redis+sentinel:// address"),
+            ("redis+sentinel://a:1/hunter2/x", "not a valid redis+sentinel:// address"),
+            ("redis+sentinel://a:1/hun ter2", "not a valid redis+sentinel:// address"),
         ] {
             let error = StoreAddress::parse(text).unwrap_err();
             assert!(error.contains(reason), "{text}: {error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn hosts_as_redis_writes_them() {
+        let host = |name: &str, port| Some(Host { name: name.to_owned(), port });
+        assert_eq!(Host::parse("10.0.0.1:6379"), host("10.0.0.1", 6379));
+        assert_eq!(Host::parse("::1:6379"), host("::1", 6379));
+        assert_eq!(Host::parse("a.example:70000"), None);
+        assert_eq!(Host::parse("a.example"), None);
     }
 }

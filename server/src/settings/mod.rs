@@ -1,6 +1,7 @@
 //! What the operator decides: flags, each also an environment variable, checked once at start.
 
 mod address;
+mod redis;
 
 use std::{env, ffi::OsString, num::NonZeroUsize, path::PathBuf, thread, time::Duration};
 
@@ -11,7 +12,10 @@ use clap::{
 };
 use rl_bucket::{Capacity, Invalid, Limit, Rate};
 
-pub use address::StoreAddress;
+pub use self::{
+    address::{Host, RedisAddress, StoreAddress, Topology},
+    redis::{RedisArgs, RedisSettings, TlsSettings, Verify},
+};
 
 use crate::bench::BenchArgs;
 use crate::client;
@@ -24,8 +28,8 @@ pub struct Settings {
     pub listen: String,
     /// `HOST:PORT` to bind for operators, if they have a listener of their own.
     pub admin_listen: Option<String>,
-    /// Where the buckets live.
-    pub store: StoreAddress,
+    /// Where the buckets live; `None`: in this process.
+    pub store: Option<RedisSettings>,
     /// What computes them, if they live in Redis.
     pub engine: EngineChoice,
     /// Where the limits are from.
@@ -95,11 +99,15 @@ struct Args {
     #[arg(long, env = "RL_LISTEN", value_name = "HOST:PORT", value_parser = host_and_port)]
     listen: Option<String>,
 
-    /// Where buckets live: `memory`, or `redis://USER:PASSWORD@HOST:PORT/DB` (all but HOST optional)
+    /// Where buckets live: `memory`, `redis://USER:PASSWORD@HOST:PORT/DB` (all but HOST optional),
+    /// `redis+sentinel://HOST:PORT,HOST:PORT/SERVICE`, `redis+cluster://HOST:PORT,HOST:PORT`; with TLS `rediss`
     // Read as plain text: a parse error of clap's would print the password.
     #[arg(long, env = "RL_STORE", value_name = "STORE", default_value = "memory")]
     #[arg(hide_env_values = true)]
     store: String,
+
+    #[command(flatten)]
+    redis: RedisArgs,
 
     /// What computes buckets in Redis
     #[arg(long, env = "RL_ENGINE", value_enum, default_value_t = EngineChoice::Auto)]
@@ -188,6 +196,11 @@ impl Invocation {
 // === impl Settings ===
 
 impl Settings {
+    /// Where the buckets live, without a secret.
+    pub fn store_name(&self) -> String {
+        self.store.as_ref().map_or_else(|| "memory".to_owned(), |it| it.address.to_string())
+    }
+
     fn checked(args: Args, port: Option<String>) -> Result<Self, String> {
         let listen = match (args.listen, port) {
             (Some(listen), _) => listen,
@@ -196,9 +209,13 @@ impl Settings {
             (None, None) => LISTEN.to_owned(),
         };
         let store = StoreAddress::parse(&args.store).map_err(|error| format!("--store {error}"))?;
-        if matches!(store, StoreAddress::Memory) && args.engine != EngineChoice::Auto {
-            return Err("--engine needs a --store in Redis".to_owned());
-        }
+        let store = match store {
+            StoreAddress::Memory if args.engine != EngineChoice::Auto => {
+                return Err("--engine needs a --store in Redis".to_owned());
+            }
+            StoreAddress::Memory => None,
+            StoreAddress::Redis(address) => Some(RedisSettings::new(address, &args.redis)?),
+        };
         let policies = match (args.config, args.capacity, args.rate) {
             (Some(file), None, None) => PolicySource::File(file),
             (Some(_), _, _) => {
@@ -260,7 +277,7 @@ mod tests {
     fn defaults() {
         let settings = settings(&[], None).unwrap();
         assert_eq!(settings.listen, "127.0.0.1:8080");
-        assert_eq!(settings.store.to_string(), "memory");
+        assert!(settings.store.is_none());
         assert_eq!(settings.engine, EngineChoice::Auto);
         let PolicySource::Flags(limit) = settings.policies else { panic!("no file was given") };
         assert_eq!(limit.capacity().to_string(), "100");
@@ -297,7 +314,7 @@ mod tests {
             (["--workers", "0"], "0 is not in 1..=1024"),
             (["--listen", "8080"], "listen must be HOST:PORT"),
             (["--engine", "lua"], "--engine needs a --store in Redis"),
-            (["--store", "rediss://h"], "--store rediss:// is not supported yet"),
+            (["--store", "rediss:/h"], "--store must be memory, or redis://"),
         ] {
             let error = settings(&args, None).unwrap_err();
             assert!(error.contains(text), "{args:?}: {error}");

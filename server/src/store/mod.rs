@@ -62,6 +62,8 @@ pub struct NotABucket;
 pub enum Unavailable {
     /// There is no connection. Nothing was sent.
     Down,
+    /// Too much is waiting already. Nothing was sent.
+    Shed,
     /// No answer within the deadline. What was asked may have been done all the same.
     Late,
     /// The store answered with an error, or the connection broke under the question.
@@ -88,11 +90,12 @@ impl Store {
         }
     }
 
-    /// Independent checks, in order; at most 1024. A key that holds something else spoils no other.
+    /// Independent checks, in order; at most 1024. A key that holds something else spoils no other, nor does a
+    /// part of the store that is away.
     pub async fn check_each(
         &self,
         requests: &[Request<'_>],
-    ) -> Result<Vec<Result<Decision, NotABucket>>, Unavailable> {
+    ) -> Result<Vec<Result<Decision, Unavailable>>, Unavailable> {
         match self {
             Self::Memory(memory) => {
                 Ok(memory.check_each_with(requests, now).into_iter().map(Ok).collect())
@@ -123,12 +126,13 @@ impl Store {
 
 impl Unavailable {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Down, Self::Late, Self::Failed];
+    pub const ALL: [Self; 4] = [Self::Down, Self::Shed, Self::Late, Self::Failed];
 
     /// As metrics call it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Down => "down",
+            Self::Shed => "shed",
             Self::Late => "late",
             Self::Failed => "failed",
         }

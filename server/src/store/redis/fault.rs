@@ -2,6 +2,8 @@
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
+use crate::settings::Host;
+
 /// A failed command. Reasons are for the log: they hold nothing a caller has sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -13,13 +15,41 @@ pub(super) enum Fault {
     Refused(String),
     /// The connection, or the server behind it, is of no more use: replace it.
     Broken(String),
+    /// Of a cluster's node, which did not run it: ask there.
+    Elsewhere(Redirect),
+}
+
+/// Where a cluster's node says that a question belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Redirect {
+    /// This slot is of that node. A name of "" stands for the node that was asked.
+    Moved(u16, Host),
+    /// The slot is on its way to that node; this question is for it, the next may not be.
+    Ask(Host),
+    /// Some of the keys are on their way: ask again, or about each by itself.
+    Again,
 }
 
 // === impl Fault ===
 
+impl Fault {
+    /// For the log.
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::Refused(reason) | Self::Broken(reason) => reason,
+            Self::NoScript => "it forgot the scripts".to_owned(),
+            Self::NoCommand => "it lacks a command".to_owned(),
+            Self::Elsewhere(_) => "it is a node of a cluster".to_owned(),
+        }
+    }
+}
+
 impl From<RedisError> for Fault {
     fn from(error: RedisError) -> Self {
         let reason = reason(&error);
+        if let Some(redirect) = Redirect::of(&error) {
+            return Self::Elsewhere(redirect);
+        }
         let detail = error.detail().unwrap_or_default();
         match error.kind() {
             ErrorKind::Server(ServerErrorKind::NoScript) => Self::NoScript,
@@ -37,6 +67,22 @@ impl From<RedisError> for Fault {
             ErrorKind::Server(_) | ErrorKind::Extension => Self::Refused(reason),
             _ => Self::Broken(reason),
         }
+    }
+}
+
+// === impl Redirect ===
+
+impl Redirect {
+    fn of(error: &RedisError) -> Option<Self> {
+        if error.kind() == ErrorKind::Server(ServerErrorKind::TryAgain) {
+            return Some(Self::Again);
+        }
+        let (node, slot) = error.redirect_node()?;
+        let host = Host::parse(node)?;
+        Some(match error.kind() {
+            ErrorKind::Server(ServerErrorKind::Ask) => Self::Ask(host),
+            _ => Self::Moved(slot, host),
+        })
     }
 }
 
@@ -62,7 +108,8 @@ mod tests {
 
     use redis::{ErrorKind, RedisError, ServerError, parse_redis_value};
 
-    use super::Fault;
+    use super::{Fault, Redirect};
+    use crate::settings::Host;
 
     fn fault(line: &str) -> Fault {
         let value = parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
@@ -74,6 +121,7 @@ mod tests {
     #[test]
     fn by_what_has_to_be_done() {
         let refused = |reason: &str| Fault::Refused(reason.to_owned());
+        let node = |name: &str| Host { name: name.to_owned(), port: 7001 };
         for (line, expected) in [
             ("NOSCRIPT No matching script. Please use EVAL.", Fault::NoScript),
             ("ERR unknown command 'RL.CHECK', with args beginning with: 'x' ", Fault::NoCommand),
@@ -99,6 +147,11 @@ mod tests {
                 refused("WRONGTYPE Operation against a key holding the wrong kind of value"),
             ),
             ("OOM command not allowed", refused("OOM command not allowed")),
+            ("CLUSTERDOWN Hash slot not served", refused("CLUSTERDOWN Hash slot not served")),
+            ("TRYAGAIN Multiple keys", Fault::Elsewhere(Redirect::Again)),
+            ("MOVED 7 10.0.0.2:7001", Fault::Elsewhere(Redirect::Moved(7, node("10.0.0.2")))),
+            ("MOVED 7 :7001", Fault::Elsewhere(Redirect::Moved(7, node("")))),
+            ("ASK 16383 ::1:7001", Fault::Elsewhere(Redirect::Ask(node("::1")))),
             ("ERR bad thing 'rl:{secret}'", refused("ERR bad thing")),
         ] {
             assert_eq!(fault(line), expected, "{line}");

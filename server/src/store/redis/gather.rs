@@ -13,6 +13,7 @@ use std::{
 use rl_bucket::{Cost, Decision, Limit};
 use tokio::sync::{Notify, oneshot};
 
+use super::lane::Setback;
 use crate::store::{Request, Unavailable};
 
 /// Checks that wait to be sent.
@@ -37,32 +38,38 @@ struct Check {
     answer: oneshot::Sender<Answer>,
 }
 
-type Answer = Result<Decision, Unavailable>;
+/// A decision, or why there is none.
+pub(super) type Answer = Result<Decision, Setback>;
 
 /// What `RL.MCHECK` takes in one call.
 const MOST: usize = 1024;
+/// Batches that may wait. A server that is so far behind would answer the last of them too late.
+const LONGEST: usize = 4;
 
 // === impl Gather ===
 
 impl Gather {
-    /// Adds a check and waits for its answer.
+    /// Adds a check and waits for its answer. Where too many wait it is not sent.
     pub(super) async fn check(&self, request: &Request<'_>) -> Answer {
-        let answered = self.add(request);
+        let answered = self.add(request).ok_or(Unavailable::Shed)?;
         // Nobody answers if the worker stops in between.
-        answered.await.unwrap_or(Err(Unavailable::Failed))
+        answered.await.unwrap_or(Err(Unavailable::Failed.into()))
     }
 
-    fn add(&self, request: &Request<'_>) -> oneshot::Receiver<Answer> {
+    fn add(&self, request: &Request<'_>) -> Option<oneshot::Receiver<Answer>> {
         let (answer, answered) = oneshot::channel();
         let mut batches = self.batches.borrow_mut();
         if batches.back().is_none_or(|batch| batch.checks.len() >= MOST) {
+            if batches.len() >= LONGEST {
+                return None;
+            }
             batches.push_back(Batch::default());
             self.arrived.notify_one();
         }
         if let Some(batch) = batches.back_mut() {
             batch.add(request, answer);
         }
-        answered
+        Some(answered)
     }
 
     /// The next batch, as soon as there is one.
@@ -97,7 +104,7 @@ impl Batch {
         let now = Instant::now();
         let late = |check: &mut Check| now.saturating_duration_since(check.asked) >= deadline;
         for check in self.checks.extract_if(.., late) {
-            let _ = check.answer.send(Err(Unavailable::Late));
+            let _ = check.answer.send(Err(Unavailable::Late.into()));
         }
         self.checks.retain(|check| !check.answer.is_closed());
         self.checks.first().map(|check| check.asked)
@@ -115,7 +122,7 @@ impl Batch {
 
     /// Gives every check its answer; where there are fewer, the rest got none.
     pub(super) fn answer(self, answers: impl IntoIterator<Item = Answer>) {
-        let answers = answers.into_iter().chain(std::iter::repeat(Err(Unavailable::Failed)));
+        let answers = answers.into_iter().chain(std::iter::repeat(Err(Unavailable::Failed.into())));
         for (check, answer) in self.checks.into_iter().zip(answers) {
             let _ = check.answer.send(answer);
         }
@@ -129,7 +136,7 @@ mod tests {
     use futures_util::{FutureExt, future::join_all};
     use rl_bucket::{Cost, Decision, Limit, Outcome};
 
-    use super::{Gather, MOST};
+    use super::{Gather, LONGEST, MOST};
     use crate::store::{Request, Unavailable};
 
     const HOUR: Duration = Duration::from_secs(3600);
@@ -163,6 +170,19 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn what_would_wait_too_long_is_shed() {
+        let gather = Gather::default();
+        let limit = Limit::parse("1", "1").unwrap();
+        let request = Request { key: b"k", limit, amount: Cost::ONE };
+        let waiting: Vec<_> =
+            (0..LONGEST * MOST).map(|_| gather.add(&request).expect("room")).collect();
+        assert_eq!(gather.check(&request).await, Err(Unavailable::Shed.into()));
+        drop(gather.next().await);
+        assert!(gather.check(&request).now_or_never().is_none());
+        drop(waiting);
+    }
+
+    #[actix_web::test]
     async fn who_waits_no_more_is_not_asked_about() {
         let gather = Gather::default();
         let limit = Limit::parse("1", "1").unwrap();
@@ -176,6 +196,6 @@ mod tests {
         assert!(batch.prune(HOUR).is_some());
         assert_eq!(batch.requests(), [request]);
         assert!(batch.prune(Duration::ZERO).is_none(), "its time is up");
-        assert_eq!(stays.await, Err(Unavailable::Late));
+        assert_eq!(stays.await, Err(Unavailable::Late.into()));
     }
 }

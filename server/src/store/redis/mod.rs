@@ -2,15 +2,22 @@
 //! Lua.
 
 mod backoff;
+mod cluster;
 mod command;
 mod engine;
 mod fault;
 mod frame;
 mod gather;
+mod lane;
 mod link;
 mod reply;
 mod scripts;
+mod sentinel;
 mod silence;
+mod slot;
+mod stream;
+mod tls;
+mod way;
 mod wire;
 mod words;
 
@@ -18,8 +25,9 @@ use std::slice;
 
 use rl_bucket::Decision;
 
-pub use self::{command::Command, link::Link};
-use super::{AllOrNothing, Ask, NotABucket, Request, Unavailable};
+use self::engine::Engine;
+pub use self::{command::Command, link::Link, tls::Tls};
+use super::{AllOrNothing, Ask, Request, Unavailable};
 
 // === impl Link ===
 
@@ -32,41 +40,40 @@ impl Link {
             return self.check(request).await;
         }
         let requests = slice::from_ref(request);
-        self.call(|engine, form| engine.ask(ask.into(), requests, form), reply::decision).await
+        let say = |engine: &Engine, form| engine.ask(ask.into(), requests, form);
+        self.call(request.key, say, reply::decision).await
     }
 
     /// Takes as many whole tokens as there are, at most the amount.
     pub async fn take(&self, request: &Request<'_>) -> Result<(u64, Decision), Unavailable> {
         let requests = slice::from_ref(request);
-        self.call(|engine, form| engine.ask(Command::Take, requests, form), reply::taken).await
+        let say = |engine: &Engine, form| engine.ask(Command::Take, requests, form);
+        self.call(request.key, say, reply::taken).await
     }
 
     /// Independent checks, in order.
     pub async fn check_each(
         &self,
         requests: &[Request<'_>],
-    ) -> Result<Vec<Result<Decision, NotABucket>>, Unavailable> {
+    ) -> Result<Vec<Result<Decision, Unavailable>>, Unavailable> {
         if requests.is_empty() {
             return Ok(Vec::new());
         }
-        let read = |reply| reply::each(reply, requests.len());
-        self.call(|engine, form| engine.ask(Command::MCheck, requests, form), read).await
+        self.checks(requests).await
     }
 
-    /// Takes from every bucket, or from none.
+    /// Takes from every bucket, or from none. In a cluster they share a slot.
     pub async fn check_all(&self, requests: &[Request<'_>]) -> Result<AllOrNothing, Unavailable> {
-        if requests.is_empty() {
+        let Some(first) = requests.first() else {
             return Ok(AllOrNothing { denied: None, decisions: Vec::new() });
-        }
-        let read = |reply| reply::all(reply, requests.len());
-        self.call(|engine, form| engine.ask(Command::CheckAll, requests, form), read).await
+        };
+        let say = |engine: &Engine, form| engine.ask(Command::CheckAll, requests, form);
+        self.call(first.key, say, |reply| reply::all(reply, requests.len())).await
     }
 
-    /// Deletes buckets: how many there were.
+    /// Deletes buckets: how many there were. In a cluster they share a slot.
     pub async fn reset(&self, keys: &[&[u8]]) -> Result<u64, Unavailable> {
-        if keys.is_empty() {
-            return Ok(0);
-        }
-        self.call(|engine, form| engine.reset(keys, form), reply::count).await
+        let Some(first) = keys.first() else { return Ok(0) };
+        self.call(first, |engine, form| engine.reset(keys, form), reply::count).await
     }
 }

@@ -12,9 +12,7 @@ use std::{
 };
 
 use actix_web::rt::{self, task::JoinHandle};
-use redis::{Client, ConnectionAddr};
 use tokio::{
-    net::TcpStream,
     select,
     sync::{Notify, oneshot},
 };
@@ -22,8 +20,11 @@ use tokio::{
 use super::{
     fault::Fault,
     frame::{Frames, Reply},
+    stream::Stream,
+    tls::Tls,
     words::Words,
 };
+use crate::settings::Host;
 
 /// A connection. It belongs to the thread on which it was made.
 pub(super) struct Wire {
@@ -32,62 +33,83 @@ pub(super) struct Wire {
 }
 
 struct Ends {
-    stream: TcpStream,
-    /// What the socket did not take yet.
-    unsent: RefCell<Vec<u8>>,
+    stream: Stream,
+    /// Something was not sent at once.
     more: Notify,
     /// Who waits for a reply, the first for the next.
     waiting: RefCell<VecDeque<oneshot::Sender<Result<Reply, Fault>>>>,
     ended: Cell<bool>,
 }
 
-/// Bytes read at once: a batch of 1,000 answers is less.
-const READ: usize = 64 << 10;
-
 // === impl Wire ===
 
 impl Wire {
-    /// Connects and logs in.
-    pub(super) async fn connect(client: &Client) -> Result<Self, Fault> {
-        let info = client.get_connection_info();
-        let stream = match info.addr() {
-            ConnectionAddr::Tcp(host, port) => TcpStream::connect((host.as_str(), *port)).await,
-            _ => Err(io::Error::from(io::ErrorKind::Unsupported)),
-        };
-        let stream = stream.map_err(broken)?;
-        // A check is one small write: Nagle's algorithm would hold it back until the last is acknowledged.
-        stream.set_nodelay(true).map_err(broken)?;
+    /// Connects.
+    pub(super) async fn connect(host: &Host, tls: Option<&Tls>) -> Result<Self, Fault> {
+        let stream = Stream::connect(host, tls).await.map_err(broken)?;
         let ends = Rc::new(Ends {
             stream,
-            unsent: RefCell::default(),
             more: Notify::new(),
             waiting: RefCell::default(),
             ended: Cell::new(false),
         });
-        let wire = Self { reader: rt::spawn(run(ends.clone())), ends };
-        let settings = info.redis_settings();
-        if let Some(password) = settings.password() {
-            let words = [Some("AUTH"), settings.username(), Some(password)];
-            wire.say(words.into_iter().flatten()).await?;
-        }
-        if settings.db() != 0 {
-            wire.say(["SELECT", &settings.db().to_string()]).await?;
-        }
-        Ok(wire)
+        Ok(Self { reader: rt::spawn(run(ends.clone())), ends })
     }
 
-    /// Sends commands, of which there are as many as `words` says, and returns the reply to the only one.
+    /// Logs in, and chooses the database.
+    pub(super) async fn log_in(
+        &self,
+        user: Option<&str>,
+        password: Option<&str>,
+        db: i64,
+    ) -> Result<(), Fault> {
+        if let Some(password) = password {
+            let words = [Some("AUTH"), user, Some(password)];
+            self.say(words.into_iter().flatten()).await?;
+        }
+        if db != 0 {
+            self.say(["SELECT", &db.to_string()]).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends a command and returns its reply.
     pub(super) fn send(&self, words: &Words) -> impl Future<Output = Result<Reply, Fault>> + use<> {
+        let waiting = self.wait();
+        self.ends.write(words.bytes());
+        waiting
+    }
+
+    /// Sends so many commands at once and returns their replies, in order.
+    pub(super) fn send_all(
+        &self,
+        words: &Words,
+        count: usize,
+    ) -> Vec<impl Future<Output = Result<Reply, Fault>> + use<>> {
+        let waiting = (0..count).map(|_| self.wait()).collect();
+        self.ends.write(words.bytes());
+        waiting
+    }
+
+    /// Replies for which somebody waits, or waited.
+    pub(super) fn in_flight(&self) -> usize {
+        self.ends.waiting.borrow().len()
+    }
+
+    /// A place in the line of those who wait for a reply: taken before the question is sent.
+    fn wait(&self) -> impl Future<Output = Result<Reply, Fault>> + use<> {
         let (sender, receiver) = oneshot::channel();
         if !self.ends.ended.get() {
-            // In this order: a reply finds who waits for it.
             self.ends.waiting.borrow_mut().push_back(sender);
-            self.ends.write(words.bytes());
         }
         async { receiver.await.unwrap_or_else(|_| Err(Fault::Broken("it hung up".to_owned()))) }
     }
 
-    async fn say<'w>(&self, words: impl IntoIterator<Item = &'w str>) -> Result<Reply, Fault> {
+    /// Sends a command of these words and returns its reply.
+    pub(super) async fn say<'w>(
+        &self,
+        words: impl IntoIterator<Item = &'w str>,
+    ) -> Result<Reply, Fault> {
         let words: Vec<_> = words.into_iter().collect();
         let mut command = Words::command(words.len());
         words.into_iter().for_each(|word| command.word(word));
@@ -105,15 +127,12 @@ impl Drop for Wire {
 // === impl Ends ===
 
 impl Ends {
-    /// Writes at once what the socket takes, and leaves the rest to the task.
     fn write(&self, bytes: &[u8]) {
-        let mut unsent = self.unsent.borrow_mut();
-        let sent = match unsent.is_empty() {
-            true => self.stream.try_write(bytes).unwrap_or(0), // an error shows in reading too
-            false => 0,
-        };
-        if sent < bytes.len() {
-            unsent.extend_from_slice(&bytes[sent..]);
+        if self.ended.get() {
+            return;
+        }
+        let _ = self.stream.send(bytes); // an error shows in reading too
+        if self.stream.is_unsent() {
             self.more.notify_one();
         }
     }
@@ -126,26 +145,9 @@ impl Ends {
         }
     }
 
-    fn write_rest(&self) -> io::Result<()> {
-        let mut unsent = self.unsent.borrow_mut();
-        match self.stream.try_write(&unsent) {
-            Ok(sent) => drop(unsent.drain(..sent)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-
     /// Hands out every reply that is whole.
     fn read(&self, frames: &mut Frames) -> Result<(), Fault> {
-        let buffer = frames.buffer();
-        buffer.reserve(READ);
-        match self.stream.try_read_buf(buffer) {
-            Ok(0) => return Err(Fault::Broken("it hung up".to_owned())),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(broken(error)),
-        }
+        let open = self.stream.read(frames.buffer()).map_err(broken)?;
         while let Some(reply) = frames.next()? {
             // Who gave up waiting has not taken its place away.
             match self.waiting.borrow_mut().pop_front() {
@@ -153,7 +155,7 @@ impl Ends {
                 None => return Err(Fault::Broken("it answers what was not asked".to_owned())),
             }
         }
-        Ok(())
+        if open { Ok(()) } else { Err(Fault::Broken("it hung up".to_owned())) }
     }
 }
 
@@ -161,7 +163,7 @@ impl Ends {
 async fn run(ends: Rc<Ends>) {
     let mut frames = Frames::default();
     let fault = loop {
-        let unsent = !ends.unsent.borrow().is_empty();
+        let unsent = ends.stream.is_unsent();
         let step = select! {
             biased;
             ready = ends.stream.readable() => match ready {
@@ -169,7 +171,7 @@ async fn run(ends: Rc<Ends>) {
                 Err(error) => Err(broken(error)),
             },
             ready = ends.stream.writable(), if unsent => {
-                ready.and_then(|()| ends.write_rest()).map_err(broken)
+                ready.and_then(|()| ends.stream.flush()).map_err(broken)
             }
             () = ends.more.notified(), if !unsent => Ok(()),
         };
@@ -187,19 +189,19 @@ fn broken(error: io::Error) -> Fault {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
-    use redis::Client;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::{TcpListener, TcpStream},
     };
 
     use super::{Fault, Reply, Wire, Words};
+    use crate::settings::Host;
 
     /// Both ends of a connection.
     async fn pair() -> (Wire, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = Client::open(format!("redis://{}", listener.local_addr().unwrap())).unwrap();
-        let (wire, server) = tokio::join!(Wire::connect(&client), listener.accept());
+        let host = Host::parse(&listener.local_addr().unwrap().to_string()).unwrap();
+        let (wire, server) = tokio::join!(Wire::connect(&host, None), listener.accept());
         (wire.unwrap(), server.unwrap().0)
     }
 

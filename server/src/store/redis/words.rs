@@ -54,6 +54,11 @@ impl Words {
         self.0.extend_from_within(from..to);
     }
 
+    /// Appends what others say.
+    pub(super) fn append(&mut self, others: &Self) {
+        self.0.extend_from_slice(&others.0);
+    }
+
     /// What goes over the wire.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0

@@ -1,0 +1,343 @@
+//! A Redis Cluster: which node has which slot, and a lane to each.
+//!
+//! A node that is asked about a slot of another's does nothing and says where to ask. So a question may go on
+//! from node to node, within its deadline, and is still done at most once: what was sent to a node
+//! that then did not answer is never sent to another.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    rc::Rc,
+    slice,
+    time::{Duration, Instant},
+};
+
+use actix_web::rt::{self, task::JoinHandle};
+use redis::Value;
+use tokio::{
+    select,
+    sync::Notify,
+    time::{sleep, timeout},
+};
+
+use super::{
+    backoff::Backoff,
+    command::{Command, Form},
+    engine::Engine,
+    fault::{Fault, Redirect},
+    frame::Reply,
+    gather::Answer,
+    lane::{Lane, Place, Setback},
+    reply,
+    slot::{SLOTS, slot},
+    way::Way,
+    words::Words,
+};
+use crate::{
+    settings::Host,
+    store::{Request, Unavailable},
+};
+
+/// The nodes of a cluster, as one worker reaches them.
+pub(super) struct Cluster {
+    map: Rc<Map>,
+    follower: JoinHandle<()>,
+}
+
+struct Map {
+    way: Rc<Way>,
+    /// Whom to ask while no node is known.
+    seeds: Vec<Host>,
+    nodes: RefCell<HashMap<Host, Rc<Node>>>,
+    /// Who has which slot.
+    slots: RefCell<Vec<Option<Rc<Node>>>>,
+    /// A node said that the map is not right any more.
+    stale: Notify,
+}
+
+struct Node {
+    host: Host,
+    lane: Lane,
+}
+
+/// Slots in a row, and the node that has them.
+#[derive(Debug, PartialEq)]
+struct Share {
+    first: usize,
+    last: usize,
+    host: Host,
+}
+
+/// How often a map without a fault is compared.
+const LOOK: Duration = Duration::from_secs(30);
+/// How long after a node said that the map is not right it is read at the earliest: nodes say so many times at once.
+const SETTLE: Duration = Duration::from_millis(100);
+/// A node that has not told its map by then is passed over.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Before a question about keys on their way is asked again.
+const PAUSE: Duration = Duration::from_millis(3);
+
+// === impl Cluster ===
+
+impl Cluster {
+    /// Starts asking these nodes which others there are, on this thread's runtime.
+    pub(super) fn start(seeds: Vec<Host>, way: Rc<Way>) -> Self {
+        let map = Rc::new(Map {
+            way,
+            seeds,
+            nodes: RefCell::default(),
+            slots: RefCell::new(vec![None; SLOTS]),
+            stale: Notify::new(),
+        });
+        Self { follower: rt::spawn(follow(map.clone())), map }
+    }
+
+    /// One check, along with the others of its moment and node.
+    pub(super) async fn check(&self, request: &Request<'_>) -> Answer {
+        let asked = Instant::now();
+        let node = self.map.node(request.key)?;
+        match node.lane.check(request).await {
+            Err(Setback::Elsewhere(redirect)) => {
+                let one = slice::from_ref(request);
+                let say = |engine: &Engine, form| engine.ask(Command::Check, one, form);
+                self.map.go_on(request.key, &node, redirect, asked, say, reply::decision).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Asks the node of `key`, and whomever that names.
+    pub(super) async fn call<T>(
+        &self,
+        key: &[u8],
+        say: impl Fn(&Engine, Form) -> Words,
+        read: impl Fn(Reply) -> Result<T, Fault>,
+    ) -> Result<T, Setback> {
+        let asked = Instant::now();
+        let node = self.map.node(key)?;
+        match node.lane.call(&say, &read).await {
+            Err(Setback::Elsewhere(redirect)) => {
+                self.map.go_on(key, &node, redirect, asked, say, read).await
+            }
+            answer => answer,
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.follower.abort();
+    }
+}
+
+/// Keeps the map right; until the cluster is dropped.
+async fn follow(map: Rc<Map>) {
+    let mut backoff = Backoff::new();
+    loop {
+        let wait = match map.read().await {
+            Ok(()) if map.is_whole() => {
+                backoff = Backoff::new();
+                LOOK.mul_f64(0.75 + fastrand::f64() / 2.0)
+            }
+            Ok(()) => backoff.next(),
+            Err(fault) => {
+                map.way.status.retrying(&fault.reason());
+                backoff.next()
+            }
+        };
+        select! {
+            () = map.stale.notified() => sleep(SETTLE).await,
+            () = map.way.lost.notified() => {}
+            () = sleep(wait) => {}
+        }
+    }
+}
+
+// === impl Map ===
+
+impl Map {
+    fn node(&self, key: &[u8]) -> Result<Rc<Node>, Unavailable> {
+        self.slots.borrow()[usize::from(slot(key))].clone().ok_or(Unavailable::Down)
+    }
+
+    /// The node at this address, if need be with a lane that starts now.
+    fn node_at(&self, host: &Host) -> Rc<Node> {
+        let start = || {
+            let lane = Lane::start(Place::Server(host.clone()), self.way.clone());
+            Rc::new(Node { host: host.clone(), lane })
+        };
+        self.nodes.borrow_mut().entry(host.clone()).or_insert_with(start).clone()
+    }
+
+    /// Goes where a node points, and on, until one answers or the time is up: then nothing was done.
+    async fn go_on<T>(
+        &self,
+        key: &[u8],
+        from: &Rc<Node>,
+        mut redirect: Redirect,
+        asked: Instant,
+        say: impl Fn(&Engine, Form) -> Words,
+        read: impl Fn(Reply) -> Result<T, Fault>,
+    ) -> Result<T, Setback> {
+        let mut at = from.clone();
+        loop {
+            let mut asking = false;
+            at = match redirect {
+                Redirect::Moved(slot, host) => {
+                    let node = self.node_at(&host.or_of(&at.host));
+                    if let Some(place) = self.slots.borrow_mut().get_mut(usize::from(slot)) {
+                        *place = Some(node.clone());
+                    }
+                    self.stale.notify_one();
+                    node
+                }
+                Redirect::Ask(host) => {
+                    asking = true;
+                    self.node_at(&host.or_of(&at.host))
+                }
+                Redirect::Again => {
+                    sleep(PAUSE).await;
+                    self.node(key)?
+                }
+            };
+            let left = self.way.deadline.saturating_sub(asked.elapsed());
+            // One that was not known a moment ago is being connected to.
+            if left.is_zero() || !at.lane.comes_up(left).await {
+                return Err(Unavailable::Down.into());
+            }
+            match at.lane.call_since(asked, asking, &say, &read).await {
+                Err(Setback::Elsewhere(next)) => redirect = next,
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Whether every slot has a node that can be asked.
+    fn is_whole(&self) -> bool {
+        self.slots.borrow().iter().all(|node| node.as_ref().is_some_and(|node| node.lane.is_up()))
+    }
+
+    /// Reads the map from the first node that tells it.
+    async fn read(&self) -> Result<(), Fault> {
+        let mut known: Vec<_> = self.nodes.borrow().values().cloned().collect();
+        known.retain(|node| node.lane.is_up());
+        fastrand::shuffle(&mut known);
+        for node in known {
+            if let Ok(Ok(reply)) = timeout(PATIENCE, node.lane.say(&["CLUSTER", "SLOTS"])).await
+                && let Some(shares) = shares(&reply, &node.host)
+            {
+                self.apply(&shares);
+                return Ok(());
+            }
+        }
+        let mut fault = Fault::Broken("no answer in time".to_owned());
+        let mut others: Vec<_> = self.nodes.borrow().keys().cloned().collect();
+        fastrand::shuffle(&mut others);
+        let first = fastrand::usize(..self.seeds.len());
+        let seeds = self.seeds.iter().cycle().skip(first).take(self.seeds.len());
+        for host in seeds.cloned().chain(others) {
+            match timeout(PATIENCE, self.tell(&host)).await {
+                Ok(Ok(shares)) => {
+                    self.apply(&shares);
+                    return Ok(());
+                }
+                Ok(Err(why)) => fault = why,
+                Err(_) => {}
+            }
+        }
+        Err(fault)
+    }
+
+    /// What a node tells to whom it has no lane.
+    async fn tell(&self, host: &Host) -> Result<Vec<Share>, Fault> {
+        let secrets = self.way.secrets().await?;
+        let wire = self.way.connect(host, &secrets).await?;
+        let reply = wire.say(["CLUSTER", "SLOTS"]).await?;
+        shares(&reply, host)
+            .ok_or_else(|| Fault::Refused(format!("{host} knows of no node that has slots")))
+    }
+
+    fn apply(&self, shares: &[Share]) {
+        let mut slots = vec![None; SLOTS];
+        for share in shares {
+            let node = self.node_at(&share.host);
+            slots[share.first..=share.last].fill(Some(node));
+        }
+        self.slots.replace(slots);
+        // Who has nothing left goes, once nobody waits for its answers.
+        let in_use = |host: &Host| shares.iter().any(|share| share.host == *host);
+        let gone: Vec<_> = self.nodes.borrow_mut().extract_if(|host, _| !in_use(host)).collect();
+        drop(gone);
+    }
+}
+
+impl Host {
+    /// Of a node without a name: it is where the one is that tells of it.
+    fn or_of(self, teller: &Self) -> Self {
+        if self.name.is_empty() { Self { name: teller.name.clone(), ..self } } else { self }
+    }
+}
+
+/// The reply to `CLUSTER SLOTS`; `None` if it is another, or names nobody.
+fn shares(reply: &Reply, teller: &Host) -> Option<Vec<Share>> {
+    let Reply::Other(Value::Array(each)) = reply else { return None };
+    let share = |entry: &Value| {
+        let Value::Array(parts) = entry else { return None };
+        let [Value::Int(first), Value::Int(last), Value::Array(primary), ..] = parts.as_slice()
+        else {
+            return None;
+        };
+        let [name, Value::Int(port), ..] = primary.as_slice() else { return None };
+        let name = match name {
+            Value::BulkString(name) => String::from_utf8(name.clone()).ok()?,
+            Value::Nil => String::new(),
+            _ => return None,
+        };
+        let host = Host { name, port: u16::try_from(*port).ok()? }.or_of(teller);
+        let (first, last) = (usize::try_from(*first).ok()?, usize::try_from(*last).ok()?);
+        (first <= last && last < SLOTS).then_some(Share { first, last, host })
+    };
+    // "?" stands for a node whose address nobody knows.
+    let shares: Vec<_> = each.iter().map(share).collect::<Option<_>>()?;
+    let shares: Vec<_> = shares.into_iter().filter(|share| share.host.name != "?").collect();
+    (!shares.is_empty()).then_some(shares)
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::parse_redis_value;
+
+    use super::{Reply, Share, shares};
+    use crate::settings::Host;
+
+    fn host(name: &str, port: u16) -> Host {
+        Host { name: name.to_owned(), port }
+    }
+
+    #[test]
+    fn what_a_node_tells() {
+        let read = |text: &str| {
+            let value = parse_redis_value(text.replace(' ', "\r\n").as_bytes()).unwrap();
+            shares(&Reply::Other(value), &host("teller", 1))
+        };
+        let two = "*2 *4 :0 :8191 *3 $1 a :7000 $2 id *3 $1 b :7001 $2 id \
+                   *3 :8192 :16383 *4 $0  :7002 $2 id *2 $8 hostname $1 h ";
+        let share = |first, last, host| Share { first, last, host };
+        let expected =
+            vec![share(0, 8191, host("a", 7000)), share(8192, 16383, host("teller", 7002))];
+        assert_eq!(read(two), Some(expected));
+        let nameless = "*1 *3 :5 :5 *2 $-1 :7000 ";
+        assert_eq!(read(nameless), Some(vec![share(5, 5, host("teller", 7000))]));
+        for nothing in [
+            "*0 ",
+            ":1 ",
+            "*1 :1 ",
+            "*1 *3 :5 :5 *2 $1 ? :7000 ",
+            "*1 *3 :5 :4 *2 $1 a :7000 ",
+            "*1 *3 :5 :16384 *2 $1 a :7000 ",
+            "*1 *3 :5 :5 *2 $1 a :70000 ",
+        ] {
+            assert_eq!(read(nothing), None, "{nothing}");
+        }
+    }
+}

@@ -1,0 +1,470 @@
+//! One worker's connection to one server, and the tasks that keep it alive.
+//!
+//! A connection is replaced when it breaks, does not answer any more, leads to a replica or grows old, and while
+//! there is none a check fails at once: nobody waits for a connection.
+//!
+//! That is a circuit breaker: it opens when a connection is given up, and closes when the one task that
+//! connects again has been answered, by the engine itself and within the deadline of a check.
+
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use actix_web::rt::{self, task::JoinHandle};
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
+
+use super::{
+    backoff::Backoff,
+    command::{Command, Form},
+    engine::Engine,
+    fault::{Fault, Redirect},
+    frame::Reply,
+    gather::{Answer, Batch, Gather},
+    reply, sentinel,
+    silence::Silence,
+    slot::slot,
+    way::Way,
+    wire::Wire,
+    words::Words,
+};
+use crate::{
+    settings::Host,
+    store::{NotABucket, Request, Unavailable},
+};
+
+/// A supervised connection. It belongs to the thread on which it was started.
+pub(super) struct Lane {
+    line: Rc<Line>,
+    tasks: [JoinHandle<()>; 2],
+}
+
+/// Where a lane leads.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    /// To this server.
+    Server(Host),
+    /// To the primary that the Sentinels name.
+    Primary,
+}
+
+/// Why a server did not answer a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Setback {
+    Unavailable(Unavailable),
+    /// The key holds something that is not a bucket, and that was left as it is.
+    NotABucket,
+    /// It did nothing: a cluster has the key elsewhere.
+    Elsewhere(Redirect),
+}
+
+struct Line {
+    place: Place,
+    way: Rc<Way>,
+    live: RefCell<Option<Rc<Live>>>,
+    lost: Notify,
+    came: Notify,
+    gather: Gather,
+}
+
+/// A connection that has answered.
+struct Live {
+    host: Host,
+    wire: Wire,
+    engine: Engine,
+    silence: Silence,
+    /// With which it logged in.
+    password: Option<String>,
+    since: Instant,
+    /// When another takes its place.
+    age: Duration,
+}
+
+/// To connect, log in and find the engine.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often an idle link asks whether anyone is there.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// How long a connection must have lasted for the next one to be made without growing waits. Shorter,
+/// and a server that accepts connections but no checks would be connected to in a tight loop.
+const LASTING: Duration = Duration::from_secs(2);
+/// How old a connection grows, at the least; at the most twice that. A new one meets what has changed
+/// since: addresses behind a name, load balancers, certificates.
+const AGE: Duration = Duration::from_secs(600);
+/// Questions in flight beside the checks that go together.
+const MOST_IN_FLIGHT: usize = 4096;
+/// As the server says it of one key.
+const NOT_A_BUCKET: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
+
+// === impl Setback ===
+
+impl Setback {
+    /// What it comes to for whoever asked.
+    pub(super) fn reason(self) -> Unavailable {
+        match self {
+            Self::Unavailable(reason) => reason,
+            Self::NotABucket | Self::Elsewhere(_) => Unavailable::Failed,
+        }
+    }
+}
+
+impl From<Unavailable> for Setback {
+    fn from(reason: Unavailable) -> Self {
+        Self::Unavailable(reason)
+    }
+}
+
+// === impl Lane ===
+
+impl Lane {
+    /// Starts connecting, on this thread's runtime.
+    pub(super) fn start(place: Place, way: Rc<Way>) -> Self {
+        let live = RefCell::new(None);
+        let (lost, came, gather) = (Notify::new(), Notify::new(), Gather::default());
+        let line = Rc::new(Line { place, way, live, lost, came, gather });
+        let tasks = [rt::spawn(supervise(line.clone())), rt::spawn(check_all(line.clone()))];
+        Self { line, tasks }
+    }
+
+    /// Whether it can be asked.
+    pub(super) fn is_up(&self) -> bool {
+        self.line.live.borrow().is_some()
+    }
+
+    /// One check, along with the others of its moment.
+    pub(super) async fn check(&self, request: &Request<'_>) -> Answer {
+        if !self.is_up() {
+            return Err(Unavailable::Down.into());
+        }
+        self.line.gather.check(request).await
+    }
+
+    /// Sends what `say` says to the engine in place and has `read` take the reply, within the deadline.
+    pub(super) async fn call<T>(
+        &self,
+        say: impl Fn(&Engine, Form) -> Words,
+        read: impl FnOnce(Reply) -> Result<T, Fault>,
+    ) -> Result<T, Setback> {
+        self.call_since(Instant::now(), false, say, read).await
+    }
+
+    /// The same for a question that was `asked` then, elsewhere first; `asking` if the key is only on its way here.
+    pub(super) async fn call_since<T>(
+        &self,
+        asked: Instant,
+        asking: bool,
+        say: impl Fn(&Engine, Form) -> Words,
+        read: impl FnOnce(Reply) -> Result<T, Fault>,
+    ) -> Result<T, Setback> {
+        let live = self.line.free()?;
+        let sending =
+            async { if asking { live.send_asking(say).await } else { live.send(say).await } };
+        self.line.settle(&live, asked, sending, read).await
+    }
+
+    /// Waits until it can be asked, but not longer; whether it can.
+    pub(super) async fn comes_up(&self, within: Duration) -> bool {
+        let came = self.line.came.notified();
+        self.is_up() || timeout(within, came).await.is_ok()
+    }
+
+    /// A command of these words, for a node that tells about its cluster.
+    pub(super) async fn say(&self, words: &[&str]) -> Result<Reply, Fault> {
+        let Some(live) = self.line.live() else {
+            return Err(Fault::Broken("it is down".to_owned()));
+        };
+        live.wire.say(words.iter().copied()).await
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+        if let Some(live) = self.line.live() {
+            self.line.lose(&live, "it is not needed any more");
+        }
+    }
+}
+
+// === supervision ===
+
+/// Connects, watches, connects again; until the link is dropped.
+async fn supervise(line: Rc<Line>) {
+    let mut backoff = Backoff::new();
+    let status = line.way.status.clone();
+    loop {
+        match line.connect().await {
+            Ok(live) => {
+                let (since, serving) = (live.since, live.engine.serving());
+                line.live.replace(Some(Rc::new(live)));
+                line.way.lane_up(serving);
+                line.came.notify_waiters();
+                line.watch().await;
+                if since.elapsed() >= LASTING {
+                    backoff = Backoff::new();
+                }
+            }
+            Err(Fault::NoCommand) => status.misconfigured(
+                "redis does not have RL.CHECK (or forbids it): load the module, or use --engine auto",
+            ),
+            Err(fault) => status.retrying(&fault.reason()),
+        }
+        sleep(backoff.next()).await;
+    }
+}
+
+/// Sends what gathers, one batch after the other; until the link is dropped.
+async fn check_all(line: Rc<Line>) {
+    loop {
+        let batch = line.gather.next().await;
+        line.check(batch).await;
+    }
+}
+
+// === impl Line ===
+
+impl Line {
+    fn live(&self) -> Option<Rc<Live>> {
+        self.live.borrow().clone()
+    }
+
+    /// The connection, if it has room for another question.
+    fn free(&self) -> Result<Rc<Live>, Unavailable> {
+        let live = self.live().ok_or(Unavailable::Down)?;
+        if live.wire.in_flight() < MOST_IN_FLIGHT { Ok(live) } else { Err(Unavailable::Shed) }
+    }
+
+    async fn connect(&self) -> Result<Live, Fault> {
+        let secrets = self.way.secrets().await?;
+        let host = match &self.place {
+            Place::Server(host) => host.clone(),
+            Place::Primary => sentinel::primary(&self.way, &secrets).await?,
+        };
+        let connecting = async {
+            let wire = self.way.connect(&host, &secrets).await?;
+            if !self.way.is_cluster() {
+                must_be_primary(&wire).await?;
+            }
+            let engine = Engine::find(self.way.engine, &wire).await?;
+            Ok::<_, Fault>((wire, engine))
+        };
+        let late = |reason: &str| Fault::Broken(reason.to_owned());
+        let connected = timeout(CONNECT_TIMEOUT, connecting).await;
+        let (wire, engine) = connected.map_err(|_| late("no answer in time"))??;
+        // It works; but whether it is of use, checks would have to find out.
+        let probed = timeout(self.way.deadline, engine.answers(&wire)).await;
+        probed.map_err(|_| late("it answers, but not within the deadline"))??;
+        let now = Instant::now();
+        let (silence, age) = (Silence::new(now), AGE.mul_f64(1.0 + fastrand::f64()));
+        let password = secrets.password;
+        Ok(Live { host, wire, engine, silence, password, since: now, age })
+    }
+
+    /// Returns once the connection is lost. An idle one is asked now and then, so that a server that
+    /// went away is noticed before a caller has to.
+    async fn watch(&self) {
+        while let Some(live) = self.live() {
+            if timeout(HEARTBEAT, self.lost.notified()).await.is_ok() {
+                continue;
+            }
+            let _ =
+                self.settle(&live, Instant::now(), live.send(Engine::probe), reply::decision).await;
+            if let Ok(true) = self.is_outdated(&live).await
+                && let Ok(next) = self.connect().await
+                && self.live.borrow().as_ref().is_some_and(|current| Rc::ptr_eq(current, &live))
+            {
+                // Who waits for an answer keeps the old one until it has come.
+                self.live.replace(Some(Rc::new(next)));
+            }
+        }
+    }
+
+    /// Whether another connection would be a better one.
+    async fn is_outdated(&self, live: &Live) -> Result<bool, Fault> {
+        if live.since.elapsed() >= live.age {
+            return Ok(true);
+        }
+        if !self.way.has_files() && matches!(self.place, Place::Server(_)) {
+            return Ok(false);
+        }
+        let secrets = self.way.secrets().await?;
+        if secrets.password != live.password {
+            return Ok(true);
+        }
+        match self.place {
+            Place::Server(_) => Ok(false),
+            Place::Primary => Ok(sentinel::primary(&self.way, &secrets).await? != live.host),
+        }
+    }
+
+    /// Checks that go together, each within the deadline.
+    async fn check(&self, mut batch: Batch) {
+        let Some(asked) = batch.prune(self.way.deadline) else { return };
+        let Some(live) = self.live() else {
+            return batch
+                .answer(std::iter::repeat_n(Err(Unavailable::Down.into()), MOST_IN_FLIGHT));
+        };
+        let requests = batch.requests();
+        let answers = match requests.as_slice() {
+            [_] => vec![self.check_one(&live, asked, &requests).await],
+            _ if self.way.is_cluster() => self.check_by_slot(&live, asked, &requests).await,
+            _ => {
+                let say = |engine: &Engine, form| engine.ask(Command::MCheck, &requests, form);
+                let answers = self.settle(&live, asked, live.send(say), each(requests.len())).await;
+                answers.unwrap_or_else(|setback| vec![Err(setback); requests.len()])
+            }
+        };
+        drop(requests);
+        if answers.contains(&Err(Setback::NotABucket)) {
+            self.way.status.trouble(NOT_A_BUCKET);
+        }
+        batch.answer(answers);
+    }
+
+    async fn check_one(&self, live: &Rc<Live>, asked: Instant, one: &[Request<'_>]) -> Answer {
+        let say = |engine: &Engine, form| engine.ask(Command::Check, one, form);
+        self.settle(live, asked, live.send(say), reply::decision).await
+    }
+
+    /// Commands of one slot each, all sent at once: a cluster's nodes take no others.
+    async fn check_by_slot(
+        &self,
+        live: &Rc<Live>,
+        asked: Instant,
+        requests: &[Request<'_>],
+    ) -> Vec<Answer> {
+        let mut order: Vec<_> =
+            requests.iter().enumerate().map(|(at, it)| (slot(it.key), at)).collect();
+        order.sort_unstable(); // of one slot in their order
+        let groups: Vec<_> = order.chunk_by(|(slot, _), (next, _)| slot == next).collect();
+        let say = |group: &[(u16, usize)], form| {
+            let requests: Vec<_> = group.iter().map(|(_, at)| requests[*at]).collect();
+            let command = if group.len() == 1 { Command::Check } else { Command::MCheck };
+            live.engine.ask(command, &requests, form)
+        };
+        let mut words = Words::default();
+        groups.iter().for_each(|group| words.append(&say(group, Form::Hash)));
+        let replies = live.wire.send_all(&words, groups.len());
+        let mut answers = vec![Err(Unavailable::Failed.into()); requests.len()];
+        for (group, reply) in groups.into_iter().zip(replies) {
+            let asking = async {
+                match reply.await {
+                    Err(Fault::NoScript) => live.wire.send(&say(group, Form::Full)).await,
+                    reply => reply,
+                }
+            };
+            let answered = self.settle(live, asked, asking, each(group.len())).await;
+            let answered = answered.unwrap_or_else(|setback| vec![Err(setback); group.len()]);
+            for ((_, at), answer) in group.iter().zip(answered) {
+                answers[*at] = answer;
+            }
+        }
+        answers
+    }
+
+    /// Waits for the reply to what was `asked` then, within the deadline, and says what its failure means for
+    /// the connection.
+    async fn settle<T>(
+        &self,
+        live: &Rc<Live>,
+        asked: Instant,
+        asking: impl Future<Output = Result<Reply, Fault>>,
+        read: impl FnOnce(Reply) -> Result<T, Fault>,
+    ) -> Result<T, Setback> {
+        let time = self.way.deadline.saturating_sub(asked.elapsed());
+        let status = &self.way.status;
+        let Ok(reply) = timeout(time, asking).await else {
+            if live.silence.unheard(asked, Instant::now()) {
+                self.lose(live, "it does not answer in time");
+            } else {
+                status.trouble("no answer in time");
+            }
+            return Err(Unavailable::Late.into());
+        };
+        live.silence.heard();
+        match reply.and_then(read) {
+            Ok(answer) => return Ok(answer),
+            Err(Fault::Elsewhere(redirect)) if self.way.is_cluster() => {
+                return Err(Setback::Elsewhere(redirect));
+            }
+            Err(Fault::Elsewhere(_)) => {
+                status.trouble("it is a node of a cluster: use redis+cluster:// in --store");
+            }
+            Err(Fault::NoCommand) => self.lose(live, "it has no such command any more"),
+            Err(Fault::Broken(reason)) => self.lose(live, &reason),
+            Err(Fault::Refused(reason)) => {
+                status.trouble(&reason);
+                if reason == NOT_A_BUCKET {
+                    return Err(Setback::NotABucket);
+                }
+            }
+            Err(Fault::NoScript) => status.trouble("it forgot the scripts again"),
+        }
+        Err(Unavailable::Failed.into())
+    }
+
+    /// Gives up `live`, unless that was done already.
+    fn lose(&self, live: &Rc<Live>, reason: &str) {
+        let lost = self.live.borrow_mut().take_if(|current| Rc::ptr_eq(current, live));
+        if lost.is_some() {
+            self.way.lane_down(&live.host, reason);
+            self.lost.notify_one();
+        }
+    }
+}
+
+// === impl Live ===
+
+impl Live {
+    async fn send(&self, say: impl Fn(&Engine, Form) -> Words) -> Result<Reply, Fault> {
+        match self.wire.send(&say(&self.engine, Form::Hash)).await {
+            // In full, not by loading and naming it again: a flush in between would find that too.
+            Err(Fault::NoScript) => self.wire.send(&say(&self.engine, Form::Full)).await,
+            reply => reply,
+        }
+    }
+
+    /// The same to a node to which the slot is on its way.
+    async fn send_asking(&self, say: impl Fn(&Engine, Form) -> Words) -> Result<Reply, Fault> {
+        let ask = async |form| {
+            let mut words = Words::command(1);
+            words.word("ASKING");
+            words.append(&say(&self.engine, form));
+            match self.wire.send_all(&words, 2).pop() {
+                Some(reply) => reply.await,
+                None => Err(reply::nonsense()),
+            }
+        };
+        match ask(Form::Hash).await {
+            Err(Fault::NoScript) => ask(Form::Full).await,
+            reply => reply,
+        }
+    }
+}
+
+/// Reads the answers of so many checks.
+fn each(count: usize) -> impl FnOnce(Reply) -> Result<Vec<Answer>, Fault> {
+    move |reply| match count {
+        1 => Ok(vec![Ok(reply::decision(reply)?)]),
+        _ => {
+            let each = reply::each(reply, count)?.into_iter();
+            Ok(each.map(|answer| answer.map_err(|NotABucket| Setback::NotABucket)).collect())
+        }
+    }
+}
+
+/// A replica answers a probe as a primary does, and refuses the first check. Whoever may not ask for the role
+/// learns it then.
+async fn must_be_primary(wire: &Wire) -> Result<(), Fault> {
+    match wire.say(["ROLE"]).await {
+        Ok(Reply::Other(redis::Value::Array(parts))) => match parts.first() {
+            Some(redis::Value::BulkString(role)) if role == b"master" => Ok(()),
+            _ => Err(Fault::Broken("it is a replica".to_owned())),
+        },
+        Err(Fault::Broken(reason)) => Err(Fault::Broken(reason)),
+        _ => Ok(()),
+    }
+}
