@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rl_bucket::{Cost, Decision, Limit};
-use rl_server::settings::EngineChoice;
+use rl_server::settings::{EngineChoice, RedisAddress, RedisArgs, RedisSettings};
 use rl_server::status::Status;
 use rl_server::store::memory::MemoryStore;
 use rl_server::store::redis::Link;
@@ -65,10 +65,11 @@ fn with_link<F: Future<Output = ()>>(
     test: impl FnOnce(Store) -> F,
 ) {
     actix_web::rt::System::new().block_on(async {
-        let client = redis::Client::open(server.url()).expect("an address");
+        let address = RedisAddress::parse(&server.url()).expect("an address");
+        let settings = RedisSettings::new(address, &RedisArgs::default()).expect("settings");
         let status = Arc::new(Status::redis(1));
         let deadline = Duration::from_secs(10);
-        let link = Link::start(client, engine, deadline, status.clone());
+        let link = Link::start(settings, engine, deadline, status.clone());
         for _ in 0..5_000 {
             if status.store_is_up() {
                 break;

@@ -19,6 +19,7 @@
 //! | `policies` | policy files: several limits, overrides, shadow mode, without Redis, reloading |
 //! | `tokens` | who may ask what, about which keys |
 //! | `openapi` | what the front says of itself: `/openapi.json` and `/docs` |
+//! | `topologies` | the front over Sentinel, Cluster and TLS, and with passwords that change |
 //! | `engines` | the front over Redis: with the module, without it, and when Redis changes or goes |
 //! | `cli` | `rl-server check`, `peek` and `reset`, against fronts and straight at Redis |
 //! | `bench` | `rl-server bench`: exact counts, rates, ending early, what goes away |
@@ -55,3 +56,4 @@ mod policies;
 mod proxies;
 mod readme;
 mod tokens;
+mod topologies;

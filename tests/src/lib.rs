@@ -4,7 +4,9 @@
 //! shows its log when the test that owns it fails, and dies with it.
 
 mod artefacts;
+mod certificates;
 mod clock;
+mod cluster;
 mod flavour;
 mod front;
 mod process;
@@ -12,15 +14,19 @@ mod proxy;
 mod redis_server;
 mod running;
 mod scrape;
+mod sentinel;
 mod web;
 
 pub use artefacts::{module_path, panicking_module_path, server_path};
+pub use certificates::Authority;
 pub use clock::Clock;
+pub use cluster::Cluster;
 pub use flavour::Flavour;
 pub use front::{Answer, Front};
-pub use process::eventually;
+pub use process::{eventually, free_port};
 pub use proxy::{Proxy, ProxyProgram};
 pub use redis_server::{Persistence, RedisServer, Setup, expires_at};
 pub use running::Running;
 pub use scrape::{About, Scrape, labels};
+pub use sentinel::{Sentinels, group};
 pub use web::{Application, Client, Message};

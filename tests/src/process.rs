@@ -27,7 +27,7 @@ pub fn eventually(what: &str, within: Duration, mut ask: impl FnMut() -> bool) {
 
 /// A port on which nothing listens, below the range that the kernel hands to clients, so that no
 /// connection of another test can take it meanwhile.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 20_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);

@@ -61,14 +61,12 @@ impl Stream {
                 self.socket.writable().await?;
             } else {
                 self.socket.readable().await?;
-                match self.receive(&mut tls.borrow_mut(), &mut Vec::new()) {
-                    Ok(true) => {}
-                    Ok(false) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                    Err(error) => {
-                        // The peer should hear why.
-                        let _ = self.flush();
-                        return Err(error);
-                    }
+                let received = self.receive(&mut tls.borrow_mut(), &mut Vec::new());
+                if received.is_err() {
+                    let _ = self.flush(); // the peer should hear why
+                }
+                if !received? {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
                 }
             }
         }

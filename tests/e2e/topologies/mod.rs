@@ -1,0 +1,35 @@
+//! The front over each kind of Redis: primaries that Sentinels name, clusters, TLS, logins that change.
+
+mod cluster;
+mod login;
+mod sentinel;
+mod tls;
+
+use std::time::Duration;
+
+use rl_tests::{Front, eventually};
+use serde_json::Value;
+
+/// Generous, so that a busy machine degrades no answer that should come from Redis.
+const PATIENT: [&str; 2] = ["--deadline-ms", "5000"];
+const SOON: Duration = Duration::from_secs(30);
+
+/// A front over this store, in which callers may bring their own limits.
+fn front(store: &str, more: &[&str]) -> Front {
+    Front::start(&[&["--store", store, "--workers", "2"][..], &PATIENT, more].concat())
+}
+
+/// One check of a bucket of this many tokens that do not come back while a test runs.
+fn check(front: &Front, key: &str, capacity: u32) -> Value {
+    front.check(&format!(r#"{{"key":"{key}","capacity":{capacity},"rate":"1/d"}}"#))
+}
+
+fn is_degraded(answer: &Value) -> bool {
+    answer["degraded"] == true
+}
+
+/// Waits until checks of this key are decided by Redis.
+#[track_caller]
+fn healed(front: &Front, key: &str) {
+    eventually("redis decides again", SOON, || !is_degraded(&check(front, key, 1_000_000)));
+}

@@ -1,0 +1,59 @@
+//! A primary that Sentinels name.
+
+use rl_tests::{Sentinels, Setup, eventually, group};
+
+use super::{SOON, check, front, healed, is_degraded};
+
+#[test]
+fn the_primary_dies_and_the_front_follows() {
+    let mut servers = group(Setup::with_module, 2);
+    let sentinels = Sentinels::watch(&servers[0], 2);
+    let front = front(&sentinels.url(), &[]);
+    healed(&front, "k");
+    assert_eq!(check(&front, "story", 100)["remaining"], 99);
+    servers[1].catch_up(&servers[0]);
+    servers[2].catch_up(&servers[0]);
+    servers[0].kill();
+    let answer = check(&front, "other", 100);
+    assert!(is_degraded(&answer), "{answer}");
+    healed(&front, "k");
+    assert_ne!(sentinels.primary(), servers[0].port());
+    assert_eq!(check(&front, "story", 100)["remaining"], 98, "what was replicated is there");
+    // The old one comes back, and is made a replica.
+    servers[0].start_again();
+    eventually("it follows", SOON, || {
+        // Who is connected when it is made one is cut off.
+        let said = servers[0].try_run::<String>("INFO replication").unwrap_or_default();
+        said.contains("role:slave")
+    });
+    let answer = check(&front, "story", 100);
+    assert_eq!((is_degraded(&answer), &answer["remaining"]), (false, &97.into()));
+}
+
+#[test]
+fn a_failover_for_maintenance_is_followed_while_the_old_primary_still_answers() {
+    let servers = group(Setup::with_module, 1);
+    let sentinels = Sentinels::watch(&servers[0], 1);
+    let front = front(&sentinels.url(), &[]);
+    healed(&front, "k");
+    sentinels.fail_over();
+    eventually("another is the primary", SOON, || {
+        check(&front, "k", 1_000_000);
+        sentinels.primary() == servers[1].port() && servers[1].info("role") == "master"
+    });
+    // Until it is demoted, or the front asks the Sentinels again, the old one still decides.
+    eventually("the front follows", SOON, || {
+        check(&front, "after", 10);
+        servers[1].run::<i64>("EXISTS rl:{after}:inline") == 1
+    });
+    healed(&front, "k");
+}
+
+#[test]
+fn sentinels_that_know_of_no_such_primary_say_so() {
+    let servers = group(Setup::plain, 0);
+    let sentinels = Sentinels::watch(&servers[0], 0);
+    let store = sentinels.url().replace("/main", "/other");
+    let front = rl_tests::Front::start_unready(&["--store", &store]);
+    eventually("it says why", SOON, || front.log().contains("does not watch a primary"));
+}

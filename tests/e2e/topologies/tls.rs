@@ -1,0 +1,79 @@
+//! Redis over TLS.
+
+use std::path::Path;
+
+use rl_tests::{Authority, Front, RedisServer, Setup, eventually, free_port};
+
+use super::{PATIENT, SOON, check, front, healed, is_degraded};
+
+/// A server that speaks TLS on a second port, with this certificate; `None` where the server was built without.
+fn server(authority: &Authority, name: &str, ask: &str) -> Option<(RedisServer, u16)> {
+    let port = free_port();
+    let [cert, key] = authority.sign(name);
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let setup = Setup::with_module()
+        .option(&["tls-port", &port.to_string()])
+        .option(&["tls-cert-file", &text(&cert)])
+        .option(&["tls-key-file", &text(&key)])
+        .option(&["tls-ca-cert-file", &text(&authority.ca())])
+        .option(&["tls-auth-clients", ask]);
+    Some((setup.try_start()?, port))
+}
+
+fn refused(store: &str, more: &[&str], reason: &str) {
+    let front = Front::start_unready(&[&["--store", store][..], &PATIENT, more].concat());
+    eventually(reason, SOON, || front.log().contains(reason));
+    assert!(is_degraded(&check(&front, "k", 10)));
+}
+
+#[test]
+fn whoever_is_believed_decides() {
+    let authority = Authority::new();
+    let ca = authority.ca();
+    let ca = ca.to_str().unwrap();
+    let Some((server, port)) = server(&authority, "127.0.0.1", "no") else { return };
+    let store = format!("rediss://127.0.0.1:{port}");
+    let trusting = front(&store, &["--redis-ca", ca]);
+    healed(&trusting, "k");
+    assert_eq!(check(&trusting, "story", 10)["remaining"], 9);
+    assert_eq!(server.run::<i64>("EXISTS rl:{story}:inline"), 1);
+    // A batch of answers is more than one TLS record.
+    let one = r#"{"key":"KEY","capacity":10,"rate":"1/d"}"#;
+    let checks: Vec<_> = (0..1000).map(|i| one.replace("KEY", &format!("key:{i}"))).collect();
+    let answer = trusting.post("/check/batch", &format!(r#"{{"checks":[{}]}}"#, checks.join(",")));
+    let results = answer.body["results"].as_array().unwrap();
+    assert!(results.iter().all(|it| it["remaining"] == 9 && !is_degraded(it)));
+    // By the public authorities, by another, by name.
+    refused(&store, &[], "UnknownIssuer");
+    let other = Authority::new();
+    refused(&store, &["--redis-ca", other.ca().to_str().unwrap()], "BadSignature");
+    let by_name = format!("rediss://localhost:{port}");
+    refused(&by_name, &["--redis-ca", ca], "not valid for name");
+    healed(&front(&by_name, &["--redis-ca", ca, "--redis-verify", "ca"]), "k");
+    let verify =
+        ["--redis-ca", other.ca().to_str().unwrap(), "--redis-verify", "ca"].map(str::to_owned);
+    refused(&by_name, &verify.each_ref().map(String::as_str), "BadSignature");
+}
+
+#[test]
+fn a_server_may_ask_who_we_are() {
+    let authority = Authority::new();
+    let ca = authority.ca();
+    let ca = ca.to_str().unwrap();
+    let Some((_server, port)) = server(&authority, "127.0.0.1", "yes") else { return };
+    let store = format!("rediss://127.0.0.1:{port}");
+    let [cert, key] = authority.sign("front");
+    let ours = [
+        "--redis-ca",
+        ca,
+        "--redis-cert",
+        cert.to_str().unwrap(),
+        "--redis-key",
+        key.to_str().unwrap(),
+    ];
+    healed(&front(&store, &ours), "k");
+    let nameless =
+        Front::start_unready(&[&["--store", &store, "--redis-ca", ca][..], &PATIENT].concat());
+    eventually("it is refused", SOON, || nameless.log().contains("cannot use redis"));
+    assert!(is_degraded(&check(&nameless, "k", 10)));
+}

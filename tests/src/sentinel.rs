@@ -1,0 +1,93 @@
+//! A primary, its replicas, and three Sentinels that watch them.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use redis::Connection;
+use tempfile::TempDir;
+
+use crate::process::{Process, free_port};
+use crate::{Flavour, RedisServer, Setup, eventually};
+
+/// Sentinels that name the primary of one group; killed when dropped.
+pub struct Sentinels {
+    nodes: Vec<(u16, Process, TempDir)>,
+}
+
+/// The group's name.
+const SERVICE: &str = "main";
+
+// === impl Sentinels ===
+
+impl Sentinels {
+    /// Has three Sentinels watch `primary`, and waits until they know each other and so many replicas. What does not
+    /// answer for half a second is down.
+    pub fn watch(primary: &RedisServer, replicas: usize) -> Self {
+        let nodes: Vec<_> = (0..3).map(|_| start(primary.port())).collect();
+        let sentinels = Self { nodes };
+        eventually("the Sentinels know all", Duration::from_secs(30), || {
+            sentinels.nodes.iter().all(|(port, ..)| {
+                let count = |what: &str| -> usize {
+                    let command = redis::cmd("SENTINEL").arg(what).arg(SERVICE).to_owned();
+                    let known: redis::RedisResult<Vec<redis::Value>> =
+                        connect(*port).and_then(|mut connection| command.query(&mut connection));
+                    known.map_or(0, |known| known.len())
+                };
+                count("SENTINELS") == 2 && count("REPLICAS") == replicas
+            })
+        });
+        sentinels
+    }
+
+    /// As `rl-server --store` takes it.
+    pub fn url(&self) -> String {
+        let hosts: Vec<_> =
+            self.nodes.iter().map(|(port, ..)| format!("127.0.0.1:{port}")).collect();
+        format!("redis+sentinel://{}/{SERVICE}", hosts.join(","))
+    }
+
+    /// The port of the primary, as the first of them says.
+    pub fn primary(&self) -> u16 {
+        let mut connection = connect(self.nodes[0].0).expect("a Sentinel");
+        let mut command = redis::cmd("SENTINEL");
+        command.arg("GET-MASTER-ADDR-BY-NAME").arg(SERVICE);
+        let (_, port): (String, u16) = command.query(&mut connection).expect("a primary");
+        port
+    }
+
+    /// Has them make another the primary, as for maintenance.
+    pub fn fail_over(&self) {
+        eventually("a failover begins", Duration::from_secs(30), || {
+            let mut connection = connect(self.nodes[0].0).expect("a Sentinel");
+            redis::cmd("SENTINEL").arg("FAILOVER").arg(SERVICE).exec(&mut connection).is_ok()
+        });
+    }
+}
+
+/// A primary and so many replicas that have caught up.
+pub fn group(setup: impl Fn() -> Setup, replicas: usize) -> Vec<RedisServer> {
+    let servers: Vec<_> = (0..=replicas).map(|_| setup().start()).collect();
+    for replica in &servers[1..] {
+        replica.follow(&servers[0]);
+    }
+    servers
+}
+
+fn start(primary: u16) -> (u16, Process, TempDir) {
+    let folder = TempDir::new().expect("a temporary folder");
+    let port = free_port();
+    let settings = format!(
+        "port {port}\nbind 127.0.0.1\nsentinel monitor {SERVICE} 127.0.0.1 {primary} 2\n\
+         sentinel down-after-milliseconds {SERVICE} 500\nsentinel failover-timeout {SERVICE} 3000\n"
+    );
+    fs::write(folder.path().join("sentinel.conf"), settings).expect("to write a file");
+    let mut command = Command::new(Flavour::program());
+    command.args(["sentinel.conf", "--sentinel"]).current_dir(folder.path());
+    let process = Process::start(&mut command, folder.path().join("log")).expect("a Sentinel");
+    (port, process, folder)
+}
+
+fn connect(port: u16) -> redis::RedisResult<Connection> {
+    redis::Client::open(("127.0.0.1", port))?.get_connection_with_timeout(Duration::from_secs(5))
+}
