@@ -79,7 +79,7 @@ impl Metrics {
         let registry = Registry::new();
         let store_errors = counters(
             "rl_redis_errors_total",
-            "Questions that Redis did not answer, by reason: no connection, too late, or an error.",
+            "Questions that Redis did not answer, by reason: no connection, too much waiting, too late, or an error.",
             &["reason"],
         );
         let metrics = Self {
