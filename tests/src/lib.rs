@@ -5,22 +5,28 @@
 
 mod artefacts;
 mod clock;
+mod fault;
 mod flavour;
 mod front;
+mod history;
 mod process;
 mod proxy;
 mod redis_server;
 mod running;
 mod scrape;
+mod seed;
 mod web;
 
 pub use artefacts::{module_path, panicking_module_path, server_path};
 pub use clock::Clock;
+pub use fault::{Fault, FaultProxy};
 pub use flavour::Flavour;
 pub use front::{Answer, Front};
+pub use history::{Ask, History, Limits, Load, Record, Seen};
 pub use process::eventually;
 pub use proxy::{Proxy, ProxyProgram};
 pub use redis_server::{Persistence, RedisServer, Setup, expires_at};
 pub use running::Running;
 pub use scrape::{About, Scrape, labels};
+pub use seed::Seed;
 pub use web::{Application, Client, Message};
