@@ -1,0 +1,103 @@
+//! The network between a front and its Redis.
+
+use std::time::Duration;
+
+use rl_tests::{Fault, Setup};
+
+use super::rig::{Buckets, DEADLINE, OUTAGE, Rig};
+
+/// A fault of the network as long as it lasts.
+#[track_caller]
+fn endures(rig: Rig, fault: Fault) {
+    rig.endures(OUTAGE, Buckets::Kept, |rig| rig.proxy.set(fault), |rig| rig.proxy.clear())
+        .degraded();
+}
+
+/// Replies that go wrong, one after the other. Each time the connection is replaced.
+#[track_caller]
+fn survives_strikes(rig: Rig, faults: &[Fault]) {
+    let strike = |rig: &mut Rig| {
+        for fault in faults {
+            let before = rig.proxy.connects().len();
+            rig.proxy.strike(*fault);
+            rig.is_normal();
+            assert!(rig.proxy.connects().len() > before, "{fault:?}: the connection was kept");
+        }
+    };
+    rig.endures(Duration::ZERO, Buckets::Kept, strike, |_| ()).degraded();
+}
+
+#[test]
+fn latency_within_the_deadline_degrades_nothing() {
+    let patient = Duration::from_secs(10);
+    for (server, engine) in
+        [(Setup::with_module().start(), "module"), (Setup::plain().start(), "lua")]
+    {
+        let (each_way, jitter) = (Duration::from_millis(5), Duration::from_millis(20));
+        Rig::on(server, engine, "", patient)
+            .endures(
+                OUTAGE,
+                Buckets::Kept,
+                |rig| rig.proxy.set(Fault::Latency { each_way, jitter }),
+                |rig| rig.proxy.clear(),
+            )
+            .not_degraded();
+    }
+}
+
+#[test]
+fn latency_above_the_deadline_keeps_nobody_waiting() {
+    let fault = Fault::Latency { each_way: DEADLINE, jitter: DEADLINE / 2 };
+    endures(Rig::on_module(), fault);
+}
+
+#[test]
+fn questions_that_vanish_are_not_asked_again() {
+    endures(Rig::on_module(), Fault::HoldRequests);
+}
+
+#[test]
+fn questions_whose_answers_vanish_are_not_asked_again() {
+    endures(Rig::on_module(), Fault::HoldReplies);
+}
+
+#[test]
+fn questions_to_scripts_whose_answers_vanish_are_not_asked_again() {
+    endures(Rig::on_scripts(), Fault::HoldReplies);
+}
+
+#[test]
+fn replies_that_break_off_are_nobodys_answer() {
+    for rig in [Rig::on_module(), Rig::on_scripts()] {
+        survives_strikes(rig, &[Fault::Reset, Fault::HalfClose, Fault::Truncate]);
+    }
+}
+
+#[test]
+fn replies_that_make_no_sense_are_nobodys_answer() {
+    let garbage = [
+        &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+        b"+OK\r\n",
+        b"*1\r\n:1\r\n",
+        b"*-1\r\n",
+        b"*2147483647\r\n:1\r\n",
+        b"$2147483647\r\nx",
+        b"\0\xff\r\n",
+    ];
+    survives_strikes(Rig::on_module(), &garbage.map(Fault::Garbage));
+}
+
+#[test]
+fn a_redis_that_refuses_is_not_stormed() {
+    let long = Duration::from_secs(5);
+    let refuse = |rig: &mut Rig| {
+        rig.proxy.set(Fault::Refuse);
+        rig.server.run::<u64>("CLIENT KILL TYPE normal");
+    };
+    let told = Rig::on_module().endures(long, Buckets::Kept, refuse, |rig| rig.proxy.clear());
+    // Each worker's waits have grown to between half a second and one by then, and no two are alike.
+    let since = told.connects[0] + Duration::from_secs(2);
+    let late: Vec<_> = told.connects.iter().filter(|at| **at > since).collect();
+    assert!((4..=16).contains(&late.len()), "{} in 3 s by two workers", late.len());
+    told.degraded();
+}
