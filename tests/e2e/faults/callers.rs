@@ -132,7 +132,8 @@ fn callers_who_do_not_read() {
         .collect();
     still_answers(&front);
     let more = resident(&front).saturating_sub(before);
-    assert!(more < 100, "{more} MiB for {CALLERS} callers who do not read");
+    // What fits into one connection's buffers, here and in the kernel, and not what was asked.
+    assert!(more < 20 * CALLERS as u64, "{more} MiB for {CALLERS} callers who do not read");
     drop(slow);
     still_answers(&front);
 }

@@ -30,6 +30,7 @@ pub(super) struct Rig {
     pub(super) server: RedisServer,
     pub(super) proxy: FaultProxy,
     pub(super) front: Front,
+    deadline: Duration,
     load: Load,
 }
 
@@ -71,11 +72,11 @@ impl Rig {
     pub(super) fn on(server: RedisServer, engine: &str, login: &str, deadline: Duration) -> Self {
         let proxy = FaultProxy::start(server.port());
         let url = proxy.url().replace("//", &format!("//{login}"));
-        let (workers, deadline) = (WORKERS.to_string(), deadline.as_millis().to_string());
+        let (workers, millis) = (WORKERS.to_string(), deadline.as_millis().to_string());
         let front = Front::start(
             &[
                 &["--store", &url, "--engine", engine][..],
-                &["--workers", &workers, "--deadline-ms", &deadline],
+                &["--workers", &workers, "--deadline-ms", &millis],
             ]
             .concat(),
         );
@@ -87,7 +88,7 @@ impl Rig {
             Ask { key, limits, cost }
         });
         load.answer_more(200);
-        Self { server, proxy, front, load }
+        Self { server, proxy, front, deadline, load }
     }
 
     /// Does something bad, waits `outage`, makes it good again, waits until all is normal; then checks
@@ -108,14 +109,14 @@ impl Rig {
         self.is_normal();
         // Only now may this be rare: it was forgiven while it healed.
         self.load.answer_more(50);
-        let Self { server: _server, proxy, front, load } = self;
+        let Self { server: _server, proxy, front, deadline, load } = self;
         let history = load.finish();
 
         let mut connects = proxy.connects();
         connects.retain(|at| *at > since);
         let during = history.only(|record| record.end >= from && record.start <= to);
         let told = Told { history, during, connects };
-        told.everybody_was_answered();
+        told.everybody_was_answered(deadline);
         told.limits_held(buckets);
         told.charged_at_most_once(&front, from, buckets);
         told.connects_were_few(since.elapsed());
@@ -151,9 +152,9 @@ fn roomy_limits(key: u64) -> Limits {
 impl Told {
     /// In time, and everybody about their own bucket.
     #[track_caller]
-    fn everybody_was_answered(&self) {
+    fn everybody_was_answered(&self, deadline: Duration) {
         let slowest = self.history.slowest();
-        assert!(slowest <= DEADLINE + ROOM, "an answer took {slowest:?}");
+        assert!(slowest <= deadline + ROOM, "an answer took {slowest:?}");
         for record in self.history.records() {
             let Limits::Inline(capacity, _) = record.ask.limits else { continue };
             let seen = record.seen.expect("an answer from the front");
