@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use rl_tests::{Fault, FaultProxy, Front, Setup, eventually};
+use rl_tests::{Ask, Fault, FaultProxy, Front, Limits, Setup, eventually};
+use serde_json::json;
 
-use super::rig::{Buckets, DEADLINE, OUTAGE, Rig};
+use super::rig::{Buckets, DEADLINE, OUTAGE, Rig, SOON, taken};
 
 /// A fault of the network as long as it lasts.
 #[track_caller]
@@ -64,6 +65,52 @@ fn questions_whose_answers_vanish_are_not_asked_again() {
 #[test]
 fn questions_to_scripts_whose_answers_vanish_are_not_asked_again() {
     endures(Rig::on_scripts(), Fault::HoldReplies);
+}
+
+#[test]
+fn a_check_is_sent_once_whatever_becomes_of_its_answer() {
+    for (server, engine) in
+        [(Setup::with_module().start(), "module"), (Setup::plain().start(), "lua")]
+    {
+        let proxy = FaultProxy::start(server.port());
+        let store = ["--store", &proxy.url(), "--engine", engine];
+        let front =
+            Front::start(&[&store[..], &["--workers", "1", "--deadline-ms", "100"]].concat());
+        for (row, fault) in [
+            Fault::HoldRequests,
+            Fault::HoldReplies,
+            Fault::Reset,
+            Fault::HalfClose,
+            Fault::Truncate,
+            Fault::Garbage(b"+OK\r\n"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let limits = Limits::Inline(10, "1/d");
+            // Not sent at all if the fault meets the link's own question first: then once more.
+            eventually("a check is sent", SOON, || {
+                let ask = Ask { key: format!("{engine}{row}"), limits, cost: 1 };
+                eventually("Redis is there", SOON, || taken(&front, &ask) == 0);
+                let before = proxy.commands("RL.CHECK");
+                proxy.set(fault);
+                assert_eq!(front.check(&ask.body())["degraded"], json!(true), "{fault:?}");
+                proxy.clear();
+                let sent = proxy.commands("RL.CHECK") - before;
+                let mut took = taken(&front, &ask);
+                // What was held back may come in after what is asked on a new connection.
+                if sent > 0 {
+                    eventually("it arrives", SOON, || {
+                        took = taken(&front, &ask);
+                        took > 0
+                    });
+                    assert_eq!(sent, 1, "{engine}, {fault:?}");
+                }
+                assert!(took <= 1, "{engine}, {fault:?}: Redis took {took}");
+                took == 1
+            });
+        }
+    }
 }
 
 #[test]

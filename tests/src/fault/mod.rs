@@ -126,7 +126,8 @@ impl FaultProxy {
         lock(&self.shared.connects).clone()
     }
 
-    /// Commands of this name that clients have sent, whatever became of them.
+    /// Commands of this name that clients have sent, whatever became of them; those behind one that is held
+    /// back count when it goes on.
     pub fn commands(&self, name: &str) -> u64 {
         lock(&self.shared.commands).get(name).copied().unwrap_or(0)
     }
