@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use redis::Value;
-use rl_tests::{FaultProxy, Front, RedisServer, Setup, eventually};
+use rl_tests::{FaultProxy, Flavour, Front, RedisServer, Setup, eventually};
 use serde_json::json;
 
 use super::rig::{Buckets, DEADLINE, OUTAGE, Rig, Told};
@@ -106,6 +106,28 @@ fn full() {
 }
 
 #[test]
+fn without_the_replicas_it_needs() {
+    let story = |rig| {
+        let begin = ["CONFIG SET min-replicas-to-write 1"];
+        let told = endures(rig, &begin, &["CONFIG SET min-replicas-to-write 0"]);
+        assert_eq!(told.connects.len(), 0, "it is the right Redis all the same");
+        told
+    };
+    story(Rig::on_module()).degraded();
+    let told = story(Rig::on_scripts());
+    // Before Redis 7.0 the writes of a script are not held to it.
+    if Flavour::under_test().version >= (7, 0) {
+        told.degraded();
+    }
+}
+
+#[test]
+fn flushed() {
+    let flush = |rig: &mut Rig| rig.server.run::<()>("FLUSHALL");
+    Rig::on_module().endures(Duration::ZERO, Buckets::Lost, flush, |_| ());
+}
+
+#[test]
 fn with_no_connection_to_spare() {
     let guard = RefCell::new(None);
     Rig::on_module()
@@ -171,6 +193,12 @@ fn as_user(permissions: &str) -> Rig {
 fn its_password_changed() {
     let begin = ["ACL SETUSER front resetpass >new", "CLIENT KILL USER front"];
     endures(as_user("+@all"), &begin, &["ACL SETUSER front >old"]).degraded();
+}
+
+#[test]
+fn its_user_deleted() {
+    let again = ["ACL SETUSER front on >old ~rl:* +@all"];
+    endures(as_user("+@all"), &["ACL DELUSER front"], &again).degraded();
 }
 
 #[test]
