@@ -107,7 +107,7 @@ impl Rig {
         heal(&mut self);
         let to = self.load.now();
         self.is_normal();
-        // Only now may this be rare: it was forgiven while it healed.
+        // And goes on to be.
         self.load.answer_more(50);
         let Self { server: _server, proxy, front, deadline, load } = self;
         let history = load.finish();
@@ -131,10 +131,13 @@ impl Rig {
             let metrics = Scrape::of(&self.front.text("/metrics"));
             metrics.value(r#"rl_redis_links{state="closed"}"#) == WORKERS as f64
         });
+        // For longer than a question lasts: nobody is still waiting for an answer that will not come.
+        let lasting = 2 * DEADLINE;
         self.load.until("checks are decided by Redis again", NORMAL_WITHIN, |records| {
-            let since = records.iter().rev().take_while(|record| record.start >= from);
-            let mut last = since.take(20);
-            last.by_ref().filter(|record| record.is_normal()).count() == 20
+            let now = self.load.now();
+            let last = records.iter().rev().take_while(|record| record.end + lasting >= now);
+            let (count, normal) = (last.clone().count(), last.filter(|it| it.is_normal()).count());
+            now >= from + lasting && count >= 10 && normal == count
         });
     }
 }
