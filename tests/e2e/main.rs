@@ -21,6 +21,7 @@
 //! | `openapi` | what the front says of itself: `/openapi.json` and `/docs` |
 //! | `topologies` | the front over Sentinel, Cluster and TLS, and with passwords that change |
 //! | `engines` | the front over Redis: with the module, without it, and when Redis changes or goes |
+//! | `faults` | a network and a Redis that fail: what is promised meanwhile, and after |
 //! | `cli` | `rl-server check`, `peek` and `reset`, against fronts and straight at Redis |
 //! | `bench` | `rl-server bench`: exact counts, rates, ending early, what goes away |
 //! | `readme` | the README's tables of flags and subcommands |
@@ -44,6 +45,7 @@ mod durability;
 mod endurance;
 mod engines;
 mod family;
+mod faults;
 mod headers;
 mod hostile;
 mod http;

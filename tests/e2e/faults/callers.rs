@@ -1,0 +1,139 @@
+//! Callers who cost something and ask for nothing.
+
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rl_tests::{Front, RedisServer, Setup};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::json;
+use socket2::{Domain, SockRef, Socket, Type};
+
+/// Whatever a busy machine may take for a check that nothing should hold up.
+const AT_ONCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn front() -> (RedisServer, Front) {
+    let server = Setup::with_module().start();
+    let url = server.url();
+    let front = Front::start(&["--store", &url, "--workers", "2", "--deadline-ms", "10000"]);
+    (server, front)
+}
+
+#[track_caller]
+fn still_answers(front: &Front) {
+    for _ in 0..20 {
+        let asked = Instant::now();
+        let answer = front.check(r#"{"key":"k","capacity":1000,"rate":"1/d"}"#);
+        assert_eq!((&answer["allowed"], &answer["degraded"]), (&json!(true), &json!(null)));
+        assert!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
+    }
+}
+
+/// Memory of the front, in MiB.
+fn resident(front: &Front) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", front.pid())).expect("its status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
+}
+
+/// A connection from an address of its own, of which there are so many ports to connect from.
+fn connect(from: Ipv4Addr, front: &Front) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a small buffer");
+    socket.bind(&SocketAddrV4::new(from, 0).into()).expect("an address of 127.0.0.0/8");
+    let address: SocketAddr = front.address().parse().expect("an address");
+    socket.connect(&address.into()).expect("a connection to the front");
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+    // Closed at once, by reset: ten thousand ends in waiting would be a burden to other tests.
+    SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("to set linger");
+    stream
+}
+
+#[test]
+fn ten_thousand_idle_callers() {
+    const CALLERS: usize = 10_000;
+    const THREADS: usize = 8;
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = Some(CALLERS as u64 + 1000);
+    let allowed = limit.maximum.is_none() || limit.maximum >= wanted;
+    if !allowed {
+        eprintln!("skipped: no process here may open ten thousand files, see ulimit -Hn");
+        return;
+    }
+    if limit.current.is_some() && limit.current < wanted {
+        // The front inherits it.
+        setrlimit(Resource::Nofile, Rlimit { current: wanted, ..limit })
+            .expect("to open more files");
+    }
+    let (_server, front) = front();
+    let before = resident(&front);
+    let idle: Vec<TcpStream> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|at| {
+                let (front, from) = (&front, Ipv4Addr::new(127, 1, 0, 1 + at as u8));
+                scope.spawn(move || {
+                    let callers = (0..CALLERS / THREADS).map(|_| connect(from, front));
+                    // Who has asked once may be idle for as long as a connection is kept.
+                    let asked = callers.map(|mut caller| {
+                        let ask = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+                        caller.write_all(ask).expect("to send");
+                        let mut answer = [0; 12];
+                        caller.read_exact(&mut answer).expect("an answer");
+                        assert_eq!(&answer, b"HTTP/1.1 200");
+                        caller
+                    });
+                    asked.collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|it| it.join().expect("idle callers")).collect()
+    });
+    assert_eq!(idle.len(), CALLERS);
+    still_answers(&front);
+    let each = (resident(&front) - before) * 1024 / CALLERS as u64;
+    assert!(each < 64, "{each} KiB for each idle caller");
+    // And every one of them is still welcome.
+    for mut caller in idle.iter().step_by(1000) {
+        caller.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").expect("to send");
+        let mut answer = [0; 1];
+        caller.read_exact(&mut answer).expect("an answer");
+    }
+}
+
+#[test]
+fn callers_who_do_not_read() {
+    const CALLERS: usize = 10;
+    let (_server, front) = front();
+    let before = resident(&front);
+    let body = r#"{"key":"slow","capacity":10,"rate":"1/d"}"#;
+    let request =
+        format!("POST /check HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let requests = request.repeat(500);
+    let slow: Vec<_> = (0..CALLERS)
+        .map(|_| {
+            let mut caller = connect(Ipv4Addr::LOCALHOST, &front);
+            // Until nothing more goes into the connection: the front has stopped to read.
+            caller.set_write_timeout(Some(Duration::from_millis(200))).expect("a time limit");
+            let mut sent = 0;
+            let full = loop {
+                match caller.write(requests.as_bytes()) {
+                    Ok(len) => sent += len,
+                    Err(error) => break error,
+                }
+                assert!(sent < 64 << 20, "the front reads without end for who does not read");
+            };
+            assert!(matches!(full.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{full}");
+            caller
+        })
+        .collect();
+    still_answers(&front);
+    let more = resident(&front).saturating_sub(before);
+    // What fits into one connection's buffers, here and in the kernel, and not what was asked.
+    assert!(more < 20 * CALLERS as u64, "{more} MiB for {CALLERS} callers who do not read");
+    drop(slow);
+    still_answers(&front);
+}

@@ -1,0 +1,20 @@
+//! Redis and the network as they are in production: what is promised while they fail, and after.
+//!
+//! Each story has a front under load and one fault, and `rig` checks in each that everybody was answered in
+//! time and about their own bucket, that no limit was exceeded, that no check was made twice, that Redis was
+//! not stormed with connections, and that all was normal again within 2 s.
+//!
+//! | file | what fails |
+//! | --- | --- |
+//! | `network` | latency, black holes, broken and garbled replies, refused connections |
+//! | `redis` | a Redis that hangs, is busy, full, read-only, or turns the front away |
+//! | `crash` | processes killed: Redis with and without a file, one of two fronts |
+//! | `outage` | no Redis at all: what each `on_error` admits, across two fronts |
+//! | `callers` | ten thousand idle callers, and callers who do not read |
+
+mod callers;
+mod crash;
+mod network;
+mod outage;
+mod redis;
+mod rig;

@@ -1,0 +1,162 @@
+//! The network between a front and its Redis.
+
+use std::time::Duration;
+
+use rl_tests::{Ask, Fault, FaultProxy, Front, Limits, Setup, eventually};
+use serde_json::json;
+
+use super::rig::{Buckets, DEADLINE, OUTAGE, Rig, SOON, taken};
+
+/// A fault of the network as long as it lasts.
+#[track_caller]
+fn endures(rig: Rig, fault: Fault) {
+    rig.endures(OUTAGE, Buckets::Kept, |rig| rig.proxy.set(fault), |rig| rig.proxy.clear())
+        .degraded();
+}
+
+/// Replies that go wrong, one after the other. Each time the connection is replaced.
+#[track_caller]
+fn survives_strikes(rig: Rig, faults: &[Fault]) {
+    let strike = |rig: &mut Rig| {
+        for fault in faults {
+            let before = rig.proxy.connects().len();
+            rig.proxy.strike(*fault);
+            let replaced = format!("{fault:?}: the connection is replaced");
+            eventually(&replaced, SOON, || rig.proxy.connects().len() > before);
+            rig.is_normal();
+        }
+    };
+    rig.endures(Duration::ZERO, Buckets::Kept, strike, |_| ()).degraded();
+}
+
+#[test]
+fn latency_within_the_deadline_degrades_nothing() {
+    let patient = Duration::from_secs(10);
+    for (server, engine) in
+        [(Setup::with_module().start(), "module"), (Setup::plain().start(), "lua")]
+    {
+        let (each_way, jitter) = (Duration::from_millis(5), Duration::from_millis(20));
+        Rig::on(server, engine, "", patient)
+            .endures(
+                OUTAGE,
+                Buckets::Kept,
+                |rig| rig.proxy.set(Fault::Latency { each_way, jitter }),
+                |rig| rig.proxy.clear(),
+            )
+            .not_degraded();
+    }
+}
+
+#[test]
+fn latency_above_the_deadline_keeps_nobody_waiting() {
+    let fault = Fault::Latency { each_way: DEADLINE, jitter: DEADLINE / 2 };
+    endures(Rig::on_module(), fault);
+}
+
+#[test]
+fn questions_that_vanish_are_not_asked_again() {
+    endures(Rig::on_module(), Fault::HoldRequests);
+}
+
+#[test]
+fn questions_whose_answers_vanish_are_not_asked_again() {
+    endures(Rig::on_module(), Fault::HoldReplies);
+}
+
+#[test]
+fn questions_to_scripts_whose_answers_vanish_are_not_asked_again() {
+    endures(Rig::on_scripts(), Fault::HoldReplies);
+}
+
+#[test]
+fn a_check_is_sent_once_whatever_becomes_of_its_answer() {
+    for (server, engine) in
+        [(Setup::with_module().start(), "module"), (Setup::plain().start(), "lua")]
+    {
+        let proxy = FaultProxy::start(server.port());
+        let store = ["--store", &proxy.url(), "--engine", engine];
+        let front =
+            Front::start(&[&store[..], &["--workers", "1", "--deadline-ms", "100"]].concat());
+        for (row, fault) in [
+            Fault::HoldRequests,
+            Fault::HoldReplies,
+            Fault::Reset,
+            Fault::HalfClose,
+            Fault::Truncate,
+            Fault::Garbage(b"+OK\r\n"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let limits = Limits::Inline(10, "1/d");
+            // Not sent at all if the fault meets the link's own question first: then once more.
+            eventually("a check is sent", SOON, || {
+                let ask = Ask { key: format!("{engine}{row}"), limits, cost: 1 };
+                eventually("Redis is there", SOON, || taken(&front, &ask) == 0);
+                let before = proxy.commands("RL.CHECK");
+                proxy.set(fault);
+                assert_eq!(front.check(&ask.body())["degraded"], json!(true), "{fault:?}");
+                proxy.clear();
+                let sent = proxy.commands("RL.CHECK") - before;
+                let mut took = taken(&front, &ask);
+                // What was held back may come in after what is asked on a new connection.
+                if sent > 0 {
+                    eventually("it arrives", SOON, || {
+                        took = taken(&front, &ask);
+                        took > 0
+                    });
+                    assert_eq!(sent, 1, "{engine}, {fault:?}");
+                }
+                assert!(took <= 1, "{engine}, {fault:?}: Redis took {took}");
+                took == 1
+            });
+        }
+    }
+}
+
+#[test]
+fn replies_that_break_off_are_nobodys_answer() {
+    for rig in [Rig::on_module(), Rig::on_scripts()] {
+        survives_strikes(rig, &[Fault::Reset, Fault::HalfClose, Fault::Truncate]);
+    }
+}
+
+#[test]
+fn replies_that_make_no_sense_are_nobodys_answer() {
+    let garbage = [
+        &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+        b"+OK\r\n",
+        b"*1\r\n:1\r\n",
+        b"*-1\r\n",
+        b"*2147483647\r\n:1\r\n",
+        b"$2147483647\r\nx",
+        b"\0\xff\r\n",
+    ];
+    survives_strikes(Rig::on_module(), &garbage.map(Fault::Garbage));
+}
+
+#[test]
+fn a_redis_that_refuses_is_found_again() {
+    let refuse = |rig: &mut Rig| {
+        rig.proxy.set(Fault::Refuse);
+        rig.server.run::<u64>("CLIENT KILL TYPE normal");
+    };
+    let long = Duration::from_secs(3); // the waits have grown to their longest
+    Rig::on_module().endures(long, Buckets::Kept, refuse, |rig| rig.proxy.clear()).degraded();
+}
+
+#[test]
+fn a_redis_that_refuses_is_not_stormed() {
+    const GROWING: usize = 6;
+    let proxy = FaultProxy::start(1);
+    proxy.set(Fault::Refuse);
+    let _front = Front::start_unready(&["--store", &proxy.url(), "--workers", "1"]);
+    eventually("some attempts", Duration::from_secs(60), || proxy.connects().len() > GROWING + 4);
+    let connects = proxy.connects();
+    let waits: Vec<_> = connects.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    // By then from half a second to a second, and not in step with other fronts.
+    let (least, most) = (waits[GROWING..].iter().min(), waits[GROWING..].iter().max());
+    let (least, most) = least.copied().zip(most.copied()).expect("waits");
+    assert!(least >= Duration::from_millis(500), "{waits:?}");
+    assert!(most - least > Duration::from_millis(5), "{waits:?}");
+}
