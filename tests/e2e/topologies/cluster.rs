@@ -95,10 +95,9 @@ fn a_reshard_under_load_loses_and_doubles_nothing() {
             thread::scope(|scope| {
                 let drained = scope.spawn(|| drain(&front, &body, &over));
                 let asked_more = || {
-                    // So that what follows meets callers.
-                    let before =
-                        front.check(&json!({"key": "others", "policy": policy}).to_string());
-                    assert!(!is_degraded(&before));
+                    // While the slot is on its way it is answered, not only afterwards.
+                    let peeked = front.post("/peek", &body).body;
+                    assert!(!is_degraded(&peeked), "{engine}, {policy}: {peeked}");
                 };
                 for (from, to) in [(home, 1 - home), (1 - home, home), (home, 1 - home)] {
                     cluster.move_slot(slot, from, to, asked_more);
