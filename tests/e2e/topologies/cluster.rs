@@ -52,6 +52,15 @@ fn every_key_finds_its_node() {
     }
 }
 
+/// Says that it is over when it is dropped: also when the test has failed, so that callers end.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Callers, until nothing is left: how many were allowed, and whether one was decided without Redis.
 fn drain(front: &Front, body: &str, over: &AtomicBool) -> (usize, bool) {
     let (allowed, degraded) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -93,6 +102,7 @@ fn a_reshard_under_load_loses_and_doubles_nothing() {
             let home = cluster.owner(slot);
             let over = AtomicBool::new(false);
             thread::scope(|scope| {
+                let end = Over(&over);
                 let drained = scope.spawn(|| drain(&front, &body, &over));
                 let asked_more = || {
                     // While the slot is on its way it is answered, not only afterwards.
@@ -106,7 +116,7 @@ fn a_reshard_under_load_loses_and_doubles_nothing() {
                     let peeked = front.post("/peek", &body).body;
                     peeked["remaining"] == 0
                 });
-                over.store(true, Ordering::Relaxed);
+                drop(end);
                 let (allowed, degraded) = drained.join().expect("callers");
                 assert!(!degraded, "{engine}, {policy}\n{}", front.log());
                 assert_eq!(allowed, TOKENS, "{engine}, {policy}");
