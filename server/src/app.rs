@@ -18,6 +18,7 @@ use crate::{
     denials::Denials,
     limiter::{Limiter, Shared},
     metrics::Metrics,
+    names::Names,
     offenders::Offenders,
     policy::Policies,
     reload::{Change, Live, Source},
@@ -112,6 +113,9 @@ impl State {
         let metrics = Arc::new(Metrics::new());
         let policies = policies(&settings.policies, &metrics).map_err(io::Error::other)?;
         let tokens = settings.tokens.as_deref().map(|path| tokens(path, &metrics)).transpose();
+        let names = settings.key_secret.as_deref().map_or_else(|| Ok(Names::plain()), Names::read);
+        let names =
+            names.map_err(|error| io::Error::other(format!("--key-secret-file {error}")))?;
         let status = Arc::new(match settings.store {
             None => Status::memory(),
             Some(_) => Status::redis(settings.workers),
@@ -119,6 +123,7 @@ impl State {
         let shared = Shared {
             local: Arc::new(MemoryStore::new()),
             policies,
+            names,
             denials: Denials::new(),
             offenders: Arc::new(Offenders::new()),
             metrics: metrics.clone(),

@@ -2,7 +2,7 @@
 //!
 //! A request falls through the modules in this order and never climbs back: [`app`] (serve, drain) →
 //! [`api`] (HTTP and JSON) → [`limiter`] (which limit; ask in time, or decide without Redis) →
-//! [`policy`] and [`denials`] (what is known), [`store`] (in-process, or Redis). Beside them, on the
+//! [`policy`], [`names`] and [`denials`] (what is known), [`store`] (in-process, or Redis). Beside them, on the
 //! ground, stand [`settings`], [`reload`], [`access`], [`metrics`], [`offenders`], [`status`] and [`telemetry`].
 //!
 //! [`mod@bench`] (load a front, or Redis), [`client`] (ask one) and [`simulate`] are programs of their own under the same name.
@@ -17,6 +17,7 @@ pub mod client;
 pub mod denials;
 pub mod limiter;
 pub mod metrics;
+pub mod names;
 pub mod offenders;
 pub mod policy;
 pub mod reload;

@@ -15,6 +15,7 @@ use self::case::Case;
 use crate::{
     denials::Denials,
     metrics::Metrics,
+    names::Names,
     offenders::Offenders,
     policy::{OnError, Policies},
     reload::Live,
@@ -35,6 +36,8 @@ pub struct Shared {
     pub local: Arc<MemoryStore>,
     /// The limits.
     pub policies: Arc<Live<Policies>>,
+    /// What keys are called in the store, and wherever else they are kept.
+    pub names: Names,
     /// Denials that need not be asked again.
     pub denials: Denials,
     /// Who is denied most.
@@ -92,7 +95,7 @@ impl Limiter {
         if let Store::Memory(memory) = &self.store {
             return self.check_in(memory, &policies, question);
         }
-        let case = Case::new(&policies, question)?;
+        let case = Case::new(&policies, &self.shared.names, question)?;
         drop(policies); // held no longer than needed
         let sent = Instant::now();
         let answer = match self.remembered(&case, sent) {
@@ -114,8 +117,8 @@ impl Limiter {
             return questions.iter().map(check).collect();
         }
         let sent = Instant::now();
-        let cases: Vec<_> =
-            questions.iter().map(|question| Case::new(&policies, question)).collect();
+        let case = |question| Case::new(&policies, &self.shared.names, question);
+        let cases: Vec<_> = questions.iter().map(case).collect();
         drop(policies); // held no longer than needed
         let remembered =
             cases.iter().map(|case| self.remembered(case.as_ref().ok()?, sent).map(Ok));
@@ -161,7 +164,7 @@ impl Limiter {
 
     /// What a check would be answered now, taking nothing.
     pub async fn peek(&self, question: &Question<'_>) -> Result<Answer, Refusal> {
-        let case = Case::new(&self.shared.policies.get(), question)?;
+        let case = self.case(question)?;
         match self.each(&case, Ask::Peek).await {
             Ok(decisions) => Ok(case.answer(decisions)),
             Err(_) => Ok(self.without_store(case, Ask::Peek)),
@@ -170,7 +173,7 @@ impl Limiter {
 
     /// Takes as many whole tokens as there are, at most the cost: how many, and the decision.
     pub async fn take(&self, question: &Question<'_>) -> Result<(u64, Answer), Refusal> {
-        let case = Case::new(&self.shared.policies.get(), question)?;
+        let case = self.case(question)?;
         let request = case.request().ok_or(Refusal::SeveralLimits)?;
         let taken = self.timed(self.store.take(&request)).await;
         let (granted, decision) = taken.unwrap_or_else(|_| {
@@ -198,7 +201,7 @@ impl Limiter {
 
     /// Fills the buckets of a key: how many were not full.
     pub async fn reset(&self, question: &Question<'_>) -> Result<u64, Refusal> {
-        let case = Case::new(&self.shared.policies.get(), question)?;
+        let case = self.case(question)?;
         let buckets: Vec<&[u8]> = case.buckets.iter().map(Vec::as_slice).collect();
         let reset = self.timed(self.store.reset(&buckets)).await;
         if let Store::Redis(_) = self.store {
@@ -211,11 +214,16 @@ impl Limiter {
     /// A change to every bucket of a question. Unlike a check, it is not made locally while the store is
     /// away: the caller is told, and may ask again.
     async fn change(&self, question: &Question<'_>, ask: Ask) -> Result<Answer, Refusal> {
-        let case = Case::new(&self.shared.policies.get(), question)?;
+        let case = self.case(question)?;
         let done = self.each(&case, ask).await;
         // Afterwards: a denial that is met in between is from before.
         self.shared.denials.forget(&case.buckets[0]);
         done.map(|decisions| case.answer(decisions)).map_err(not_changed)
+    }
+
+    /// The case of a question under the policies in force.
+    fn case(&self, question: &Question<'_>) -> Result<Case, Refusal> {
+        Case::new(&self.shared.policies.get(), &self.shared.names, question)
     }
 
     /// Decides by a store that answers at once, of which nothing is remembered since it is asked sooner.
@@ -225,7 +233,7 @@ impl Limiter {
         policies: &Policies,
         question: &Question<'_>,
     ) -> Result<Answer, Refusal> {
-        let case = Case::new(policies, question)?;
+        let case = Case::new(policies, &self.shared.names, question)?;
         let decisions = case.ask_in(memory, Ask::Check);
         let answer = case.answer(decisions);
         self.count(&question.key, &answer);
@@ -331,7 +339,7 @@ impl Limiter {
         };
         counter.inc();
         if !speaking.is_allowed() {
-            self.shared.offenders.denied(answer.policy.name(), key);
+            self.shared.offenders.denied(answer.policy.name(), &self.shared.names.of(key));
         }
     }
 }

@@ -31,7 +31,7 @@ pub struct Offenders {
 pub struct Offender {
     /// Under which policy.
     pub policy: String,
-    /// As the caller named it.
+    /// As the caller named it; with `--key-secret-file`, the pseudonym that stands for it.
     pub key: String,
     /// Denials, at most this many.
     pub denied: u64,

@@ -95,6 +95,7 @@ fn every_flag_is_an_environment_variable() {
         "--engine",
         "--config",
         "--tokens",
+        "--key-secret-file",
         "--capacity",
         "--rate",
         "--deadline-ms",

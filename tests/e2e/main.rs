@@ -8,6 +8,8 @@
 //! | `hostile` | odd values, odd payloads, full memory: the server lives and nothing foreign is touched |
 //! | `clock` | a clock that steps, swings, and starts at the ends of time |
 //! | `conformance` | one trace, equal answers and bit-equal states: bucket, in-process store, Lua, module |
+//! | `permissions` | the Redis users of `docs/security.md`: enough for a front, and for nothing else |
+//! | `privacy` | pseudonyms in place of keys, and the names of buckets |
 //! | `access` | the front's typed access to the family, on every store |
 //! | `atomicity` | many callers at once get exactly what is in the bucket, directly and through fronts |
 //! | `durability` | restarts and replicas hold what the primary held; a denial writes nothing |
@@ -54,7 +56,9 @@ mod logs;
 mod metrics;
 mod monitoring;
 mod openapi;
+mod permissions;
 mod policies;
+mod privacy;
 mod proxies;
 mod readme;
 mod tokens;

@@ -63,6 +63,7 @@ impl Server {
         let shared = Shared {
             local: Arc::new(MemoryStore::new()),
             policies: Arc::new(Live::new(policies)),
+            names: Default::default(),
             denials: Default::default(),
             offenders: Default::default(),
             metrics: metrics.clone(),

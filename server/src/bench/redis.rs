@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     client::{Failure, Line, Redis, bucket},
+    names::Names,
     policy::DEFAULT,
     status::Serving,
     store::{Ask, Request, Unavailable},
@@ -39,7 +40,7 @@ impl Site {
     /// A Redis, and what the arguments say to ask it.
     pub(super) fn new(redis: Redis, args: &BenchArgs, keys: &Keys) -> Result<Self, Failure> {
         let policy = args.policy.as_deref().unwrap_or(DEFAULT);
-        let bucket = bucket(&keys.key(0), policy)?;
+        let bucket = bucket(&Names::plain(), &keys.key(0), policy)?;
         let end = bucket.len() - "}:".len() - policy.len();
         Ok(Self {
             redis,

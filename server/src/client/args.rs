@@ -11,6 +11,7 @@ use super::{
     token::Token,
 };
 use crate::{
+    names::Names,
     policy::DEFAULT,
     settings::{EngineChoice, RedisArgs},
 };
@@ -61,6 +62,11 @@ pub struct Subject {
     /// With --store: KEY is the Redis key itself, as RL.CHECK takes it
     #[arg(long, requires = "store", conflicts_with = "policy")]
     raw: bool,
+
+    /// With --store: the secret file of the fronts, if they have one [env: RL_KEY_SECRET_FILE=]
+    // The variable is read in `redis_key`: for clap, one that is set would conflict with --raw.
+    #[arg(long, value_name = "FILE", requires = "store", conflicts_with = "raw")]
+    key_secret_file: Option<PathBuf>,
 }
 
 /// Whom to ask, and how to tell.
@@ -145,12 +151,21 @@ impl Subject {
         Body { key: &self.key, policy: self.policy.as_deref(), ..Body::default() }
     }
 
-    /// The key in Redis.
-    pub(super) fn redis_key(&self) -> Result<Vec<u8>, Failure> {
+    /// The key in Redis, in an environment where variables are read by `lookup`.
+    pub(super) fn redis_key(
+        &self,
+        lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<Vec<u8>, Failure> {
         if self.raw {
             return Ok(self.key.clone().into_bytes());
         }
-        direct::bucket(&self.key, self.policy.as_deref().unwrap_or(DEFAULT))
+        let variable = || lookup("RL_KEY_SECRET_FILE").filter(|file| !file.trim().is_empty());
+        let names = match self.key_secret_file.clone().or_else(|| variable().map(PathBuf::from)) {
+            Some(file) => Names::read(&file)
+                .map_err(|error| Failure::usage(format!("--key-secret-file {error}")))?,
+            None => Names::plain(),
+        };
+        direct::bucket(&names, &self.key, self.policy.as_deref().unwrap_or(DEFAULT))
     }
 }
 

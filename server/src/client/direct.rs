@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use super::{Failure, answer::Five};
 use crate::{
+    names::{self, Names},
     settings::{EngineChoice, RedisArgs, RedisSettings, StoreAddress},
     status::Status,
     store::{Ask, Request, Unavailable, redis::Link},
@@ -36,7 +37,7 @@ const POLL: Duration = Duration::from_millis(2);
 const MAX_KEY: usize = 1024;
 
 /// The name in Redis of `key`'s bucket under `policy`, which may also be `POLICY:LIMIT`.
-pub(crate) fn bucket(key: &str, policy: &str) -> Result<Vec<u8>, Failure> {
+pub(crate) fn bucket(names: &Names, key: &str, policy: &str) -> Result<Vec<u8>, Failure> {
     if !(1..=MAX_KEY).contains(&key.len()) {
         return Err(Failure::usage("key must be of 1 to 1024 bytes"));
     }
@@ -46,7 +47,7 @@ pub(crate) fn bucket(key: &str, policy: &str) -> Result<Vec<u8>, Failure> {
             "policy must be a name of letters, digits, '.', '_' and '-', or POLICY:LIMIT",
         ));
     }
-    Ok(["rl:{", key, "}:", policy].concat().into_bytes())
+    Ok(names::bucket(&names.of(key), policy, None))
 }
 
 // === impl Redis ===
@@ -137,14 +138,17 @@ impl Redis {
 #[cfg(test)]
 mod tests {
     use super::{Redis, bucket};
-    use crate::settings::{EngineChoice, RedisArgs};
+    use crate::{
+        names::Names,
+        settings::{EngineChoice, RedisArgs},
+    };
 
     #[test]
     fn buckets_are_those_of_a_front() {
         let long = "k".repeat(1025);
         for (key, policy, expected) in [
             ("user:42", "default", Some("rl:{user:42}:default")),
-            ("}", "inline", Some("rl:{}}:inline")),
+            ("}", "inline", Some("rl::{:}}:inline")),
             ("k", "api:per-day_2.0", Some("rl:{k}:api:per-day_2.0")),
             ("", "default", None),
             (&long, "default", None),
@@ -152,7 +156,7 @@ mod tests {
             ("k", "x}:y", None),
             ("k", "é", None),
         ] {
-            let bucket = bucket(key, policy);
+            let bucket = bucket(&Names::plain(), key, policy);
             assert_eq!(bucket.as_deref().ok(), expected.map(str::as_bytes), "{key} {policy}");
             assert!(bucket.is_ok() || bucket.is_err_and(|failure| failure.code() == 2));
         }

@@ -108,11 +108,11 @@ async fn ask(
     lookup: impl Fn(&str) -> Option<String>,
     out: &mut impl Write,
 ) -> Result<Verdict, Failure> {
-    let json = match args.target.place(lookup)? {
+    let json = match args.target.place(&lookup)? {
         Place::Front(front) if ask == Ask::Peek => front.post("/peek", &args.body()?)?,
         Place::Front(front) => front.post("/check", &args.body()?)?,
         Place::Redis(redis) => {
-            let (key, limit) = (args.subject.redis_key()?, args.limit()?);
+            let (key, limit) = (args.subject.redis_key(&lookup)?, args.limit()?);
             redis.ask(ask, &Request { key: &key, limit, amount: args.cost() }).await?
         }
     };
@@ -131,9 +131,9 @@ async fn reset(
     lookup: impl Fn(&str) -> Option<String>,
     out: &mut impl Write,
 ) -> Result<Verdict, Failure> {
-    let json = match args.target.place(lookup)? {
+    let json = match args.target.place(&lookup)? {
         Place::Front(front) => front.post("/reset", &args.subject.body())?,
-        Place::Redis(redis) => redis.reset(&args.subject.redis_key()?).await?,
+        Place::Redis(redis) => redis.reset(&args.subject.redis_key(&lookup)?).await?,
     };
     let ResetAnswer { reset } = serde_json::from_str(&json).map_err(|_| nonsense())?;
     match reset {

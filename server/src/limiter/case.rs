@@ -7,6 +7,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::{Answer, Choice, Decisions, Question, Refusal};
 use crate::{
+    names::Names,
     policy::{Limits, Policies, Policy},
     store::{self, Ask, Request, memory::MemoryStore},
 };
@@ -24,7 +25,11 @@ pub(super) struct Case {
 
 impl Case {
     /// Finds the policy and the limits that apply.
-    pub(super) fn new(policies: &Policies, question: &Question<'_>) -> Result<Self, Refusal> {
+    pub(super) fn new(
+        policies: &Policies,
+        names: &Names,
+        question: &Question<'_>,
+    ) -> Result<Self, Refusal> {
         let (policy, limits) = match &question.policy {
             Choice::Named(name) => {
                 let policy = policies.named(name).ok_or(Refusal::UnknownPolicy)?;
@@ -34,7 +39,8 @@ impl Case {
                 (policies.inline().ok_or(Refusal::InlineOff)?, Limits::inline(*limit))
             }
         };
-        let buckets = limits.iter().map(|limit| policy.bucket(&question.key, limit)).collect();
+        let name = names.of(&question.key);
+        let buckets = limits.iter().map(|limit| policy.bucket(&name, limit)).collect();
         Ok(Self { policy: policy.clone(), limits, buckets, cost: question.cost })
     }
 

@@ -39,6 +39,7 @@ fn shared() -> Arc<Shared> {
     Arc::new(Shared {
         local: Arc::new(MemoryStore::new()),
         policies: Arc::new(Live::new(policies)),
+        names: Default::default(),
         denials: Default::default(),
         offenders: Default::default(),
         metrics,

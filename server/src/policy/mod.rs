@@ -15,7 +15,10 @@ use sha2::{Digest, Sha256};
 
 pub use file::FileError;
 
-use crate::metrics::{Metrics, PolicyMeters};
+use crate::{
+    metrics::{Metrics, PolicyMeters},
+    names,
+};
 
 /// Every policy in force. It is never changed, only replaced as a whole.
 #[derive(Debug)]
@@ -183,23 +186,9 @@ impl Policy {
         Limits::Shared(self.overrides.get(key).unwrap_or(&self.limits).clone())
     }
 
-    /// The name in the store of `key`'s bucket under `limit`: `rl:{key}:policy`, and `:limit` if the
-    /// limit has a name of its own.
-    ///
-    /// The braces keep all buckets of a key in one slot of a cluster. No name holds a brace or a
-    /// colon, so no two buckets share a name.
-    pub fn bucket(&self, key: &str, limit: &NamedLimit) -> Vec<u8> {
-        let len = b"rl:{}::".len() + key.len() + self.name.len() + limit.name.len();
-        let mut bucket = Vec::with_capacity(len);
-        bucket.extend_from_slice(b"rl:{");
-        bucket.extend_from_slice(key.as_bytes());
-        bucket.extend_from_slice(b"}:");
-        bucket.extend_from_slice(self.name.as_bytes());
-        if self.several {
-            bucket.extend_from_slice(b":");
-            bucket.extend_from_slice(limit.name.as_bytes());
-        }
-        bucket
+    /// The name in the store of the bucket under `limit` of the key called `name`.
+    pub fn bucket(&self, name: &str, limit: &NamedLimit) -> Vec<u8> {
+        names::bucket(name, &self.name, self.several.then_some(&*limit.name))
     }
 }
 

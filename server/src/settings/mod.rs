@@ -36,6 +36,8 @@ pub struct Settings {
     pub policies: PolicySource,
     /// The tokens that callers must have; `None`: everybody may ask everything.
     pub tokens: Option<PathBuf>,
+    /// The secret under which keys get pseudonyms; `None`: they go by their own names.
+    pub key_secret: Option<PathBuf>,
     /// How long a check may wait for Redis: 1 ms to 60 s.
     pub deadline: Duration,
     /// Worker threads, each with its own connection to Redis.
@@ -132,6 +134,10 @@ struct Args {
     /// Token file (TOML): who may ask what, read again as --config is; without it everybody may
     #[arg(long, env = "RL_TOKENS", value_name = "FILE")]
     tokens: Option<PathBuf>,
+
+    /// Secret file: HMAC-SHA-256 under it stands for each key in Redis and in /admin/denied
+    #[arg(long, env = "RL_KEY_SECRET_FILE", value_name = "FILE")]
+    key_secret_file: Option<PathBuf>,
 
     /// Address of a second listener, for /metrics, /admin/denied and /health
     #[arg(long, env = "RL_ADMIN_LISTEN", value_name = "HOST:PORT", value_parser = host_and_port)]
@@ -233,6 +239,7 @@ impl Settings {
             engine: args.engine,
             policies,
             tokens: args.tokens,
+            key_secret: args.key_secret_file,
             log_format: args.log_format,
             deadline: Duration::from_millis(args.deadline_ms),
             workers: args
@@ -282,7 +289,8 @@ mod tests {
         let PolicySource::Flags(limit) = settings.policies else { panic!("no file was given") };
         assert_eq!(limit.capacity().to_string(), "100");
         assert_eq!(limit.rate().to_string(), "100/m");
-        assert!(settings.tokens.is_none() && settings.admin_listen.is_none());
+        assert!(settings.tokens.is_none() && settings.key_secret.is_none());
+        assert!(settings.admin_listen.is_none());
         assert_eq!(settings.deadline.as_millis(), 50);
         assert!(settings.workers >= 1);
     }

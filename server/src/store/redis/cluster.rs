@@ -252,7 +252,13 @@ impl Map {
     async fn tell(&self, host: &Host) -> Result<Vec<Share>, Fault> {
         let secrets = self.way.secrets().await?;
         let wire = self.way.connect(host, &secrets).await?;
-        let reply = wire.say(["CLUSTER", "SLOTS"]).await?;
+        let reply = match wire.say(["CLUSTER", "SLOTS"]).await {
+            Err(Fault::NoCommand) => {
+                let reason = format!("{host} does not let this user run CLUSTER SLOTS");
+                return Err(Fault::Refused(reason));
+            }
+            reply => reply?,
+        };
         shares(&reply, host)
             .ok_or_else(|| Fault::Refused(format!("{host} knows of no node that has slots")))
     }
