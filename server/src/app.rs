@@ -10,6 +10,7 @@ use actix_web::{
     web::{self, Data, ServiceConfig},
 };
 use log::{error, info};
+use socket2::SockRef;
 use tokio::{pin, select, time::sleep};
 
 use crate::{
@@ -24,12 +25,18 @@ use crate::{
     reload::{Change, Live, Source},
     settings::{PolicySource, Settings},
     status::Status,
-    store::{Store, memory::MemoryStore, redis::Link},
+    store::{
+        Store,
+        memory::MemoryStore,
+        redis::{Link, Reach},
+    },
 };
 
 /// Longer than load balancers and clients keep an idle connection by default, so that they close it,
 /// not we under a request of theirs.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// A caller that takes nothing of its answers for so long is cut off.
+const UNREAD: Duration = Duration::from_secs(10);
 /// While draining: how long new requests are still answered, with readiness at 503 and each response
 /// closing its connection, so that nobody is cut off who could not know.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -55,7 +62,7 @@ pub async fn run(
         let (state, inner) = (state.clone(), state.clone());
         let main = serve(listener, workers, move |config| {
             inner.provide(config);
-            config.app_data(Data::new(inner.limiter(&settings)));
+            config.app_data(Data::new(inner.limiter()));
             if !has_admin {
                 api::admin_routes(config);
             }
@@ -103,6 +110,8 @@ struct State {
     observer: Arc<Observer>,
     access: Arc<Access>,
     shared: Arc<Shared>,
+    /// The store, if it is Redis.
+    reach: Option<Arc<Reach>>,
 }
 
 // === impl State ===
@@ -128,7 +137,11 @@ impl State {
             offenders: Arc::new(Offenders::new()),
             metrics: metrics.clone(),
         };
+        let reach = settings.store.clone().map(|redis| {
+            Arc::new(Reach::new(redis, settings.engine, settings.deadline, status.clone()))
+        });
         Ok(Self {
+            reach,
             observer: Arc::new(Observer::new(metrics.clone(), status.clone())),
             access: Arc::new(tokens.map_err(io::Error::other)?),
             shared: Arc::new(shared),
@@ -149,15 +162,10 @@ impl State {
     }
 
     /// The limiter of one worker; it is called on the worker's own thread.
-    fn limiter(&self, settings: &Settings) -> Limiter {
-        let store = match &settings.store {
+    fn limiter(&self) -> Limiter {
+        let store = match &self.reach {
             None => Store::Memory(self.shared.local.clone()),
-            Some(redis) => Store::Redis(Link::start(
-                redis.clone(),
-                settings.engine,
-                settings.deadline,
-                self.status.clone(),
-            )),
+            Some(reach) => Store::Redis(Link::start(reach.clone())),
         };
         Limiter::new(store, self.shared.clone())
     }
@@ -230,6 +238,9 @@ fn serve(
     configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> io::Result<Server> {
     listener.set_nonblocking(true)?;
+    // Connections inherit it.
+    #[cfg(target_os = "linux")]
+    SockRef::from(&listener).set_tcp_user_timeout(Some(UNREAD))?;
     let server = HttpServer::new(move || {
         App::new().configure(|config| configure(config)).wrap(from_fn(api::observe))
     })

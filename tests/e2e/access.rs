@@ -8,7 +8,7 @@ use rl_bucket::{Cost, Decision, Limit};
 use rl_server::settings::{EngineChoice, RedisAddress, RedisArgs, RedisSettings};
 use rl_server::status::Status;
 use rl_server::store::memory::MemoryStore;
-use rl_server::store::redis::Link;
+use rl_server::store::redis::{Link, Reach};
 use rl_server::store::{Ask, Request, Store, Unavailable};
 use rl_tests::{RedisServer, Setup};
 
@@ -69,7 +69,8 @@ fn with_link<F: Future<Output = ()>>(
         let settings = RedisSettings::new(address, &RedisArgs::default()).expect("settings");
         let status = Arc::new(Status::redis(1));
         let deadline = Duration::from_secs(10);
-        let link = Link::start(settings, engine, deadline, status.clone());
+        let reach = Reach::new(settings, engine, deadline, status.clone());
+        let link = Link::start(Arc::new(reach));
         for _ in 0..5_000 {
             if status.store_is_up() {
                 break;

@@ -22,7 +22,7 @@ const SERVICE: &str = "main";
 
 impl Sentinels {
     /// Has three Sentinels watch `primary`, and waits until they know each other and so many replicas. What does not
-    /// answer for half a second is down.
+    /// answer for two seconds is down: they come back to who hung up once a second, and hang up on each other in a failover.
     pub fn watch(primary: &RedisServer, replicas: usize) -> Self {
         let nodes: Vec<_> = (0..3).map(|_| start(primary.port())).collect();
         let sentinels = Self { nodes };
@@ -79,7 +79,7 @@ fn start(primary: u16) -> (u16, Process, TempDir) {
     let port = free_port();
     let settings = format!(
         "port {port}\nbind 127.0.0.1\nsentinel monitor {SERVICE} 127.0.0.1 {primary} 2\n\
-         sentinel down-after-milliseconds {SERVICE} 500\nsentinel failover-timeout {SERVICE} 3000\n"
+         sentinel down-after-milliseconds {SERVICE} 2000\nsentinel failover-timeout {SERVICE} 3000\n"
     );
     fs::write(folder.path().join("sentinel.conf"), settings).expect("to write a file");
     let mut command = Command::new(Flavour::program());

@@ -13,7 +13,10 @@ use crate::{
     names::{self, Names},
     settings::{EngineChoice, RedisArgs, RedisSettings, StoreAddress},
     status::Status,
-    store::{Ask, Request, Unavailable, redis::Link},
+    store::{
+        Ask, Request, Unavailable,
+        redis::{Link, Reach},
+    },
 };
 
 /// A Redis to ask.
@@ -98,7 +101,8 @@ impl Redis {
     /// A link that starts connecting, on this thread's runtime, and goes on trying.
     pub(crate) fn start(&self) -> Line {
         let status = Arc::new(Status::redis(1));
-        let link = Link::start(self.settings.clone(), self.engine, PATIENCE, status.clone());
+        let reach = Reach::new(self.settings.clone(), self.engine, PATIENCE, status.clone());
+        let link = Link::start(Arc::new(reach));
         Line { link, status }
     }
 

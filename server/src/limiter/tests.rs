@@ -9,7 +9,11 @@ use crate::{
     reload::Live,
     settings::{EngineChoice, RedisAddress, RedisArgs, RedisSettings},
     status::Status,
-    store::{Store, memory::MemoryStore, redis::Link},
+    store::{
+        Store,
+        memory::MemoryStore,
+        redis::{Link, Reach},
+    },
 };
 
 const FILE: &str = r#"
@@ -58,7 +62,8 @@ fn without_redis() -> (Limiter, TcpListener) {
     let address = RedisAddress::parse(&address).unwrap();
     let settings = RedisSettings::new(address, &RedisArgs::default()).unwrap();
     let status = Arc::new(Status::redis(1));
-    let link = Link::start(settings, EngineChoice::Auto, Duration::from_secs(60), status);
+    let reach = Reach::new(settings, EngineChoice::Auto, Duration::from_secs(60), status);
+    let link = Link::start(Arc::new(reach));
     (Limiter::new(Store::Redis(link), shared()), silent)
 }
 

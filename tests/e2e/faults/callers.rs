@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rl_tests::{Front, RedisServer, Setup};
+use rl_tests::{Front, RedisServer, Setup, eventually};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use socket2::{Domain, SockRef, Socket, Type};
@@ -134,6 +134,11 @@ fn callers_who_do_not_read() {
     let more = resident(&front).saturating_sub(before);
     // What fits into one connection's buffers, here and in the kernel, and not what was asked.
     assert!(more < 20 * CALLERS as u64, "{more} MiB for {CALLERS} callers who do not read");
-    drop(slow);
+    // And not for long.
+    let mut held = slow;
+    eventually("they are cut off", PATIENCE, || {
+        held.retain(|caller| caller.take_error().expect("its state").is_none());
+        held.is_empty()
+    });
     still_answers(&front);
 }

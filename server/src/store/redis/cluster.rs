@@ -9,6 +9,7 @@ use std::{
     collections::HashMap,
     rc::Rc,
     slice,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -21,13 +22,13 @@ use tokio::{
 };
 
 use super::{
-    backoff::Backoff,
     command::{Command, Form},
     engine::Engine,
     fault::{Fault, Redirect},
     frame::Reply,
     gather::Answer,
-    lane::{Lane, Place, Setback},
+    lane::{Lane, Setback},
+    reach::Place,
     reply,
     slot::{SLOTS, slot},
     way::Way,
@@ -60,6 +61,10 @@ struct Node {
     lane: Lane,
 }
 
+/// The map, as a worker was told it last, and when.
+#[derive(Debug, Default)]
+pub(super) struct Shares(Mutex<Option<(Instant, Arc<[Share]>)>>);
+
 /// Slots in a row, and the node that has them.
 #[derive(Debug, PartialEq)]
 struct Share {
@@ -76,6 +81,19 @@ const SETTLE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Before a question about keys on their way is asked again.
 const PAUSE: Duration = Duration::from_millis(3);
+
+// === impl Shares ===
+
+impl Shares {
+    fn since(&self, moment: Instant) -> Option<Arc<[Share]>> {
+        let told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.as_ref().filter(|(at, _)| *at >= moment).map(|(_, shares)| shares.clone())
+    }
+
+    fn are(&self, shares: Arc<[Share]>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), shares));
+    }
+}
 
 // === impl Cluster ===
 
@@ -132,23 +150,37 @@ impl Drop for Cluster {
 
 /// Keeps the map right; until the cluster is dropped.
 async fn follow(map: Rc<Map>) {
-    let mut backoff = Backoff::new();
+    let reach = &map.way.reach;
     loop {
-        let wait = match map.read().await {
-            Ok(()) if map.is_whole() => {
-                backoff = Backoff::new();
-                LOOK.mul_f64(0.75 + fastrand::f64() / 2.0)
-            }
-            Ok(()) => backoff.next(),
-            Err(fault) => {
-                map.way.status.retrying(&fault.reason());
-                backoff.next()
-            }
+        let wanted = Instant::now();
+        let turn = reach.map_turn.take().await;
+        let known = reach.shares.since(wanted);
+        if known.is_none() {
+            reach.map_turn.pause().await;
+        }
+        let began = Instant::now();
+        // What another worker was told meanwhile is as good.
+        let read = match known {
+            Some(shares) => Ok(shares),
+            None => map.read().await,
         };
-        select! {
-            () = map.stale.notified() => sleep(SETTLE).await,
-            () = map.way.lost.notified() => {}
-            () = sleep(wait) => {}
+        match read {
+            Ok(shares) => map.apply(&shares),
+            Err(fault) => reach.status.retrying(&fault.reason()),
+        }
+        let whole = map.is_whole();
+        if whole {
+            reach.map_turn.lasted();
+        } else {
+            reach.map_turn.failed(began);
+        }
+        drop(turn);
+        if whole {
+            select! {
+                () = map.stale.notified() => sleep(SETTLE).await,
+                () = map.way.lost.notified() => {}
+                () = sleep(LOOK.mul_f64(0.75 + fastrand::f64() / 2.0)) => {}
+            }
         }
     }
 }
@@ -200,7 +232,7 @@ impl Map {
                     self.node(key)?
                 }
             };
-            let left = self.way.deadline.saturating_sub(asked.elapsed());
+            let left = self.way.reach.deadline.saturating_sub(asked.elapsed());
             // One that was not known a moment ago is being connected to.
             if left.is_zero() || !at.lane.comes_up(left).await {
                 return Err(Unavailable::Down.into());
@@ -218,7 +250,13 @@ impl Map {
     }
 
     /// Reads the map from the first node that tells it.
-    async fn read(&self) -> Result<(), Fault> {
+    async fn read(&self) -> Result<Arc<[Share]>, Fault> {
+        let shares: Arc<[Share]> = self.ask_all().await?.into();
+        self.way.reach.shares.are(shares.clone());
+        Ok(shares)
+    }
+
+    async fn ask_all(&self) -> Result<Vec<Share>, Fault> {
         let mut known: Vec<_> = self.nodes.borrow().values().cloned().collect();
         known.retain(|node| node.lane.is_up());
         fastrand::shuffle(&mut known);
@@ -226,8 +264,7 @@ impl Map {
             if let Ok(Ok(reply)) = timeout(PATIENCE, node.lane.say(&["CLUSTER", "SLOTS"])).await
                 && let Some(shares) = shares(&reply, &node.host)
             {
-                self.apply(&shares);
-                return Ok(());
+                return Ok(shares);
             }
         }
         let mut fault = Fault::Broken("no answer in time".to_owned());
@@ -237,10 +274,7 @@ impl Map {
         let seeds = self.seeds.iter().cycle().skip(first).take(self.seeds.len());
         for host in seeds.cloned().chain(others) {
             match timeout(PATIENCE, self.tell(&host)).await {
-                Ok(Ok(shares)) => {
-                    self.apply(&shares);
-                    return Ok(());
-                }
+                Ok(Ok(shares)) => return Ok(shares),
                 Ok(Err(why)) => fault = why,
                 Err(_) => {}
             }
@@ -250,8 +284,8 @@ impl Map {
 
     /// What a node tells to whom it has no lane.
     async fn tell(&self, host: &Host) -> Result<Vec<Share>, Fault> {
-        let secrets = self.way.secrets().await?;
-        let wire = self.way.connect(host, &secrets).await?;
+        let secrets = self.way.reach.secrets().await?;
+        let wire = self.way.reach.connect(host, &secrets).await?;
         let reply = match wire.say(["CLUSTER", "SLOTS"]).await {
             Err(Fault::NoCommand) => {
                 let reason = format!("{host} does not let this user run CLUSTER SLOTS");

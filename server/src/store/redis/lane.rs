@@ -9,47 +9,37 @@
 use std::{
     cell::RefCell,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use actix_web::rt::{self, task::JoinHandle};
 use tokio::{
+    select,
     sync::Notify,
     time::{sleep, timeout},
 };
 
 use super::{
-    backoff::Backoff,
     command::{Command, Form},
     engine::Engine,
     fault::{Fault, Redirect},
     frame::Reply,
     gather::{Answer, Batch, Gather},
-    reply, sentinel,
-    silence::Silence,
+    live::Live,
+    reach::Place,
+    reply,
     slot::slot,
+    turn::Turn,
     way::Way,
-    wire::Wire,
     words::Words,
 };
-use crate::{
-    settings::Host,
-    store::{NotABucket, Request, Unavailable},
-};
+use crate::store::{NotABucket, Request, Unavailable};
 
 /// A supervised connection. It belongs to the thread on which it was started.
 pub(super) struct Lane {
     line: Rc<Line>,
     tasks: [JoinHandle<()>; 2],
-}
-
-/// Where a lane leads.
-#[derive(Clone, Debug)]
-pub(super) enum Place {
-    /// To this server.
-    Server(Host),
-    /// To the primary that the Sentinels name.
-    Primary,
 }
 
 /// Why a server did not answer a question.
@@ -64,6 +54,7 @@ pub(super) enum Setback {
 
 struct Line {
     place: Place,
+    turn: Arc<Turn>,
     way: Rc<Way>,
     live: RefCell<Option<Rc<Live>>>,
     lost: Notify,
@@ -71,31 +62,15 @@ struct Line {
     gather: Gather,
 }
 
-/// A connection that has answered.
-struct Live {
-    host: Host,
-    wire: Wire,
-    engine: Engine,
-    silence: Silence,
-    /// With which it logged in.
-    password: Option<String>,
-    since: Instant,
-    /// When another takes its place.
-    age: Duration,
-}
-
-/// To connect, log in and find the engine.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often an idle link asks whether anyone is there.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long a connection must have lasted for the next one to be made without growing waits. Shorter,
 /// and a server that accepts connections but no checks would be connected to in a tight loop.
 const LASTING: Duration = Duration::from_secs(2);
-/// How old a connection grows, at the least; at the most twice that. A new one meets what has changed
-/// since: addresses behind a name, load balancers, certificates.
-const AGE: Duration = Duration::from_secs(600);
 /// Questions in flight beside the checks that go together.
 const MOST_IN_FLIGHT: usize = 4096;
+const NO_COMMAND: &str =
+    "redis does not have RL.CHECK (or forbids it): load the module, or use --engine auto";
 /// As the server says it of one key.
 const NOT_A_BUCKET: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
 
@@ -124,7 +99,8 @@ impl Lane {
     pub(super) fn start(place: Place, way: Rc<Way>) -> Self {
         let live = RefCell::new(None);
         let (lost, came, gather) = (Notify::new(), Notify::new(), Gather::default());
-        let line = Rc::new(Line { place, way, live, lost, came, gather });
+        let turn = way.reach.turn(&place);
+        let line = Rc::new(Line { place, turn, way, live, lost, came, gather });
         let tasks = [rt::spawn(supervise(line.clone())), rt::spawn(check_all(line.clone()))];
         Self { line, tasks }
     }
@@ -193,26 +169,32 @@ impl Drop for Lane {
 
 /// Connects, watches, connects again; until the link is dropped.
 async fn supervise(line: Rc<Line>) {
-    let mut backoff = Backoff::new();
-    let status = line.way.status.clone();
+    let status = &line.way.reach.status;
     loop {
-        match line.connect().await {
+        let turn = line.turn.take().await;
+        line.turn.pause().await;
+        let began = Instant::now();
+        match Live::connect(&line.place, &line.way.reach).await {
             Ok(live) => {
-                let (since, serving) = (live.since, live.engine.serving());
+                drop(turn);
+                let serving = live.engine.serving();
                 line.live.replace(Some(Rc::new(live)));
                 line.way.lane_up(serving);
                 line.came.notify_waiters();
                 line.watch().await;
-                if since.elapsed() >= LASTING {
-                    backoff = Backoff::new();
+                if began.elapsed() >= LASTING {
+                    line.turn.lasted();
                 }
+                line.turn.failed(Instant::now());
             }
-            Err(Fault::NoCommand) => status.misconfigured(
-                "redis does not have RL.CHECK (or forbids it): load the module, or use --engine auto",
-            ),
-            Err(fault) => status.retrying(&fault.reason()),
+            Err(fault) => {
+                match fault {
+                    Fault::NoCommand => status.misconfigured(NO_COMMAND),
+                    fault => status.retrying(&fault.reason()),
+                }
+                line.turn.failed(began);
+            }
         }
-        sleep(backoff.next()).await;
     }
 }
 
@@ -237,43 +219,24 @@ impl Line {
         if live.wire.in_flight() < MOST_IN_FLIGHT { Ok(live) } else { Err(Unavailable::Shed) }
     }
 
-    async fn connect(&self) -> Result<Live, Fault> {
-        let secrets = self.way.secrets().await?;
-        let host = match &self.place {
-            Place::Server(host) => host.clone(),
-            Place::Primary => sentinel::primary(&self.way, &secrets).await?,
-        };
-        let connecting = async {
-            let wire = self.way.connect(&host, &secrets).await?;
-            if !self.way.is_cluster() {
-                must_be_primary(&wire).await?;
-            }
-            let engine = Engine::find(self.way.engine, &wire).await?;
-            Ok::<_, Fault>((wire, engine))
-        };
-        let late = |reason: &str| Fault::Broken(reason.to_owned());
-        let connected = timeout(CONNECT_TIMEOUT, connecting).await;
-        let (wire, engine) = connected.map_err(|_| late("no answer in time"))??;
-        // It works; but whether it is of use, checks would have to find out.
-        let probed = timeout(self.way.deadline, engine.answers(&wire)).await;
-        probed.map_err(|_| late("it answers, but not within the deadline"))??;
-        let now = Instant::now();
-        let (silence, age) = (Silence::new(now), AGE.mul_f64(1.0 + fastrand::f64()));
-        let password = secrets.password;
-        Ok(Live { host, wire, engine, silence, password, since: now, age })
-    }
-
     /// Returns once the connection is lost. An idle one is asked now and then, so that a server that
     /// went away is noticed before a caller has to.
     async fn watch(&self) {
         while let Some(live) = self.live() {
-            if timeout(HEARTBEAT, self.lost.notified()).await.is_ok() {
-                continue;
+            select! {
+                () = self.lost.notified() => continue,
+                fault = live.wire.ended() => {
+                    self.lose(&live, &fault.reason());
+                    continue;
+                }
+                () = sleep(HEARTBEAT) => {}
             }
             let _ =
                 self.settle(&live, Instant::now(), live.send(Engine::probe), reply::decision).await;
-            if let Ok(true) = self.is_outdated(&live).await
-                && let Ok(next) = self.connect().await
+            let reach = &self.way.reach;
+            if let Ok(true) = live.is_outdated(&self.place, reach).await
+                && let Some(_turn) = self.turn.try_take()
+                && let Ok(next) = Live::connect(&self.place, reach).await
                 && self.live.borrow().as_ref().is_some_and(|current| Rc::ptr_eq(current, &live))
             {
                 // Who waits for an answer keeps the old one until it has come.
@@ -282,27 +245,9 @@ impl Line {
         }
     }
 
-    /// Whether another connection would be a better one.
-    async fn is_outdated(&self, live: &Live) -> Result<bool, Fault> {
-        if live.since.elapsed() >= live.age {
-            return Ok(true);
-        }
-        if !self.way.has_files() && matches!(self.place, Place::Server(_)) {
-            return Ok(false);
-        }
-        let secrets = self.way.secrets().await?;
-        if secrets.password != live.password {
-            return Ok(true);
-        }
-        match self.place {
-            Place::Server(_) => Ok(false),
-            Place::Primary => Ok(sentinel::primary(&self.way, &secrets).await? != live.host),
-        }
-    }
-
     /// Checks that go together, each within the deadline.
     async fn check(&self, mut batch: Batch) {
-        let Some(asked) = batch.prune(self.way.deadline) else { return };
+        let Some(asked) = batch.prune(self.way.reach.deadline) else { return };
         let Some(live) = self.live() else {
             return batch
                 .answer(std::iter::repeat_n(Err(Unavailable::Down.into()), MOST_IN_FLIGHT));
@@ -310,7 +255,7 @@ impl Line {
         let requests = batch.requests();
         let answers = match requests.as_slice() {
             [_] => vec![self.check_one(&live, asked, &requests).await],
-            _ if self.way.is_cluster() => self.check_by_slot(&live, asked, &requests).await,
+            _ if self.way.reach.is_cluster() => self.check_by_slot(&live, asked, &requests).await,
             _ => {
                 let say = |engine: &Engine, form| engine.ask(Command::MCheck, &requests, form);
                 let answers = self.settle(&live, asked, live.send(say), each(requests.len())).await;
@@ -319,7 +264,7 @@ impl Line {
         };
         drop(requests);
         if answers.contains(&Err(Setback::NotABucket)) {
-            self.way.status.trouble(NOT_A_BUCKET);
+            self.way.reach.status.trouble(NOT_A_BUCKET);
         }
         batch.answer(answers);
     }
@@ -374,8 +319,8 @@ impl Line {
         asking: impl Future<Output = Result<Reply, Fault>>,
         read: impl FnOnce(Reply) -> Result<T, Fault>,
     ) -> Result<T, Setback> {
-        let time = self.way.deadline.saturating_sub(asked.elapsed());
-        let status = &self.way.status;
+        let time = self.way.reach.deadline.saturating_sub(asked.elapsed());
+        let status = &self.way.reach.status;
         let Ok(reply) = timeout(time, asking).await else {
             if live.silence.unheard(asked, Instant::now()) {
                 self.lose(live, "it does not answer in time");
@@ -387,7 +332,7 @@ impl Line {
         live.silence.heard();
         match reply.and_then(read) {
             Ok(answer) => return Ok(answer),
-            Err(Fault::Elsewhere(redirect)) if self.way.is_cluster() => {
+            Err(Fault::Elsewhere(redirect)) if self.way.reach.is_cluster() => {
                 return Err(Setback::Elsewhere(redirect));
             }
             Err(Fault::Elsewhere(_)) => {
@@ -416,35 +361,6 @@ impl Line {
     }
 }
 
-// === impl Live ===
-
-impl Live {
-    async fn send(&self, say: impl Fn(&Engine, Form) -> Words) -> Result<Reply, Fault> {
-        match self.wire.send(&say(&self.engine, Form::Hash)).await {
-            // In full, not by loading and naming it again: a flush in between would find that too.
-            Err(Fault::NoScript) => self.wire.send(&say(&self.engine, Form::Full)).await,
-            reply => reply,
-        }
-    }
-
-    /// The same to a node to which the slot is on its way.
-    async fn send_asking(&self, say: impl Fn(&Engine, Form) -> Words) -> Result<Reply, Fault> {
-        let ask = async |form| {
-            let mut words = Words::command(1);
-            words.word("ASKING");
-            words.append(&say(&self.engine, form));
-            match self.wire.send_all(&words, 2).pop() {
-                Some(reply) => reply.await,
-                None => Err(reply::nonsense()),
-            }
-        };
-        match ask(Form::Hash).await {
-            Err(Fault::NoScript) => ask(Form::Full).await,
-            reply => reply,
-        }
-    }
-}
-
 /// Reads the answers of so many checks.
 fn each(count: usize) -> impl FnOnce(Reply) -> Result<Vec<Answer>, Fault> {
     move |reply| match count {
@@ -453,18 +369,5 @@ fn each(count: usize) -> impl FnOnce(Reply) -> Result<Vec<Answer>, Fault> {
             let each = reply::each(reply, count)?.into_iter();
             Ok(each.map(|answer| answer.map_err(|NotABucket| Setback::NotABucket)).collect())
         }
-    }
-}
-
-/// A replica answers a probe as a primary does, and refuses the first check. Whoever may not ask for the role
-/// learns it then.
-async fn must_be_primary(wire: &Wire) -> Result<(), Fault> {
-    match wire.say(["ROLE"]).await {
-        Ok(Reply::Other(redis::Value::Array(parts))) => match parts.first() {
-            Some(redis::Value::BulkString(role)) if role == b"master" => Ok(()),
-            _ => Err(Fault::Broken("it is a replica".to_owned())),
-        },
-        Err(Fault::Broken(reason)) => Err(Fault::Broken(reason)),
-        _ => Ok(()),
     }
 }

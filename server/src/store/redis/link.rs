@@ -1,6 +1,6 @@
 //! One worker's way to Redis, whatever there is of it: one server, the primary of a group, a cluster.
 
-use std::{fmt, rc::Rc, sync::Arc, time::Duration};
+use std::{fmt, rc::Rc, sync::Arc};
 
 use futures_util::future::join_all;
 use rl_bucket::Decision;
@@ -11,14 +11,14 @@ use super::{
     engine::Engine,
     fault::Fault,
     frame::Reply,
-    lane::{Lane, Place, Setback},
+    lane::{Lane, Setback},
+    reach::{Place, Reach},
     reply,
     way::Way,
     words::Words,
 };
 use crate::{
-    settings::{EngineChoice, RedisSettings, Topology},
-    status::Status,
+    settings::Topology,
     store::{NotABucket, Request, Unavailable},
 };
 
@@ -33,15 +33,10 @@ enum Kind {
 // === impl Link ===
 
 impl Link {
-    /// Starts connecting, on this thread's runtime; how it goes shows in `status`.
-    pub fn start(
-        settings: RedisSettings,
-        engine: EngineChoice,
-        deadline: Duration,
-        status: Arc<Status>,
-    ) -> Self {
-        let topology = settings.address.topology.clone();
-        let way = Rc::new(Way::new(settings, engine, deadline, status));
+    /// Starts connecting, on this thread's runtime.
+    pub fn start(reach: Arc<Reach>) -> Self {
+        let topology = reach.settings.address.topology.clone();
+        let way = Rc::new(Way::new(reach));
         Self(match topology {
             Topology::Single(host) => Kind::One(Lane::start(Place::Server(host), way)),
             Topology::Sentinel { .. } => Kind::One(Lane::start(Place::Primary, way)),
@@ -111,7 +106,7 @@ mod tests {
     use rl_bucket::{Cost, Limit};
     use tokio::time::sleep;
 
-    use super::Link;
+    use super::{Link, Reach};
     use crate::{
         settings::{EngineChoice, RedisAddress, RedisArgs, RedisSettings},
         status::Status,
@@ -127,7 +122,8 @@ mod tests {
             let settings = RedisSettings::new(address, &RedisArgs::default()).unwrap();
             let status = Arc::new(Status::redis(1));
             let deadline = Duration::from_secs(60);
-            let link = Link::start(settings, EngineChoice::Auto, deadline, status.clone());
+            let reach = Reach::new(settings, EngineChoice::Auto, deadline, status.clone());
+            let link = Link::start(Arc::new(reach));
             sleep(Duration::from_millis(50)).await;
             let limit = Limit::parse("1", "1").unwrap();
             let request = Request { key: b"k", limit, amount: Cost::ONE };

@@ -1,7 +1,6 @@
 //! Buckets in Redis: each worker asks over its own supervised link, through the module or through
 //! Lua.
 
-mod backoff;
 mod cluster;
 mod command;
 mod engine;
@@ -10,6 +9,8 @@ mod frame;
 mod gather;
 mod lane;
 mod link;
+mod live;
+mod reach;
 mod reply;
 mod scripts;
 mod sentinel;
@@ -17,6 +18,7 @@ mod silence;
 mod slot;
 mod stream;
 mod tls;
+mod turn;
 mod way;
 mod wire;
 mod words;
@@ -26,7 +28,7 @@ use std::slice;
 use rl_bucket::Decision;
 
 use self::engine::Engine;
-pub use self::{command::Command, link::Link, tls::Tls};
+pub use self::{command::Command, link::Link, reach::Reach, tls::Tls};
 use super::{AllOrNothing, Ask, Request, Unavailable};
 
 // === impl Link ===

@@ -1,6 +1,9 @@
 //! Which server is the primary, as Sentinels say.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use redis::Value;
 use tokio::time::timeout;
@@ -8,25 +11,55 @@ use tokio::time::timeout;
 use super::{
     fault::Fault,
     frame::Reply,
+    reach::{Reach, Secrets},
     reply,
-    way::{Secrets, Way},
     wire::Wire,
 };
 use crate::settings::{Host, Topology};
 
+/// The primary, as Sentinels named it last, and when.
+#[derive(Debug, Default)]
+pub(super) struct Primary(Mutex<Option<(Instant, Host)>>);
+
 /// A Sentinel that has not answered by then is passed over.
 const PATIENCE: Duration = Duration::from_millis(300);
 
+// === impl Primary ===
+
+impl Primary {
+    fn known(&self, within: Duration) -> Option<Host> {
+        let named = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        named.as_ref().filter(|(at, _)| at.elapsed() < within).map(|(_, host)| host.clone())
+    }
+
+    fn is(&self, host: &Host) {
+        let named = Some((Instant::now(), host.clone()));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = named;
+    }
+}
+
+/// The primary; asked for unless it was `within` that time.
+///
 /// Asks one Sentinel after the other, each time beginning with another, until one knows.
-pub(super) async fn primary(way: &Way, secrets: &Secrets) -> Result<Host, Fault> {
-    let Topology::Sentinel { sentinels, service } = &way.settings.address.topology else {
+pub(super) async fn primary(
+    reach: &Reach,
+    secrets: &Secrets,
+    within: Duration,
+) -> Result<Host, Fault> {
+    if let Some(host) = reach.primary.known(within) {
+        return Ok(host);
+    }
+    let Topology::Sentinel { sentinels, service } = &reach.settings.address.topology else {
         return Err(Fault::Refused("no Sentinel to ask".to_owned()));
     };
     let mut fault = Fault::Broken("no Sentinel answered in time".to_owned());
     let first = fastrand::usize(..sentinels.len());
     for sentinel in sentinels.iter().cycle().skip(first).take(sentinels.len()) {
         match timeout(PATIENCE, ask(sentinel, service, secrets)).await {
-            Ok(Ok(host)) => return Ok(host),
+            Ok(Ok(host)) => {
+                reach.primary.is(&host);
+                return Ok(host);
+            }
             Ok(Err(why)) => fault = why,
             Err(_) => {}
         }

@@ -4,12 +4,7 @@
 //! rest of a check does here, and a connection that is ours says for certain what was sent and what was
 //! not. Addresses, settings and the words of errors are the crate's.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::VecDeque,
-    io,
-    rc::Rc,
-};
+use std::{cell::RefCell, collections::VecDeque, io, rc::Rc};
 
 use actix_web::rt::{self, task::JoinHandle};
 use tokio::{
@@ -38,7 +33,9 @@ struct Ends {
     more: Notify,
     /// Who waits for a reply, the first for the next.
     waiting: RefCell<VecDeque<oneshot::Sender<Result<Reply, Fault>>>>,
-    ended: Cell<bool>,
+    /// Why it ended, if it has.
+    end: RefCell<Option<Fault>>,
+    over: Notify,
 }
 
 // === impl Wire ===
@@ -51,7 +48,8 @@ impl Wire {
             stream,
             more: Notify::new(),
             waiting: RefCell::default(),
-            ended: Cell::new(false),
+            end: RefCell::default(),
+            over: Notify::new(),
         });
         Ok(Self { reader: rt::spawn(run(ends.clone())), ends })
     }
@@ -96,10 +94,20 @@ impl Wire {
         self.ends.waiting.borrow().len()
     }
 
+    /// Waits for its end: why it ended. For one who watches, not for several.
+    pub(super) async fn ended(&self) -> Fault {
+        loop {
+            if let Some(fault) = self.ends.end.borrow().clone() {
+                return fault;
+            }
+            self.ends.over.notified().await;
+        }
+    }
+
     /// A place in the line of those who wait for a reply: taken before the question is sent.
     fn wait(&self) -> impl Future<Output = Result<Reply, Fault>> + use<> {
         let (sender, receiver) = oneshot::channel();
-        if !self.ends.ended.get() {
+        if self.ends.end.borrow().is_none() {
             self.ends.waiting.borrow_mut().push_back(sender);
         }
         async { receiver.await.unwrap_or_else(|_| Err(Fault::Broken("it hung up".to_owned()))) }
@@ -128,7 +136,7 @@ impl Drop for Wire {
 
 impl Ends {
     fn write(&self, bytes: &[u8]) {
-        if self.ended.get() {
+        if self.end.borrow().is_some() {
             return;
         }
         let _ = self.stream.send(bytes); // an error shows in reading too
@@ -139,7 +147,8 @@ impl Ends {
 
     /// Tells everybody who waits why there is no reply.
     fn end(&self, fault: &Fault) {
-        self.ended.set(true);
+        self.end.replace(Some(fault.clone()));
+        self.over.notify_one();
         for waiting in self.waiting.take() {
             let _ = waiting.send(Err(fault.clone()));
         }
@@ -258,8 +267,9 @@ mod tests {
             } else {
                 assert_eq!((first.await, second.await), (broken.clone(), broken));
             }
+            // And whoever asks for nothing.
+            assert_eq!(wire.ended().await, Fault::Broken(reason.to_owned()));
             // And later ones at once.
-            tokio::task::yield_now().await;
             let late = wire.send(&ping()).now_or_never().expect("at once");
             assert!(matches!(late, Err(Fault::Broken(_))), "{reason}");
         }
