@@ -24,6 +24,7 @@
 //! | `topologies` | the front over Sentinel, Cluster and TLS, and with passwords that change |
 //! | `engines` | the front over Redis: with the module, without it, and when Redis changes or goes |
 //! | `faults` | a network and a Redis that fail: what is promised meanwhile, and after |
+//! | `pages` | the tests that `docs/security.md` and `docs/reliability.md` name, and the record of their runs |
 //! | `cli` | `rl-server check`, `peek` and `reset`, against fronts and straight at Redis |
 //! | `bench` | `rl-server bench`: exact counts, rates, ending early, what goes away |
 //! | `readme` | the README's tables of flags and subcommands |
@@ -56,6 +57,7 @@ mod logs;
 mod metrics;
 mod monitoring;
 mod openapi;
+mod pages;
 mod permissions;
 mod policies;
 mod privacy;

@@ -1,7 +1,6 @@
 //! The two Redis users of `docs/security.md`: each serves a whole front, needs all that it has, and may do nothing else.
 
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use redis::{Connection, Value};
@@ -214,30 +213,6 @@ fn a_file_of_users_does_as_well() {
         assert_eq!(front.get("/health/ready").body["engine"], json!(user.engine));
         assert_eq!(front.check(r#"{"key":"k"}"#)["degraded"], json!(null));
     }
-}
-
-#[test]
-fn the_tests_that_the_page_names_are_there() {
-    let mut named = 0;
-    for row in PAGE.lines().filter(|line| line.starts_with("| ")) {
-        let last = row.trim_end_matches(" |").rsplit(" | ").next().expect("a column");
-        for tests in last.split("; ").filter(|tests| tests.contains(".rs`: ")) {
-            let mut words = tests.split('`').skip(1).step_by(2);
-            let file = Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("..")
-                .join(words.next().expect("a file"));
-            let code = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{tests}: {error}"));
-            for test in words {
-                assert!(
-                    code.contains(&format!("fn {test}() {{")),
-                    "{test} is not in {}",
-                    file.display()
-                );
-                named += 1;
-            }
-        }
-    }
-    assert!(named > 20, "{named} tests");
 }
 
 /// Every command of the server, with as many arguments as it takes, and its flags.

@@ -10,7 +10,6 @@ use crate::{RedisServer, Setup, eventually};
 /// Primaries that share the slots, each with a replica or none; killed when dropped.
 pub struct Cluster {
     nodes: Vec<RedisServer>,
-    primaries: usize,
 }
 
 const SLOTS: usize = 16_384;
@@ -23,12 +22,22 @@ impl Cluster {
     /// second is down.
     pub fn start(setup: impl Fn() -> Setup + Sync, primaries: usize, replicas: bool) -> Self {
         let count = primaries * if replicas { 2 } else { 1 };
-        let start = || {
-            let setup = setup().option(&["cluster-enabled", "yes"]);
+        Self::start_each(|_| setup(), primaries, count)
+    }
+
+    /// The same of so many nodes, each with a setup of its own; the first are primaries, the others their replicas.
+    pub fn start_each(
+        setup: impl Fn(usize) -> Setup + Sync,
+        primaries: usize,
+        count: usize,
+    ) -> Self {
+        let start = |at: usize| {
+            let setup = setup(at).option(&["cluster-enabled", "yes"]);
             setup.option(&["cluster-node-timeout", "1000"]).start()
         };
+        let start = &start;
         let nodes: Vec<_> = thread::scope(|scope| {
-            let starting: Vec<_> = (0..count).map(|_| scope.spawn(start)).collect();
+            let starting: Vec<_> = (0..count).map(|at| scope.spawn(move || start(at))).collect();
             starting.into_iter().map(|node| node.join().expect("a node")).collect()
         });
         let share = SLOTS.div_ceil(primaries);
@@ -44,7 +53,7 @@ impl Cluster {
                 nodes[0].run::<()>(&format!("CLUSTER MEET 127.0.0.1 {}", node.port()));
             }
         }
-        let cluster = Self { nodes, primaries };
+        let cluster = Self { nodes };
         let known = format!("cluster_known_nodes:{count}\r\n");
         cluster.all_say("CLUSTER INFO", &["cluster_state:ok", &known]);
         for (replica, primary) in cluster.nodes[primaries..].iter().zip(&cluster.nodes) {
@@ -90,12 +99,33 @@ impl Cluster {
 
     /// The slot of a key.
     pub fn slot(&self, key: &str) -> usize {
-        self.nodes[0].run(&format!("CLUSTER KEYSLOT {key}"))
+        let words = format!("CLUSTER KEYSLOT {key}");
+        let slot = self.nodes.iter().find_map(|node| node.try_run(&words).ok());
+        slot.expect("a node that lives")
     }
 
-    /// Which of the primaries has this slot, as they began.
+    /// Which node is the primary of this slot, as any of them says that lives.
+    #[track_caller]
     pub fn owner(&self, slot: usize) -> usize {
-        slot / SLOTS.div_ceil(self.primaries)
+        let mut owner = None;
+        eventually("a slot has a primary", SOON, || {
+            let told =
+                self.nodes.iter().find_map(|it| it.try_run::<Vec<Value>>("CLUSTER SLOTS").ok());
+            let id = told.into_iter().flatten().find_map(|share| {
+                let Value::Array(parts) = share else { return None };
+                let parts: Vec<_> = parts.into_iter().take(3).collect();
+                let (first, last, node): (usize, usize, Vec<Value>) =
+                    redis::from_redis_value(Value::Array(parts)).ok()?;
+                let id = redis::from_redis_value::<String>(node.into_iter().nth(2)?).ok()?;
+                (first..=last).contains(&slot).then_some(id)
+            });
+            let is = |node: &RedisServer| {
+                node.try_run::<String>("CLUSTER MYID").is_ok_and(|it| Some(it) == id)
+            };
+            owner = self.nodes.iter().position(is);
+            owner.is_some()
+        });
+        owner.expect("a primary")
     }
 
     /// Moves a slot with its keys, one key at a time as redis-cli does; `between` runs while the slot is on its

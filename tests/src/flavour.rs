@@ -31,6 +31,12 @@ impl Flavour {
         })
     }
 
+    /// As people call it: `Redis 7.0`.
+    pub fn name() -> String {
+        let Self { valkey, version: (major, minor) } = Self::under_test();
+        format!("{} {major}.{minor}", if *valkey { "Valkey" } else { "Redis" })
+    }
+
     pub(crate) fn program() -> OsString {
         env::var_os("RL_REDIS_SERVER").unwrap_or_else(|| "redis-server".into())
     }

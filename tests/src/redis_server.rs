@@ -30,6 +30,7 @@ pub struct Setup {
     module: Option<PathBuf>,
     clock: bool,
     persistence: Persistence,
+    port: Option<u16>,
     options: Vec<String>,
     under: Vec<String>,
 }
@@ -52,6 +53,7 @@ impl Setup {
             module: None,
             clock: false,
             persistence: Persistence::Off,
+            port: None,
             options: Vec::new(),
             under: Vec::new(),
         }
@@ -82,6 +84,11 @@ impl Setup {
         Self { persistence, ..self }
     }
 
+    /// Has it listen on this port, for whoever must know before it is there.
+    pub fn at(self, port: u16) -> Self {
+        Self { port: Some(port), ..self }
+    }
+
     /// Adds a configuration directive, such as `["maxmemory", "10mb"]`.
     pub fn option(mut self, words: &[&str]) -> Self {
         self.options.extend(words.iter().enumerate().map(|(i, word)| match i {
@@ -100,7 +107,7 @@ impl Setup {
     pub fn start(self) -> RedisServer {
         let folder = TempDir::new().expect("a temporary folder");
         let clock = self.clock.then(|| Clock::new(folder.path()));
-        let (port, process) = self.spawn(&folder, clock.as_ref(), None);
+        let (port, process) = self.spawn(&folder, clock.as_ref(), self.port);
         RedisServer { setup: self, folder, port, clock, process }
     }
 

@@ -1,5 +1,6 @@
 //! A primary, its replicas, and three Sentinels that watch them.
 
+use std::collections::HashMap;
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
@@ -24,7 +25,12 @@ impl Sentinels {
     /// Has three Sentinels watch `primary`, and waits until they know each other and so many replicas. What does not
     /// answer for two seconds is down: they come back to who hung up once a second, and hang up on each other in a failover.
     pub fn watch(primary: &RedisServer, replicas: usize) -> Self {
-        let nodes: Vec<_> = (0..3).map(|_| start(primary.port())).collect();
+        Self::watch_at(primary.port(), replicas)
+    }
+
+    /// The same for a primary that is reached at this port of 127.0.0.1.
+    pub fn watch_at(primary: u16, replicas: usize) -> Self {
+        let nodes: Vec<_> = (0..3).map(|_| start(primary)).collect();
         let sentinels = Self { nodes };
         eventually("the Sentinels know all", Duration::from_secs(30), || {
             sentinels.nodes.iter().all(|(port, ..)| {
@@ -54,6 +60,18 @@ impl Sentinels {
         command.arg("GET-MASTER-ADDR-BY-NAME").arg(SERVICE);
         let (_, port): (String, u16) = command.query(&mut connection).expect("a primary");
         port
+    }
+
+    /// The epoch of their configuration, which grows with each failover; once none is under way, and all agree.
+    pub fn epoch(&self) -> String {
+        let mut told = Vec::new();
+        eventually("the Sentinels agree", Duration::from_secs(90), || {
+            told = self.nodes.iter().filter_map(|(port, ..)| configuration(*port).ok()).collect();
+            let calm = told.iter().all(|it| it["flags"] == "master");
+            let same = |field| told.iter().all(|it| it[field] == told[0][field]);
+            calm && told.len() == self.nodes.len() && same("port") && same("config-epoch")
+        });
+        told[0]["config-epoch"].clone()
     }
 
     /// Has them make another the primary, as for maintenance.
@@ -86,6 +104,11 @@ fn start(primary: u16) -> (u16, Process, TempDir) {
     command.args(["sentinel.conf", "--sentinel"]).current_dir(folder.path());
     let process = Process::start(&mut command, folder.path().join("log")).expect("a Sentinel");
     (port, process, folder)
+}
+
+/// What a Sentinel says of the primary.
+fn configuration(port: u16) -> redis::RedisResult<HashMap<String, String>> {
+    redis::cmd("SENTINEL").arg("MASTER").arg(SERVICE).query(&mut connect(port)?)
 }
 
 fn connect(port: u16) -> redis::RedisResult<Connection> {

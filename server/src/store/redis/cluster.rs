@@ -9,12 +9,11 @@ use std::{
     collections::HashMap,
     rc::Rc,
     slice,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use actix_web::rt::{self, task::JoinHandle};
-use redis::Value;
 use tokio::{
     select,
     sync::Notify,
@@ -30,6 +29,7 @@ use super::{
     lane::{Lane, Setback},
     reach::Place,
     reply,
+    shares::{Share, shares},
     slot::{SLOTS, slot},
     way::Way,
     words::Words,
@@ -61,18 +61,6 @@ struct Node {
     lane: Lane,
 }
 
-/// The map, as a worker was told it last, and when.
-#[derive(Debug, Default)]
-pub(super) struct Shares(Mutex<Option<(Instant, Arc<[Share]>)>>);
-
-/// Slots in a row, and the node that has them.
-#[derive(Debug, PartialEq)]
-struct Share {
-    first: usize,
-    last: usize,
-    host: Host,
-}
-
 /// How often a map without a fault is compared.
 const LOOK: Duration = Duration::from_secs(30);
 /// How long after a node said that the map is not right it is read at the earliest: nodes say so many times at once.
@@ -81,19 +69,6 @@ const SETTLE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Before a question about keys on their way is asked again.
 const PAUSE: Duration = Duration::from_millis(3);
-
-// === impl Shares ===
-
-impl Shares {
-    fn since(&self, moment: Instant) -> Option<Arc<[Share]>> {
-        let told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        told.as_ref().filter(|(at, _)| *at >= moment).map(|(_, shares)| shares.clone())
-    }
-
-    fn are(&self, shares: Arc<[Share]>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), shares));
-    }
-}
 
 // === impl Cluster ===
 
@@ -308,76 +283,5 @@ impl Map {
         let in_use = |host: &Host| shares.iter().any(|share| share.host == *host);
         let gone: Vec<_> = self.nodes.borrow_mut().extract_if(|host, _| !in_use(host)).collect();
         drop(gone);
-    }
-}
-
-impl Host {
-    /// Of a node without a name: it is where the one is that tells of it.
-    fn or_of(self, teller: &Self) -> Self {
-        if self.name.is_empty() { Self { name: teller.name.clone(), ..self } } else { self }
-    }
-}
-
-/// The reply to `CLUSTER SLOTS`; `None` if it is another, or names nobody.
-fn shares(reply: &Reply, teller: &Host) -> Option<Vec<Share>> {
-    let Reply::Other(Value::Array(each)) = reply else { return None };
-    let share = |entry: &Value| {
-        let Value::Array(parts) = entry else { return None };
-        let [Value::Int(first), Value::Int(last), Value::Array(primary), ..] = parts.as_slice()
-        else {
-            return None;
-        };
-        let [name, Value::Int(port), ..] = primary.as_slice() else { return None };
-        let name = match name {
-            Value::BulkString(name) => String::from_utf8(name.clone()).ok()?,
-            Value::Nil => String::new(),
-            _ => return None,
-        };
-        let host = Host { name, port: u16::try_from(*port).ok()? }.or_of(teller);
-        let (first, last) = (usize::try_from(*first).ok()?, usize::try_from(*last).ok()?);
-        (first <= last && last < SLOTS).then_some(Share { first, last, host })
-    };
-    // "?" stands for a node whose address nobody knows.
-    let shares: Vec<_> = each.iter().map(share).collect::<Option<_>>()?;
-    let shares: Vec<_> = shares.into_iter().filter(|share| share.host.name != "?").collect();
-    (!shares.is_empty()).then_some(shares)
-}
-
-#[cfg(test)]
-mod tests {
-    use redis::parse_redis_value;
-
-    use super::{Reply, Share, shares};
-    use crate::settings::Host;
-
-    fn host(name: &str, port: u16) -> Host {
-        Host { name: name.to_owned(), port }
-    }
-
-    #[test]
-    fn what_a_node_tells() {
-        let read = |text: &str| {
-            let value = parse_redis_value(text.replace(' ', "\r\n").as_bytes()).unwrap();
-            shares(&Reply::Other(value), &host("teller", 1))
-        };
-        let two = "*2 *4 :0 :8191 *3 $1 a :7000 $2 id *3 $1 b :7001 $2 id \
-                   *3 :8192 :16383 *4 $0  :7002 $2 id *2 $8 hostname $1 h ";
-        let share = |first, last, host| Share { first, last, host };
-        let expected =
-            vec![share(0, 8191, host("a", 7000)), share(8192, 16383, host("teller", 7002))];
-        assert_eq!(read(two), Some(expected));
-        let nameless = "*1 *3 :5 :5 *2 $-1 :7000 ";
-        assert_eq!(read(nameless), Some(vec![share(5, 5, host("teller", 7000))]));
-        for nothing in [
-            "*0 ",
-            ":1 ",
-            "*1 :1 ",
-            "*1 *3 :5 :5 *2 $1 ? :7000 ",
-            "*1 *3 :5 :4 *2 $1 a :7000 ",
-            "*1 *3 :5 :16384 *2 $1 a :7000 ",
-            "*1 *3 :5 :5 *2 $1 a :70000 ",
-        ] {
-            assert_eq!(read(nothing), None, "{nothing}");
-        }
     }
 }

@@ -10,7 +10,7 @@ use super::{
     engine::Engine,
     fault::Fault,
     frame::Reply,
-    reach::{Place, Reach},
+    reach::{Place, Reach, Secrets},
     reply, sentinel,
     silence::Silence,
     wire::Wire,
@@ -45,12 +45,24 @@ impl Live {
     /// Connects, and asks what a check would ask, within the deadline of one.
     pub(super) async fn connect(place: &Place, reach: &Reach) -> Result<Self, Fault> {
         let secrets = reach.secrets().await?;
-        let host = match place {
-            Place::Server(host) => host.clone(),
-            Place::Primary => sentinel::primary(reach, &secrets, Duration::ZERO).await?,
-        };
+        match place {
+            Place::Server(host) => Self::connect_to(host, reach, &secrets).await,
+            Place::Primary => {
+                let mut live = Err(Fault::Broken("no Sentinel named a primary".to_owned()));
+                for host in sentinel::primaries(reach, &secrets).await? {
+                    live = Self::connect_to(&host, reach, &secrets).await;
+                    if live.is_ok() {
+                        break;
+                    }
+                }
+                live
+            }
+        }
+    }
+
+    async fn connect_to(host: &Host, reach: &Reach, secrets: &Secrets) -> Result<Self, Fault> {
         let connecting = async {
-            let wire = reach.connect(&host, &secrets).await?;
+            let wire = reach.connect(host, secrets).await?;
             if !reach.is_cluster() {
                 must_be_primary(&wire).await?;
             }
@@ -65,7 +77,7 @@ impl Live {
         probed.map_err(|_| late("it answers, but not within the deadline"))??;
         let now = Instant::now();
         let (silence, age) = (Silence::new(now), AGE.mul_f64(1.0 + fastrand::f64()));
-        let password = secrets.password;
+        let (host, password) = (host.clone(), secrets.password.clone());
         Ok(Self { host, wire, engine, silence, password, since: now, age })
     }
 

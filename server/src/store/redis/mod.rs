@@ -14,6 +14,7 @@ mod reach;
 mod reply;
 mod scripts;
 mod sentinel;
+mod shares;
 mod silence;
 mod slot;
 mod stream;

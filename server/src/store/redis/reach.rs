@@ -8,7 +8,7 @@ use std::{
 
 use actix_web::rt::task::spawn_blocking;
 
-use super::{cluster::Shares, fault::Fault, sentinel::Primary, tls::Tls, turn::Turn, wire::Wire};
+use super::{fault::Fault, sentinel::Named, shares::Shares, tls::Tls, turn::Turn, wire::Wire};
 use crate::{
     settings::{EngineChoice, Host, RedisSettings, Topology},
     status::Status,
@@ -22,8 +22,8 @@ pub struct Reach {
     /// Of a check.
     pub(super) deadline: Duration,
     pub(super) status: Arc<Status>,
-    /// As Sentinels named it last.
-    pub(super) primary: Primary,
+    /// As Sentinels named the primary last.
+    pub(super) named: Named,
     /// Who has which slot of a cluster, as it said last.
     pub(super) shares: Shares,
     /// To ask a cluster.
@@ -62,7 +62,7 @@ impl Reach {
             engine,
             deadline,
             status,
-            primary: Primary::default(),
+            named: Named::default(),
             shares: Shares::default(),
             map_turn: Turn::new(),
             turns: Mutex::default(),

@@ -1,10 +1,12 @@
 //! Which server is the primary, as Sentinels say.
 
 use std::{
+    cmp::Reverse,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
+use futures_util::future::join_all;
 use redis::Value;
 use tokio::time::timeout;
 
@@ -17,19 +19,19 @@ use super::{
 };
 use crate::settings::{Host, Topology};
 
-/// The primary, as Sentinels named it last, and when.
+/// Whom Sentinels named last, and when.
 #[derive(Debug, Default)]
-pub(super) struct Primary(Mutex<Option<(Instant, Host)>>);
+pub(super) struct Named(Mutex<Option<(Instant, Host)>>);
 
 /// A Sentinel that has not answered by then is passed over.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-// === impl Primary ===
+// === impl Named ===
 
-impl Primary {
-    fn known(&self, within: Duration) -> Option<Host> {
+impl Named {
+    fn within(&self, time: Duration) -> Option<Host> {
         let named = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        named.as_ref().filter(|(at, _)| at.elapsed() < within).map(|(_, host)| host.clone())
+        named.as_ref().filter(|(at, _)| at.elapsed() < time).map(|(_, host)| host.clone())
     }
 
     fn is(&self, host: &Host) {
@@ -38,33 +40,45 @@ impl Primary {
     }
 }
 
-/// The primary; asked for unless it was `within` that time.
-///
-/// Asks one Sentinel after the other, each time beginning with another, until one knows.
+/// The primary; as it was named last if that was within that time.
 pub(super) async fn primary(
     reach: &Reach,
     secrets: &Secrets,
     within: Duration,
 ) -> Result<Host, Fault> {
-    if let Some(host) = reach.primary.known(within) {
+    if let Some(host) = reach.named.within(within) {
         return Ok(host);
     }
+    primaries(reach, secrets).await.map(|mut named| named.swap_remove(0))
+}
+
+/// Whom the Sentinels name, at least one: first whom most of them do. One that was away does not know of
+/// a failover until the others have told it.
+pub(super) async fn primaries(reach: &Reach, secrets: &Secrets) -> Result<Vec<Host>, Fault> {
     let Topology::Sentinel { sentinels, service } = &reach.settings.address.topology else {
         return Err(Fault::Refused("no Sentinel to ask".to_owned()));
     };
-    let mut fault = Fault::Broken("no Sentinel answered in time".to_owned());
-    let first = fastrand::usize(..sentinels.len());
-    for sentinel in sentinels.iter().cycle().skip(first).take(sentinels.len()) {
-        match timeout(PATIENCE, ask(sentinel, service, secrets)).await {
-            Ok(Ok(host)) => {
-                reach.primary.is(&host);
-                return Ok(host);
-            }
-            Ok(Err(why)) => fault = why,
+    let answers = sentinels.iter().map(|it| timeout(PATIENCE, ask(it, service, secrets)));
+    let (mut named, mut fault) = (Vec::<(usize, Host)>::new(), None);
+    for answer in join_all(answers).await {
+        match answer {
+            Ok(Ok(host)) => match named.iter_mut().find(|(_, it)| *it == host) {
+                Some((count, _)) => *count += 1,
+                None => named.push((1, host)),
+            },
+            Ok(Err(why)) => fault = Some(why),
             Err(_) => {}
         }
     }
-    Err(fault)
+    named.sort_by_key(|(count, _)| Reverse(*count));
+    match named.first() {
+        Some((_, host)) => reach.named.is(host),
+        None => {
+            let late = || Fault::Broken("no Sentinel answered in time".to_owned());
+            return Err(fault.unwrap_or_else(late));
+        }
+    }
+    Ok(named.into_iter().map(|(_, host)| host).collect())
 }
 
 async fn ask(sentinel: &Host, service: &str, secrets: &Secrets) -> Result<Host, Fault> {

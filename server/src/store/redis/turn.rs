@@ -15,7 +15,7 @@ use tokio::{
 /// Whoever has the turn keeps it until an attempt succeeds; then the others have theirs, one after the other. So a
 /// place that is away is tried by one worker, and one that is back is not met by all of them at once.
 ///
-/// Attempts that fail begin at random moments of steps that double from 50 ms to 2 s ("full jitter": [Exponential
+/// Attempts that fail begin at random moments of steps that double from 50 ms to 1.8 s ("full jitter": [Exponential
 /// Backoff And Jitter][aws]), about one a second in the end, so that fronts that lost the same Redis do not come back in step.
 ///
 /// [aws]: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
@@ -34,7 +34,7 @@ struct Pace {
 }
 
 const FIRST: Duration = Duration::from_millis(50);
-const LAST: Duration = Duration::from_secs(2);
+const LAST: Duration = Duration::from_millis(1800);
 
 // === impl Turn ===
 
@@ -93,9 +93,9 @@ mod tests {
     use super::{FIRST, LAST, Turn};
 
     #[test]
-    fn steps_double_to_two_seconds_and_attempts_fall_anywhere_in_them() {
+    fn steps_double_to_an_end_and_attempts_fall_anywhere_in_them() {
         let turn = Turn::new();
-        for step in [50, 100, 200, 400, 800, 1600, 2000, 2000].map(Duration::from_millis) {
+        for step in [50, 100, 200, 400, 800, 1600, 1800, 1800].map(Duration::from_millis) {
             assert_eq!(turn.pace().step, step);
             let began = Instant::now();
             turn.pace().next = began; // its time has come
