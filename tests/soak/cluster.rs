@@ -4,7 +4,6 @@ use std::sync::Mutex;
 
 use rl_tests::{Cluster, FaultProxy, RedisServer, eventually};
 
-use crate::deed::Deed;
 use crate::stage::{PATIENCE, Stage, asked, behind_proxy, info};
 
 pub(crate) struct ClusterStage {
@@ -17,7 +16,7 @@ const NODES: usize = 2 * PRIMARIES;
 
 impl Stage for ClusterStage {
     const NAME: &'static str = "cluster";
-    const DEEDS: &'static [Deed] = Deed::ON_SLOTS;
+    const HAS_SLOTS: bool = true;
 
     fn start() -> Self {
         let (setups, proxies): (Vec<_>, Vec<_>) =

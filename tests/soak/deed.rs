@@ -48,7 +48,7 @@ pub(crate) struct Done {
 // === impl Deed ===
 
 impl Deed {
-    pub(crate) const EVERYWHERE: &[Self] = &[
+    const ALL: [Self; 13] = [
         Self::Kill,
         Self::Stop,
         Self::HoldRequests,
@@ -61,23 +61,13 @@ impl Deed {
         Self::FlushScripts,
         Self::HandOver,
         Self::KillFront,
+        Self::MoveSlot, // the last: not everybody has slots
     ];
-    pub(crate) const ON_SLOTS: &[Self] = &[
-        Self::Kill,
-        Self::Stop,
-        Self::HoldRequests,
-        Self::HoldReplies,
-        Self::Slow,
-        Self::Reset,
-        Self::Refuse,
-        Self::Pause,
-        Self::KillClients,
-        Self::FlushScripts,
-        Self::HandOver,
-        Self::MoveSlot,
-        Self::MoveSlot,
-        Self::KillFront,
-    ];
+
+    /// One of those that can be done.
+    pub(crate) fn any(has_slots: bool, chance: &mut Rng) -> Self {
+        Self::ALL[chance.usize(..Self::ALL.len() - usize::from(!has_slots))]
+    }
 
     pub(crate) fn name(self) -> &'static str {
         match self {

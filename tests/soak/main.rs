@@ -28,7 +28,9 @@ use clap::Parser;
 use fastrand::Rng;
 use rl_tests::Flavour;
 
-use crate::{cluster::ClusterStage, sentinel::SentinelStage, stage::Stage, totals::Totals};
+use crate::{
+    cluster::ClusterStage, deed::Deed, sentinel::SentinelStage, stage::Stage, totals::Totals,
+};
 
 /// Random faults under load on a Sentinel and a Cluster setup, with exact accounting after each.
 #[derive(Parser)]
@@ -77,7 +79,7 @@ fn soak<S: Stage>(mut chance: Rng, until: Instant) -> Totals {
         let mut stage = S::start();
         let mut fronts = episode::fronts(&stage.url());
         while Instant::now() < until {
-            let deed = chance.choice(S::DEEDS).copied().expect("a deed");
+            let deed = Deed::any(S::HAS_SLOTS, &mut chance);
             totals.begin(deed);
             let told = episode::play(&mut stage, &mut fronts, deed, &mut chance);
             println!("{:6.1} s  {:8}  {told}", began.elapsed().as_secs_f64(), S::NAME);

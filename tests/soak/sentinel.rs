@@ -3,7 +3,6 @@
 use redis::Value;
 use rl_tests::{FaultProxy, RedisServer, Sentinels, eventually};
 
-use crate::deed::Deed;
 use crate::stage::{PATIENCE, Stage, behind_proxy, info};
 
 pub(crate) struct SentinelStage {
@@ -14,7 +13,7 @@ pub(crate) struct SentinelStage {
 
 impl Stage for SentinelStage {
     const NAME: &'static str = "sentinel";
-    const DEEDS: &'static [Deed] = Deed::EVERYWHERE;
+    const HAS_SLOTS: bool = false;
 
     fn start() -> Self {
         let (setups, proxies): (Vec<_>, Vec<_>) =

@@ -4,16 +4,14 @@ use std::time::Duration;
 
 use rl_tests::{FaultProxy, RedisServer, Setup, eventually, free_port};
 
-use crate::deed::Deed;
-
 /// Waits for what servers do by themselves, such as electing a primary.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Servers that stand in for each other.
 pub(crate) trait Stage: Sized {
     const NAME: &'static str;
-    /// What can be done to it.
-    const DEEDS: &'static [Deed];
+    /// Whether keys have slots that can move.
+    const HAS_SLOTS: bool;
 
     /// Starts them.
     fn start() -> Self;

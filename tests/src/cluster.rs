@@ -50,7 +50,7 @@ impl Cluster {
                 add.exec(&mut node.connect()).expect("to take slots");
             }
             if i > 0 {
-                nodes[0].run::<()>(&format!("CLUSTER MEET 127.0.0.1 {}", node.port()));
+                nodes[0].run::<()>(&format!("CLUSTER MEET 127.0.0.1 {}", port_of_bus(node)));
             }
         }
         let cluster = Self { nodes };
@@ -148,5 +148,17 @@ impl Cluster {
             // A replica is told by its primary.
             let _ = node.try_run::<()>(&format!("CLUSTER SETSLOT {slot} NODE {}", ids[1]));
         }
+    }
+}
+
+/// The port that that of a node's bus goes by.
+fn port_of_bus(node: &RedisServer) -> u16 {
+    let setting = |name: &str| {
+        let pair: Vec<String> = node.run(&format!("CONFIG GET {name}"));
+        pair.into_iter().nth(1).unwrap_or_default()
+    };
+    match setting("tls-cluster").as_str() {
+        "yes" => setting("tls-port").parse().expect("a port"),
+        _ => node.port(),
     }
 }

@@ -13,7 +13,15 @@ use crate::{Flavour, RedisServer, Setup, eventually};
 
 /// Sentinels that name the primary of one group; killed when dropped.
 pub struct Sentinels {
-    nodes: Vec<(u16, Process, TempDir)>,
+    nodes: Vec<Node>,
+}
+
+struct Node {
+    port: u16,
+    /// Where it is reached over TLS, if it is.
+    tls_port: Option<u16>,
+    _process: Process,
+    _folder: TempDir,
 }
 
 /// The group's name.
@@ -30,14 +38,23 @@ impl Sentinels {
 
     /// The same for a primary that is reached at this port of 127.0.0.1.
     pub fn watch_at(primary: u16, replicas: usize) -> Self {
-        let nodes: Vec<_> = (0..3).map(|_| start(primary)).collect();
+        Self::start(primary, replicas, &[])
+    }
+
+    /// The same for a primary without replicas that is reached over TLS, as they are themselves, with these directives.
+    pub fn watch_over_tls(primary: u16, tls: &[String]) -> Self {
+        Self::start(primary, 0, tls)
+    }
+
+    fn start(primary: u16, replicas: usize, tls: &[String]) -> Self {
+        let nodes: Vec<_> = (0..3).map(|_| start(primary, tls)).collect();
         let sentinels = Self { nodes };
         eventually("the Sentinels know all", Duration::from_secs(30), || {
-            sentinels.nodes.iter().all(|(port, ..)| {
+            sentinels.nodes.iter().all(|node| {
                 let count = |what: &str| -> usize {
                     let command = redis::cmd("SENTINEL").arg(what).arg(SERVICE).to_owned();
-                    let known: redis::RedisResult<Vec<redis::Value>> =
-                        connect(*port).and_then(|mut connection| command.query(&mut connection));
+                    let known: redis::RedisResult<Vec<redis::Value>> = connect(node.port)
+                        .and_then(|mut connection| command.query(&mut connection));
                     known.map_or(0, |known| known.len())
                 };
                 count("SENTINELS") == 2 && count("REPLICAS") == replicas
@@ -48,14 +65,15 @@ impl Sentinels {
 
     /// As `rl-server --store` takes it.
     pub fn url(&self) -> String {
-        let hosts: Vec<_> =
-            self.nodes.iter().map(|(port, ..)| format!("127.0.0.1:{port}")).collect();
-        format!("redis+sentinel://{}/{SERVICE}", hosts.join(","))
+        let tls = self.nodes.iter().any(|node| node.tls_port.is_some());
+        let ports = self.nodes.iter().map(|node| node.tls_port.unwrap_or(node.port));
+        let hosts: Vec<_> = ports.map(|port| format!("127.0.0.1:{port}")).collect();
+        format!("redis{}+sentinel://{}/{SERVICE}", if tls { "s" } else { "" }, hosts.join(","))
     }
 
     /// The port of the primary, as the first of them says.
     pub fn primary(&self) -> u16 {
-        let mut connection = connect(self.nodes[0].0).expect("a Sentinel");
+        let mut connection = connect(self.nodes[0].port).expect("a Sentinel");
         let mut command = redis::cmd("SENTINEL");
         command.arg("GET-MASTER-ADDR-BY-NAME").arg(SERVICE);
         let (_, port): (String, u16) = command.query(&mut connection).expect("a primary");
@@ -66,7 +84,7 @@ impl Sentinels {
     pub fn epoch(&self) -> String {
         let mut told = Vec::new();
         eventually("the Sentinels agree", Duration::from_secs(90), || {
-            told = self.nodes.iter().filter_map(|(port, ..)| configuration(*port).ok()).collect();
+            told = self.nodes.iter().filter_map(|node| configuration(node.port).ok()).collect();
             let calm = told.iter().all(|it| it["flags"] == "master");
             let same = |field| told.iter().all(|it| it[field] == told[0][field]);
             calm && told.len() == self.nodes.len() && same("port") && same("config-epoch")
@@ -77,7 +95,7 @@ impl Sentinels {
     /// Has them make another the primary, as for maintenance.
     pub fn fail_over(&self) {
         eventually("a failover begins", Duration::from_secs(30), || {
-            let mut connection = connect(self.nodes[0].0).expect("a Sentinel");
+            let mut connection = connect(self.nodes[0].port).expect("a Sentinel");
             redis::cmd("SENTINEL").arg("FAILOVER").arg(SERVICE).exec(&mut connection).is_ok()
         });
     }
@@ -92,18 +110,21 @@ pub fn group(setup: impl Fn() -> Setup, replicas: usize) -> Vec<RedisServer> {
     servers
 }
 
-fn start(primary: u16) -> (u16, Process, TempDir) {
+fn start(primary: u16, tls: &[String]) -> Node {
     let folder = TempDir::new().expect("a temporary folder");
-    let port = free_port();
-    let settings = format!(
+    let (port, tls_port) = (free_port(), (!tls.is_empty()).then(free_port));
+    let mut settings = format!(
         "port {port}\nbind 127.0.0.1\nsentinel monitor {SERVICE} 127.0.0.1 {primary} 2\n\
          sentinel down-after-milliseconds {SERVICE} 2000\nsentinel failover-timeout {SERVICE} 3000\n"
     );
+    if let Some(port) = tls_port {
+        settings += &format!("tls-port {port}\ntls-replication yes\n{}\n", tls.join("\n"));
+    }
     fs::write(folder.path().join("sentinel.conf"), settings).expect("to write a file");
     let mut command = Command::new(Flavour::program());
     command.args(["sentinel.conf", "--sentinel"]).current_dir(folder.path());
     let process = Process::start(&mut command, folder.path().join("log")).expect("a Sentinel");
-    (port, process, folder)
+    Node { port, tls_port, _process: process, _folder: folder }
 }
 
 /// What a Sentinel says of the primary.

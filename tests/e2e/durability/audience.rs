@@ -6,18 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use redis::Value;
-use rl_tests::{RedisServer, Setup, eventually};
+use rl_tests::{Over, RedisServer, Setup, eventually};
 
 use super::{contents, fill};
-
-/// Says that it is over when it is dropped: also when the test has failed, so that nobody waits for more.
-struct Over<'a>(&'a AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
 
 /// Checks on many keys, one after the other, until `done` says so.
 fn check_until(server: &RedisServer, done: &AtomicBool) {

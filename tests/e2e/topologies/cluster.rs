@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use rl_tests::{Cluster, Front, Setup};
+use rl_tests::{Cluster, Front, Over, Setup};
 use serde_json::{Value, json};
 
 use super::{PATIENT, check, front, healed, is_degraded};
@@ -49,15 +49,6 @@ fn every_key_finds_its_node() {
         for node in cluster.nodes() {
             assert!(node.run::<u64>("DBSIZE") > 0, "{engine}");
         }
-    }
-}
-
-/// Says that it is over when it is dropped: also when the test has failed, so that callers end.
-struct Over<'a>(&'a AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -2,22 +2,35 @@
 
 use std::path::Path;
 
-use rl_tests::{Authority, Front, RedisServer, Setup, eventually, free_port};
+use rl_tests::{Authority, Cluster, Front, RedisServer, Sentinels, Setup, eventually, free_port};
 
 use super::{PATIENT, SOON, check, front, healed, is_degraded};
 
-/// A server that speaks TLS on a second port, with this certificate; `None` where the server was built without.
-fn server(authority: &Authority, name: &str, ask: &str) -> Option<(RedisServer, u16)> {
-    let port = free_port();
+/// Directives with which a server has this certificate.
+fn directives(authority: &Authority, name: &str, ask: &str) -> Vec<String> {
     let [cert, key] = authority.sign(name);
     let text = |path: &Path| path.to_str().unwrap().to_owned();
-    let setup = Setup::with_module()
-        .option(&["tls-port", &port.to_string()])
-        .option(&["tls-cert-file", &text(&cert)])
-        .option(&["tls-key-file", &text(&key)])
-        .option(&["tls-ca-cert-file", &text(&authority.ca())])
-        .option(&["tls-auth-clients", ask]);
-    Some((setup.try_start()?, port))
+    vec![
+        format!("tls-cert-file {}", text(&cert)),
+        format!("tls-key-file {}", text(&key)),
+        format!("tls-ca-cert-file {}", text(&authority.ca())),
+        format!("tls-auth-clients {ask}"),
+    ]
+}
+
+/// A server that is to speak TLS on a second port, with these.
+fn setup(port: u16, directives: &[String]) -> Setup {
+    directives
+        .iter()
+        .fold(Setup::with_module().option(&["tls-port", &port.to_string()]), |setup, directive| {
+            setup.option(&directive.split(' ').collect::<Vec<_>>())
+        })
+}
+
+/// The server and that port; `None` where it was built without.
+fn server(authority: &Authority, name: &str, ask: &str) -> Option<(RedisServer, u16)> {
+    let port = free_port();
+    Some((setup(port, &directives(authority, name, ask)).try_start()?, port))
 }
 
 fn refused(store: &str, more: &[&str], reason: &str) {
@@ -76,4 +89,36 @@ fn a_server_may_ask_who_we_are() {
         Front::start_unready(&[&["--store", &store, "--redis-ca", ca][..], &PATIENT].concat());
     eventually("it is refused", SOON, || nameless.log().contains("cannot use redis"));
     assert!(is_degraded(&check(&nameless, "k", 10)));
+}
+
+#[test]
+fn nodes_of_a_cluster_have_it_too() {
+    let authority = Authority::new();
+    let ca = authority.ca();
+    if server(&authority, "127.0.0.1", "no").is_none() {
+        return;
+    }
+    let directives = directives(&authority, "127.0.0.1", "no");
+    let ports: Vec<_> = (0..2).map(|_| free_port()).collect();
+    let node = |at: usize| setup(ports[at], &directives).option(&["tls-cluster", "yes"]);
+    let cluster = Cluster::start_each(node, 2, 2);
+    let store = format!("rediss+cluster://127.0.0.1:{}", ports[0]);
+    let front = front(&store, &["--redis-ca", ca.to_str().unwrap()]);
+    for key in (0..20).map(|i| format!("key:{i}")) {
+        healed(&front, &key);
+    }
+    for node in cluster.nodes() {
+        assert!(node.run::<u64>("DBSIZE") > 0);
+    }
+}
+
+#[test]
+fn sentinels_and_their_primary_have_it_too() {
+    let authority = Authority::new();
+    let ca = authority.ca();
+    let Some((server, port)) = server(&authority, "127.0.0.1", "no") else { return };
+    let sentinels = Sentinels::watch_over_tls(port, &directives(&authority, "127.0.0.1", "no"));
+    let front = front(&sentinels.url(), &["--redis-ca", ca.to_str().unwrap()]);
+    healed(&front, "k");
+    assert_eq!(server.run::<i64>("EXISTS rl:{k}:inline"), 1);
 }
