@@ -57,11 +57,11 @@ impl fmt::Display for Totals {
         let (slowest, still) = (most(|it| it.slowest), most(|it| it.stood_still));
         writeln!(
             f,
-            "  slowest answer: {slowest:.0?}; the machine stood still for up to {still:.0?}"
+            "  slowest answer: {slowest:.2?}; the machine stood still for up to {still:.2?}"
         )?;
         write!(
             f,
-            "  normal again after Redis took writes: half within {median:.0?}, all within {:.0?}",
+            "  normal again after Redis took writes: half within {median:.2?}, all within {:.2?}",
             most(|it| it.recovery)
         )?;
         if let Some(deed) = self.deed.filter(|_| self.failed) {
