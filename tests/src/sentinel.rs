@@ -71,6 +71,20 @@ impl Sentinels {
         format!("redis{}+sentinel://{}/{SERVICE}", if tls { "s" } else { "" }, hosts.join(","))
     }
 
+    /// Their ports.
+    pub fn ports(&self) -> Vec<u16> {
+        self.nodes.iter().map(|node| node.port).collect()
+    }
+
+    /// Gives each of them another setting for the group, such as `failover-timeout`.
+    pub fn set(&self, option: &str, value: u64) {
+        for node in &self.nodes {
+            let mut set = redis::cmd("SENTINEL");
+            set.arg("SET").arg(SERVICE).arg(option).arg(value);
+            connect(node.port).and_then(|mut it| set.exec(&mut it)).expect("to set it");
+        }
+    }
+
     /// The port of the primary, as the first of them says.
     pub fn primary(&self) -> u16 {
         let mut connection = connect(self.nodes[0].port).expect("a Sentinel");

@@ -1,6 +1,6 @@
 //! Redis and the network as they are in production: what is promised while they fail, and after.
 //!
-//! Each story has a front under load and one fault, and `rig` checks in each that everybody was answered in
+//! Each story has a front under load and one fault, and `rig` and `told` check in each that everybody was answered in
 //! time and about their own bucket, that no limit was exceeded, that no check was made twice, that Redis was
 //! not stormed with connections, and that all was normal again within 2 s.
 //!
@@ -18,3 +18,4 @@ mod network;
 mod outage;
 mod redis;
 mod rig;
+mod told;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use rl_tests::{Ask, Fault, FaultProxy, Front, Limits, Setup, eventually};
 use serde_json::json;
 
-use super::rig::{Buckets, DEADLINE, OUTAGE, Rig, SOON, taken};
+use super::rig::{Buckets, DEADLINE, OUTAGE, Rig, SOON};
+use super::told::taken;
 
 /// A fault of the network as long as it lasts.
 #[track_caller]
