@@ -9,11 +9,13 @@
 //! | `network` | latency, black holes, broken and garbled replies, refused connections |
 //! | `redis` | a Redis that hangs, is busy, full, read-only, or turns the front away |
 //! | `crash` | processes killed: Redis with and without a file, one of two fronts |
+//! | `failover` | a primary killed: what its replica had not heard of, and Sentinels, again and again |
 //! | `outage` | no Redis at all: what each `on_error` admits, across two fronts |
 //! | `callers` | ten thousand idle callers, and callers who do not read |
 
 mod callers;
 mod crash;
+mod failover;
 mod network;
 mod outage;
 mod redis;
