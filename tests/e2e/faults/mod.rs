@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `network` | latency, black holes, broken and garbled replies, refused connections |
 //! | `redis` | a Redis that hangs, is busy, full, read-only, or turns the front away |
+//! | `disk` | a Redis that cannot write its file, or takes long to read it |
 //! | `crash` | processes killed: Redis with and without a file, one of two fronts |
 //! | `failover` | a primary killed: what its replica had not heard of, and Sentinels, again and again |
 //! | `outage` | no Redis at all: what each `on_error` admits, across two fronts |
@@ -15,6 +16,7 @@
 
 mod callers;
 mod crash;
+mod disk;
 mod failover;
 mod network;
 mod outage;
