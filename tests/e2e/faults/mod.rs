@@ -12,12 +12,14 @@
 //! | `crash` | processes killed: Redis with and without a file, one of two fronts |
 //! | `failover` | a primary killed: what its replica had not heard of, and Sentinels, again and again |
 //! | `outage` | no Redis at all: what each `on_error` admits, across two fronts |
+//! | `memory` | more checks than a slow Redis answers: what a front holds of them, and what it sheds |
 //! | `callers` | ten thousand idle callers, and callers who do not read |
 
 mod callers;
 mod crash;
 mod disk;
 mod failover;
+mod memory;
 mod network;
 mod outage;
 mod redis;
