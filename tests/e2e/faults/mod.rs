@@ -6,7 +6,7 @@
 //!
 //! | file | what fails |
 //! | --- | --- |
-//! | `network` | latency, black holes, broken and garbled replies, refused connections |
+//! | `network` | latency, black holes, broken and garbled replies, refused connections, a name that leads elsewhere |
 //! | `redis` | a Redis that hangs, is busy, full, read-only, or turns the front away |
 //! | `disk` | a Redis that cannot write its file, or takes long to read it |
 //! | `crash` | processes killed: Redis with and without a file, one of two fronts |
