@@ -12,6 +12,7 @@
 //! | `crash` | processes killed: Redis with and without a file, one of two fronts |
 //! | `failover` | a primary killed: what its replica had not heard of, and Sentinels, again and again |
 //! | `outage` | no Redis at all: what each `on_error` admits, across two fronts |
+//! | `split_brain` | the network between two sides, each with a front and a Redis that takes writes |
 //! | `memory` | more checks than a slow Redis answers: what a front holds of them, and what it sheds |
 //! | `callers` | ten thousand idle callers, and callers who do not read |
 
@@ -24,4 +25,5 @@ mod network;
 mod outage;
 mod redis;
 mod rig;
+mod split_brain;
 mod told;
