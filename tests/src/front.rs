@@ -1,5 +1,6 @@
 //! An `rl-server` of one's own.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, ExitStatus, Output};
@@ -131,6 +132,15 @@ impl Front {
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Memory that it holds, in MiB.
+    pub fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.expect("its memory").trim().trim_end_matches(" kB");
+        kib.parse::<u64>().expect("a number") / 1024
     }
 
     /// The line it printed when it started.

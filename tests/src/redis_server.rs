@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -33,6 +34,7 @@ pub struct Setup {
     port: Option<u16>,
     options: Vec<String>,
     under: Vec<String>,
+    host: Ipv4Addr,
 }
 
 /// A running `redis-server` (or what `RL_REDIS_SERVER` names), killed when dropped.
@@ -56,6 +58,7 @@ impl Setup {
             port: None,
             options: Vec::new(),
             under: Vec::new(),
+            host: Ipv4Addr::LOCALHOST,
         }
     }
 
@@ -103,6 +106,11 @@ impl Setup {
         Self { under: words.iter().map(|word| (*word).to_owned()).collect(), ..self }
     }
 
+    /// Has it listen on this address in place of 127.0.0.1.
+    pub fn on(self, host: Ipv4Addr) -> Self {
+        Self { host, ..self }
+    }
+
     /// Starts it.
     pub fn start(self) -> RedisServer {
         let folder = TempDir::new().expect("a temporary folder");
@@ -138,7 +146,8 @@ impl Setup {
             let mut process = Process::start(&mut command, log).expect("redis-server to start");
             let mut up = false;
             eventually("redis-server starts or ends", Duration::from_secs(20), || {
-                up = connect(port).is_ok_and(|mut c| redis::cmd("PING").exec(&mut c).is_ok());
+                up = connect(self.host, port)
+                    .is_ok_and(|mut c| redis::cmd("PING").exec(&mut c).is_ok());
                 up || process.has_ended()
             });
             // Another server may have taken the port first: then ours has ended.
@@ -161,7 +170,11 @@ impl Setup {
             None => Command::new(Flavour::program()),
         };
         command.current_dir(folder.path());
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
+        let (port, host) = (port.to_string(), self.host.to_string());
+        command.args(["--port", &port, "--bind", &host, "--save", ""]);
+        if !self.host.is_loopback() {
+            command.args(["--protected-mode", "no"]);
+        }
         command.args(["--repl-diskless-sync-delay", "0"]);
         if Flavour::under_test().version >= (7, 0) {
             command.args(["--enable-debug-command", "yes"]); // before that it always was
@@ -192,7 +205,12 @@ impl Setup {
 // === impl RedisServer ===
 
 impl RedisServer {
-    /// Its port on 127.0.0.1.
+    /// The address it listens on, 127.0.0.1 if no other was asked for.
+    pub fn host(&self) -> Ipv4Addr {
+        self.setup.host
+    }
+
+    /// Its port.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -204,7 +222,7 @@ impl RedisServer {
 
     /// Its address, as `rl-server --store` takes it.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://{}:{}", self.host(), self.port)
     }
 
     /// The clock of [`Setup::with_clock`].
@@ -237,7 +255,7 @@ impl RedisServer {
 
     /// A new connection.
     pub fn connect(&self) -> Connection {
-        connect(self.port).expect("a connection to redis-server")
+        connect(self.host(), self.port).expect("a connection to redis-server")
     }
 
     /// Runs one command, its words parted by spaces, on a connection of its own.
@@ -251,7 +269,7 @@ impl RedisServer {
         let mut words = words.split(' ');
         let mut command = redis::cmd(words.next().unwrap_or_default());
         command.arg(words.collect::<Vec<_>>());
-        command.query(&mut connect(self.port)?)
+        command.query(&mut connect(self.host(), self.port)?)
     }
 
     /// What it refuses `words` with, code and text as they are on the wire.
@@ -273,7 +291,12 @@ impl RedisServer {
 
     /// Makes it a replica of `primary` and waits until the first copy is in.
     pub fn follow(&self, primary: &Self) {
-        self.run::<()>(&format!("REPLICAOF 127.0.0.1 {}", primary.port));
+        self.follow_at(primary.port, primary);
+    }
+
+    /// The same of a primary that it reaches at another port, through a proxy.
+    pub fn follow_at(&self, port: u16, primary: &Self) {
+        self.run::<()>(&format!("REPLICAOF {} {port}", primary.host()));
         eventually("the replica is in sync", Duration::from_secs(20), || {
             self.info("master_link_status") == "up"
         });
@@ -357,8 +380,9 @@ impl Drop for RedisServer {
     }
 }
 
-fn connect(port: u16) -> RedisResult<Connection> {
-    redis::Client::open(("127.0.0.1", port))?.get_connection_with_timeout(Duration::from_secs(10))
+fn connect(host: Ipv4Addr, port: u16) -> RedisResult<Connection> {
+    redis::Client::open((host.to_string(), port))?
+        .get_connection_with_timeout(Duration::from_secs(10))
 }
 
 /// [`RedisServer::expires_at`] on a connection of one's own.

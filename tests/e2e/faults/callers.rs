@@ -1,6 +1,5 @@
 //! Callers who cost something and ask for nothing.
 
-use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::thread;
@@ -32,15 +31,8 @@ fn still_answers(front: &Front) {
     }
 }
 
-/// Memory of the front, in MiB.
-fn resident(front: &Front) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", front.pid())).expect("its status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
-    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
-}
-
 /// A connection from an address of its own, of which there are so many ports to connect from.
-fn connect(from: Ipv4Addr, front: &Front) -> TcpStream {
+pub(super) fn connect(from: Ipv4Addr, front: &Front) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.set_recv_buffer_size(4096).expect("a small buffer");
     socket.bind(&SocketAddrV4::new(from, 0).into()).expect("an address of 127.0.0.0/8");
@@ -53,24 +45,30 @@ fn connect(from: Ipv4Addr, front: &Front) -> TcpStream {
     stream
 }
 
+/// Whether this process, with all its tests, and those that it starts may have that many files; says so if not.
+pub(super) fn may_open_thousands() -> bool {
+    const FILES: u64 = 18_000;
+    let (limit, wanted) = (getrlimit(Resource::Nofile), Some(FILES));
+    if limit.maximum.is_some() && limit.maximum < wanted {
+        eprintln!("skipped: no process here may open {FILES} files, see ulimit -Hn");
+        return false;
+    }
+    if limit.current.is_some() && limit.current < wanted {
+        setrlimit(Resource::Nofile, Rlimit { current: wanted, ..limit })
+            .expect("to open more files");
+    }
+    true
+}
+
 #[test]
 fn ten_thousand_idle_callers() {
     const CALLERS: usize = 10_000;
     const THREADS: usize = 8;
-    let limit = getrlimit(Resource::Nofile);
-    let wanted = Some(CALLERS as u64 + 1000);
-    let allowed = limit.maximum.is_none() || limit.maximum >= wanted;
-    if !allowed {
-        eprintln!("skipped: no process here may open ten thousand files, see ulimit -Hn");
+    if !may_open_thousands() {
         return;
     }
-    if limit.current.is_some() && limit.current < wanted {
-        // The front inherits it.
-        setrlimit(Resource::Nofile, Rlimit { current: wanted, ..limit })
-            .expect("to open more files");
-    }
     let (_server, front) = front();
-    let before = resident(&front);
+    let before = front.resident();
     let idle: Vec<TcpStream> = thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
             .map(|at| {
@@ -94,7 +92,7 @@ fn ten_thousand_idle_callers() {
     });
     assert_eq!(idle.len(), CALLERS);
     still_answers(&front);
-    let each = (resident(&front) - before) * 1024 / CALLERS as u64;
+    let each = (front.resident() - before) * 1024 / CALLERS as u64;
     assert!(each < 64, "{each} KiB for each idle caller");
     // And every one of them is still welcome.
     for mut caller in idle.iter().step_by(1000) {
@@ -108,7 +106,7 @@ fn ten_thousand_idle_callers() {
 fn callers_who_do_not_read() {
     const CALLERS: usize = 10;
     let (_server, front) = front();
-    let before = resident(&front);
+    let before = front.resident();
     let body = r#"{"key":"slow","capacity":10,"rate":"1/d"}"#;
     let request =
         format!("POST /check HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
@@ -131,7 +129,7 @@ fn callers_who_do_not_read() {
         })
         .collect();
     still_answers(&front);
-    let more = resident(&front).saturating_sub(before);
+    let more = front.resident().saturating_sub(before);
     // What fits into one connection's buffers, here and in the kernel, and not what was asked.
     assert!(more < 20 * CALLERS as u64, "{more} MiB for {CALLERS} callers who do not read");
     // And not for long.

@@ -1,11 +1,16 @@
 //! The network between a front and its Redis.
 
+use std::fs;
+use std::net::Ipv4Addr;
+use std::process::Command;
 use std::time::Duration;
 
-use rl_tests::{Ask, Fault, FaultProxy, Front, Limits, Setup, eventually};
+use rl_tests::{Ask, Fault, FaultProxy, Front, Limits, Setup, eventually, server_path};
 use serde_json::json;
+use tempfile::TempDir;
 
-use super::rig::{Buckets, DEADLINE, OUTAGE, Rig, SOON, taken};
+use super::rig::{Buckets, DEADLINE, OUTAGE, Rig, SOON};
+use super::told::taken;
 
 /// A fault of the network as long as it lasts.
 #[track_caller]
@@ -159,4 +164,43 @@ fn a_redis_that_refuses_is_not_stormed() {
     let (least, most) = least.copied().zip(most.copied()).expect("waits");
     assert!(least >= Duration::from_millis(500), "{waits:?}");
     assert!(most - least > Duration::from_millis(5), "{waits:?}");
+}
+
+/// The name leads through the proxy to the old server, and then to another address.
+#[test]
+fn a_name_that_leads_to_another_server_is_followed() {
+    const ANOTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+    let folder = TempDir::new().expect("a temporary folder");
+    let hosts = folder.path().join("hosts");
+    let leads_to = |host: Ipv4Addr| fs::write(&hosts, format!("{host} redis.test\n"));
+    leads_to(Ipv4Addr::LOCALHOST).expect("to write a file");
+    // Names that one process alone sees.
+    let with_names = |program: &str| {
+        let mut command = Command::new("unshare");
+        let mount = r#"mount --bind "$0" /etc/hosts && exec "$@""#;
+        command.args(["--mount", "sh", "-c", mount]).arg(&hosts).arg(program);
+        command
+    };
+    if !with_names("true").status().is_ok_and(|status| status.success()) {
+        eprintln!("skipped: no process here may have names of its own, see unshare(1)");
+        return;
+    }
+    let old = Setup::with_module().start();
+    let proxy = FaultProxy::start(old.port());
+    let port = proxy.port();
+    let store = format!("redis://redis.test:{port}");
+    let mut command = with_names(server_path().to_str().expect("a path in UTF-8"));
+    command.args(["--listen", "127.0.0.1:0"]).args(Rig::flags(&store, "module", DEADLINE));
+    let front = Front::launch(command);
+    eventually("the front is ready", SOON, || front.get("/health/ready").status == 200);
+    let new = Setup::with_module().on(ANOTHER).at(port).start();
+    Rig::over(front, old, proxy, DEADLINE)
+        .endures(
+            OUTAGE,
+            Buckets::Lost,
+            |rig| rig.server.kill(),
+            |_| leads_to(ANOTHER).expect("to write a file"),
+        )
+        .degraded();
+    assert!(new.run::<u64>("DBSIZE") > 0, "it is the other that decides");
 }

@@ -8,7 +8,8 @@ use redis::Value;
 use rl_tests::{FaultProxy, Flavour, Front, RedisServer, Setup, eventually};
 use serde_json::json;
 
-use super::rig::{Buckets, DEADLINE, OUTAGE, Rig, Told};
+use super::rig::{Buckets, DEADLINE, OUTAGE, Rig};
+use super::told::Told;
 
 /// A state that two sets of commands bring about and end.
 #[track_caller]

@@ -51,7 +51,7 @@ pub enum Fault {
 
 /// What the proxy's threads share.
 struct Shared {
-    server: SocketAddr,
+    server: Mutex<SocketAddr>,
     stopped: AtomicBool,
     fault: Mutex<Option<(Fault, Lasting)>>,
     connects: Mutex<Vec<Instant>>,
@@ -79,7 +79,7 @@ impl FaultProxy {
             }
         };
         let shared = Arc::new(Shared {
-            server: (Ipv4Addr::LOCALHOST, server).into(),
+            server: Mutex::new((Ipv4Addr::LOCALHOST, server).into()),
             stopped: AtomicBool::new(false),
             fault: Mutex::default(),
             connects: Mutex::default(),
@@ -100,6 +100,11 @@ impl FaultProxy {
     /// Its address, as `rl-server --store` takes it.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// From now on new connections lead to the server on this port, as when an address is given to another.
+    pub fn aim(&self, server: u16) {
+        lock(&self.shared.server).set_port(server);
     }
 
     /// From now on this is done to every connection, old or new.

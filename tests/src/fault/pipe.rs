@@ -41,7 +41,8 @@ fn end_with_reset(stream: &TcpStream) {
 
 /// Carries a connection until either side, a fault or the proxy ends it.
 pub(super) fn run(client: TcpStream, shared: &Shared) {
-    let Ok(server) = TcpStream::connect(shared.server) else { return reset(client) };
+    let address = *lock(&shared.server);
+    let Ok(server) = TcpStream::connect(address) else { return reset(client) };
     for end in [&client, &server] {
         if end.set_nodelay(true).and(end.set_read_timeout(Some(LOOK))).is_err() {
             return;

@@ -11,7 +11,7 @@ use ureq::Agent;
 
 use super::{History, Record, Seen};
 use crate::process::eventually;
-use crate::{Front, Seed};
+use crate::{Front, Namespace, Seed};
 
 /// What one check asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,14 +75,28 @@ impl Load {
         clients: usize,
         ask: impl Fn(&mut Rng) -> Ask + Send + Sync + 'static,
     ) -> Self {
+        let fronts: Vec<_> = fronts.iter().map(|front| (*front, None)).collect();
+        Self::start_within(&fronts, clients, ask)
+    }
+
+    /// The same of fronts that are to be reached from within a namespace.
+    pub fn start_within(
+        fronts: &[(&Front, Option<&Arc<Namespace>>)],
+        clients: usize,
+        ask: impl Fn(&mut Rng) -> Ask + Send + Sync + 'static,
+    ) -> Self {
         let (began, seed, ask) = (Instant::now(), Seed::new(), Arc::new(ask));
         let shared = Arc::new(Shared { stop: AtomicBool::new(false), records: Mutex::default() });
         let clients = (0..clients).map(|client| {
             let front = client % fronts.len();
-            let caller = Caller::new(fronts[front]);
+            let (of, namespace) = fronts[front];
+            let (caller, namespace) = (Caller::new(of), namespace.cloned());
             let (shared, ask, mut chance) =
                 (Arc::clone(&shared), Arc::clone(&ask), seed.rng(client));
             thread::spawn(move || {
+                if let Some(namespace) = namespace {
+                    namespace.enter();
+                }
                 while !shared.stop.load(Ordering::Relaxed) {
                     let ask = ask(&mut chance);
                     let start = began.elapsed();

@@ -1,0 +1,132 @@
+//! More checks than a Redis in trouble answers: what becomes of them is decided without it, in bounded memory.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rl_tests::{Fault, FaultProxy, Front, Over, Scrape, Setup, eventually};
+
+use super::callers::{connect, may_open_thousands};
+use super::rig::{DEADLINE, OUTAGE, SOON};
+
+/// More than this, in MiB, and something grows that should not. What a front is for takes far less.
+const ROOM: u64 = 32;
+
+/// Sends a check of a key that nobody else asks about. Its bucket is full again in a moment, and forgotten.
+fn ask(mut caller: &TcpStream, key: u64) {
+    let body = format!(r#"{{"key":"{key}","capacity":10,"rate":"1000/s"}}"#);
+    let length = body.len();
+    let head = format!("POST /check HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+    caller.write_all((head + &body).as_bytes()).expect("to send");
+}
+
+/// Whether it was answered without Redis.
+fn is_degraded(mut caller: &TcpStream) -> bool {
+    let (mut answer, mut piece) = (Vec::new(), [0; 1024]);
+    while !answer.ends_with(b"}") {
+        let len = caller.read(&mut piece).expect("an answer");
+        assert!(len > 0, "the front hung up: {}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&piece[..len]);
+    }
+    let answer = String::from_utf8(answer).expect("text");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    answer.contains(r#""degraded":true"#)
+}
+
+fn errors(front: &Front, reason: &str) -> u64 {
+    let metrics = Scrape::of(&front.text("/metrics"));
+    metrics.value(&format!(r#"rl_redis_errors_total{{reason="{reason}"}}"#)) as u64
+}
+
+#[test]
+fn neither_a_slow_nor_a_silent_redis_fills_it() {
+    const THREADS: usize = 4;
+    const CALLERS: usize = 400;
+    const ANSWERS: u64 = 5_000;
+    let server = Setup::with_module().start();
+    let proxy = FaultProxy::start(server.port());
+    let millis = DEADLINE.as_millis().to_string();
+    let store = ["--store", &proxy.url(), "--workers", "2", "--deadline-ms", &millis];
+    let front = Front::start(&store);
+    let (answers, over) = (AtomicU64::new(0), AtomicBool::new(false));
+    // All callers of a thread ask, and then are answered, again and again.
+    let calls = |thread: usize| {
+        let from = Ipv4Addr::new(127, 2, 0, 1 + thread as u8);
+        let callers: Vec<_> = (0..CALLERS / THREADS).map(|_| connect(from, &front)).collect();
+        let mut key = (thread as u64) << 32;
+        while !over.load(Ordering::Relaxed) {
+            for caller in &callers {
+                ask(caller, key);
+                key += 1;
+            }
+            for caller in &callers {
+                is_degraded(caller);
+            }
+            answers.fetch_add(callers.len() as u64, Ordering::Relaxed);
+        }
+    };
+    thread::scope(|scope| {
+        let end = Over(&over);
+        (0..THREADS).for_each(|thread| drop(scope.spawn(move || calls(thread))));
+        let go_on = || {
+            let (since, before) = (Instant::now(), answers.load(Ordering::Relaxed));
+            eventually("many more answers", 3 * SOON, || {
+                let more = answers.load(Ordering::Relaxed) - before;
+                since.elapsed() > OUTAGE && more >= ANSWERS
+            });
+        };
+        go_on();
+        let before = front.resident();
+        let each_way = DEADLINE.mul_f64(0.4);
+        for fault in [
+            Fault::Latency { each_way, jitter: Duration::ZERO },
+            Fault::Latency { each_way, jitter: DEADLINE },
+            Fault::HoldReplies,
+            Fault::HoldRequests,
+        ] {
+            proxy.set(fault);
+            go_on();
+            let after = front.resident();
+            assert!(after <= before + ROOM, "{fault:?}: {before} MiB became {after}");
+        }
+        drop(end);
+    });
+    assert!(errors(&front, "late") > 0, "Redis was not late");
+}
+
+#[test]
+fn what_would_wait_too_long_is_shed_at_once() {
+    const CALLERS: u64 = 6_000;
+    /// Checks of one worker that may wait for their turn, and as many as may be under way before them.
+    const WAITING: u64 = 4 * 1024;
+    const UNDER_WAY: u64 = 1024;
+    if !may_open_thousands() {
+        return;
+    }
+    let server = Setup::with_module().start();
+    let proxy = FaultProxy::start(server.port());
+    let patient = ["--store", &proxy.url(), "--workers", "1", "--deadline-ms", "30000"];
+    let front = Front::start(&patient);
+    let callers: Vec<_> = (0..CALLERS)
+        .map(|at| connect(Ipv4Addr::new(127, 3, 0, 1 + (at % 8) as u8), &front))
+        .collect();
+    let all_ask = || (0..).zip(&callers).for_each(|(key, caller)| ask(caller, key));
+    let degraded = || callers.iter().map(|it| u64::from(is_degraded(it))).sum::<u64>();
+    all_ask();
+    degraded();
+    let (before, shed) = (front.resident(), errors(&front, "shed"));
+    proxy.set(Fault::HoldReplies);
+    all_ask();
+    let more = || errors(&front, "shed") - shed;
+    let (least, most) = (CALLERS - WAITING - UNDER_WAY, CALLERS - WAITING);
+    // And nobody waits who was not shed: Redis has said nothing yet.
+    eventually("some are shed", SOON, || more() >= least);
+    let after = front.resident();
+    assert!(after <= before + ROOM, "{before} MiB became {after}");
+    proxy.clear();
+    let without = degraded();
+    assert!((least..=most).contains(&more()), "{} were shed of {CALLERS}", more());
+    assert_eq!(without, more(), "all others are decided by Redis");
+}
