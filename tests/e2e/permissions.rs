@@ -173,7 +173,7 @@ fn a_cluster_needs_two_words_more() {
         let login = format!("//{}:{}@", user.name, user.password);
         let store = cluster.url().replace("//", &login);
         let args =
-            ["--store", &store, "--engine", user.engine, "--workers", "1", PATIENT[0], PATIENT[1]];
+            ["--store", &store, "--engine", user.engine, "--workers", "1", PATIENT[0], "1000"];
         let front = Front::start(&args);
         let body = json!({ "key": KEY }).to_string();
         let degraded = || front.check(&body)["degraded"] == json!(true);

@@ -17,7 +17,7 @@ fn the_primary_dies_and_the_front_follows() {
     let answer = check(&front, "other", 100);
     assert!(is_degraded(&answer), "{answer}");
     healed(&front, "k");
-    assert_ne!(sentinels.primary(), servers[0].port());
+    eventually("the first Sentinel knows too", SOON, || sentinels.primary() != servers[0].port());
     assert_eq!(check(&front, "story", 100)["remaining"], 98, "what was replicated is there");
     // The old one comes back, and is made a replica.
     servers[0].start_again();

@@ -67,6 +67,8 @@ const LOOK: Duration = Duration::from_secs(30);
 const SETTLE: Duration = Duration::from_millis(100);
 /// A node that has not told its map by then is passed over.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// After so many nodes that point elsewhere, perhaps at each other, they are given time to agree.
+const HOPS: u32 = 4;
 /// Before a question about keys on their way is asked again.
 const PAUSE: Duration = Duration::from_millis(3);
 
@@ -187,7 +189,10 @@ impl Map {
         read: impl Fn(Reply) -> Result<T, Fault>,
     ) -> Result<T, Setback> {
         let mut at = from.clone();
-        loop {
+        for hop in 0.. {
+            if hop >= HOPS {
+                sleep(PAUSE).await;
+            }
             let mut asking = false;
             at = match redirect {
                 Redirect::Moved(slot, host) => {
@@ -217,6 +222,7 @@ impl Map {
                 answer => return answer,
             }
         }
+        Err(Unavailable::Down.into())
     }
 
     /// Whether every slot has a node that can be asked.

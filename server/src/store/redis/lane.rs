@@ -235,7 +235,7 @@ impl Line {
                 self.settle(&live, Instant::now(), live.send(Engine::probe), reply::decision).await;
             let reach = &self.way.reach;
             if let Ok(true) = live.is_outdated(&self.place, reach).await
-                && let Some(_turn) = self.turn.try_take()
+                && let Ok(_turn) = timeout(HEARTBEAT, self.turn.take()).await
                 && let Ok(next) = Live::connect(&self.place, reach).await
                 && self.live.borrow().as_ref().is_some_and(|current| Rc::ptr_eq(current, &live))
             {
