@@ -36,10 +36,12 @@ impl Totals {
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sum = |of: fn(&Account) -> u64| self.all.iter().map(of).sum::<u64>();
-        let most = |of: fn(&Account) -> Duration| self.all.iter().map(of).max().unwrap_or_default();
+        let most = |of: fn(&Account) -> Duration| {
+            self.all.iter().map(of).max().unwrap_or_default().as_millis()
+        };
         let mut recoveries: Vec<_> = self.all.iter().map(|it| it.recovery).collect();
         recoveries.sort_unstable();
-        let median = recoveries.get(recoveries.len() / 2).copied().unwrap_or_default();
+        let median = recoveries.get(recoveries.len() / 2).map_or(0, Duration::as_millis);
         let takeovers = self.all.iter().filter(|it| it.taken_over).count();
         writeln!(f, "{}: {} episodes, {takeovers} with a takeover", self.name, self.all.len())?;
         let (asked, without) = (sum(|it| it.asked as u64), sum(|it| it.without as u64));
@@ -57,11 +59,11 @@ impl fmt::Display for Totals {
         let (slowest, still) = (most(|it| it.slowest), most(|it| it.stood_still));
         writeln!(
             f,
-            "  slowest answer: {slowest:.2?}; the machine stood still for up to {still:.2?}"
+            "  slowest answer: {slowest} ms; the machine stood still for up to {still} ms"
         )?;
         write!(
             f,
-            "  normal again after Redis took writes: half within {median:.2?}, all within {:.2?}",
+            "  normal again after Redis took writes: half within {median} ms, all within {} ms",
             most(|it| it.recovery)
         )?;
         if let Some(deed) = self.deed.filter(|_| self.failed) {
