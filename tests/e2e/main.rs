@@ -28,7 +28,8 @@
 //! | `cli` | `rl-server check`, `peek` and `reset`, against fronts and straight at Redis |
 //! | `bench` | `rl-server bench`: exact counts, rates, ending early, what goes away |
 //! | `readme` | the README's tables of flags and subcommands |
-//! | `metrics` | what `/metrics` and `/admin/denied` say after a known story, and that no caller can grow them |
+//! | `metrics` | what `/metrics` says after a known story, and that no caller can grow it |
+//! | `operators` | a listener of their own, and what `/admin/denied` says |
 //! | `logs` | log lines as JSON, the ids of a request, and no key in any of them |
 //! | `monitoring` | `docs/monitoring/`: alert rules, dashboard and table of metrics against a live front |
 //! | `lifecycle` | starting, readiness, draining |
@@ -57,6 +58,7 @@ mod logs;
 mod metrics;
 mod monitoring;
 mod openapi;
+mod operators;
 mod pages;
 mod permissions;
 mod policies;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rl_tests::{Front, Scrape, Setup, eventually};
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -31,13 +31,13 @@ const POLICIES: &str = r#"
     on_error = "closed"
 "#;
 
-struct PolicyFile {
+pub(super) struct PolicyFile {
     path: PathBuf,
     _folder: TempDir,
 }
 
 impl PolicyFile {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let file = Self { path: folder.path().join("policies.toml"), _folder: folder };
         file.write(POLICIES);
@@ -48,14 +48,14 @@ impl PolicyFile {
         fs::write(&self.path, content).expect("to write the policies");
     }
 
-    fn front(&self, more: &[&str]) -> Front {
+    pub(super) fn front(&self, more: &[&str]) -> Front {
         let path = self.path.to_str().expect("a path in UTF-8");
         Front::start(&[&["--config", path, "--workers", "1"], more].concat())
     }
 }
 
 /// Checks `key` under `policy` this often: how many were allowed.
-fn check(front: &Front, key: &str, policy: &str, cost: u32, times: usize) -> usize {
+pub(super) fn check(front: &Front, key: &str, policy: &str, cost: u32, times: usize) -> usize {
     let body = json!({ "key": key, "policy": policy, "cost": cost }).to_string();
     (0..times).filter(|_| front.check(&body)["allowed"] == json!(true)).count()
 }
@@ -381,61 +381,4 @@ fn policies_that_are_gone_or_refused_do_not_show() {
     eventually("the file is taken", SOON, || hash(&front) != second);
     let open = Scrape::of(&front.text("/metrics"));
     assert_eq!(open.value(r#"rl_decisions_total{outcome="allowed",policy="open"}"#), 0.0);
-}
-
-#[test]
-fn operators_may_have_a_listener_of_their_own() {
-    let front =
-        Front::start(&["--admin-listen", "127.0.0.1:0", "--capacity", "1", "--rate", "1/d"]);
-    let admin = front.admin_address();
-    assert_ne!(admin, front.address());
-    for _ in 0..3 {
-        front.check(r#"{"key":"k"}"#);
-    }
-    let get = |path| front.get_text(&admin, path);
-    let (status, text) = get("/metrics");
-    assert_eq!(status, 200);
-    let scrape = Scrape::of(&text);
-    assert_eq!(scrape.value(r#"rl_decisions_total{outcome="denied",policy="default"}"#), 2.0);
-    let (status, denied) = get("/admin/denied");
-    assert_eq!((status, denied.contains(r#""key":"k""#)), (200, true), "{denied}");
-    for (path, there, here) in [
-        ("/health/live", 200, 200),
-        ("/health/ready", 200, 200),
-        ("/metrics", 200, 404),
-        ("/admin/denied", 200, 404),
-        ("/check?key=k", 404, 429),
-        ("/elsewhere", 404, 404),
-    ] {
-        assert_eq!((get(path).0, front.get(path).status), (there, here), "{path}");
-    }
-}
-
-#[test]
-fn the_keys_denied_most() {
-    let file = PolicyFile::new();
-    let front = file.front(&[]);
-    assert_eq!(front.get("/admin/denied").body, json!({ "denied": [] }));
-    for (key, policy, times) in [
-        ("worst", "default", 9),
-        ("b", "default", 4),
-        ("watched", "watched", 4),
-        ("fine", "open", 2),
-    ] {
-        check(&front, key, policy, 1, times);
-    }
-    front.post("/take", r#"{"key":"b"}"#);
-    let offender = |key, policy, denied: u64| -> Value {
-        json!({ "policy": policy, "key": key, "denied": denied, "error": 0 })
-    };
-    let top = [
-        offender("worst", "default", 7),
-        offender("b", "default", 3),
-        offender("watched", "watched", 3),
-    ];
-    assert_eq!(front.get("/admin/denied").body, json!({ "denied": top }));
-    assert_eq!(front.get("/admin/denied?top=1").body, json!({ "denied": top[..1] }));
-    for query in ["top=0", "top=257", "top=x", "top=1&top=2", "x=1"] {
-        assert_eq!(front.get(&format!("/admin/denied?{query}")).status, 422, "{query}");
-    }
 }

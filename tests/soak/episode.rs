@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use rl_tests::{Ask, Front, Limits, Load, Record, Scrape, eventually};
+use rl_tests::{Ask, Front, Limits, Load, Record, eventually};
 use serde_json::Value;
 
 use crate::account::{self, Account, HOT, ROOMY};
@@ -84,10 +84,7 @@ pub(crate) fn play(
     done.repair(stage);
     settle(stage);
     for front in &*fronts {
-        eventually("every link is back", PATIENCE, || {
-            let metrics = Scrape::of(&front.text("/metrics"));
-            metrics.value(r#"rl_redis_links{state="closed"}"#) == WORKERS as f64
-        });
+        eventually("every link is back", PATIENCE, || front.links() == WORKERS);
     }
     let story = account::Story {
         history,
@@ -113,13 +110,7 @@ fn is_writable(stage: &impl Stage) -> bool {
 
 /// How many questions were sent and not answered, as the fronts say.
 fn sent(fronts: &[Front]) -> u64 {
-    let of = |front: &Front| {
-        let metrics = Scrape::of(&front.text("/metrics"));
-        let count =
-            |reason| metrics.value(&format!(r#"rl_redis_errors_total{{reason="{reason}"}}"#));
-        (count("late") + count("failed")) as u64
-    };
-    fronts.iter().map(of).sum()
+    fronts.iter().map(Front::unanswered).sum()
 }
 
 /// What has been taken from each of the roomy buckets, as Redis says it.

@@ -13,6 +13,7 @@ use ureq::http::{HeaderMap, Request};
 
 use crate::artefacts::server_path;
 use crate::process::{Process, eventually, free_port};
+use crate::scrape::Scrape;
 
 /// A running `rl-server` on a free port, killed when dropped.
 pub struct Front {
@@ -141,6 +142,25 @@ impl Front {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.expect("its memory").trim().trim_end_matches(" kB");
         kib.parse::<u64>().expect("a number") / 1024
+    }
+
+    /// How many of its workers can ask Redis.
+    pub fn links(&self) -> usize {
+        self.metric(r#"rl_redis_links{state="closed"}"#) as usize
+    }
+
+    /// How many questions to Redis failed for this reason.
+    pub fn redis_errors(&self, reason: &str) -> u64 {
+        self.metric(&format!(r#"rl_redis_errors_total{{reason="{reason}"}}"#)) as u64
+    }
+
+    /// How many it sent and got no answer to that it could use.
+    pub fn unanswered(&self) -> u64 {
+        self.redis_errors("late") + self.redis_errors("failed")
+    }
+
+    fn metric(&self, series: &str) -> f64 {
+        Scrape::of(&self.text("/metrics")).value(series)
     }
 
     /// The line it printed when it started.

@@ -3,39 +3,13 @@
 use std::env;
 use std::fs;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use redis::{Connection, FromRedisValue, RedisResult, Value};
 use tempfile::TempDir;
 
-use crate::process::{Process, eventually, free_port};
-use crate::{Clock, Flavour, artefacts, module_path, panicking_module_path};
-
-/// What a server keeps on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Persistence {
-    /// Nothing.
-    Off,
-    /// A snapshot, when it is told to or stops.
-    Rdb,
-    /// An append-only file, written through on every command, that begins as a snapshot when rewritten.
-    Aof,
-    /// The same, in commands only.
-    AofWithoutPreamble,
-}
-
-/// How to start a server.
-pub struct Setup {
-    module: Option<PathBuf>,
-    clock: bool,
-    persistence: Persistence,
-    port: Option<u16>,
-    options: Vec<String>,
-    under: Vec<String>,
-    host: Ipv4Addr,
-}
+use crate::process::{Process, eventually};
+use crate::{Clock, Flavour, Persistence, Setup, module_path};
 
 /// A running `redis-server` (or what `RL_REDIS_SERVER` names), killed when dropped.
 pub struct RedisServer {
@@ -46,165 +20,19 @@ pub struct RedisServer {
     process: Process,
 }
 
-// === impl Setup ===
-
-impl Setup {
-    /// A plain server: no module, nothing on disk.
-    pub fn plain() -> Self {
-        Self {
-            module: None,
-            clock: false,
-            persistence: Persistence::Off,
-            port: None,
-            options: Vec::new(),
-            under: Vec::new(),
-            host: Ipv4Addr::LOCALHOST,
-        }
-    }
-
-    /// A server with the module loaded.
-    pub fn with_module() -> Self {
-        Self { module: Some(module_path()), ..Self::plain() }
-    }
-
-    /// A server with the module that has `RL.PANIC`.
-    pub fn with_panicking_module() -> Self {
-        Self { module: Some(panicking_module_path()), ..Self::plain() }
-    }
-
-    /// A server with somebody else's module loaded.
-    pub fn with_other_module(file: &Path) -> Self {
-        Self { module: Some(file.to_owned()), ..Self::plain() }
-    }
-
-    /// Gives it a clock that the test moves.
-    pub fn with_clock(self) -> Self {
-        Self { clock: true, ..self }
-    }
-
-    /// Has it keep its data.
-    pub fn keeping(self, persistence: Persistence) -> Self {
-        Self { persistence, ..self }
-    }
-
-    /// Has it listen on this port, for whoever must know before it is there.
-    pub fn at(self, port: u16) -> Self {
-        Self { port: Some(port), ..self }
-    }
-
-    /// Adds a configuration directive, such as `["maxmemory", "10mb"]`.
-    pub fn option(mut self, words: &[&str]) -> Self {
-        self.options.extend(words.iter().enumerate().map(|(i, word)| match i {
-            0 => format!("--{word}"),
-            _ => (*word).to_owned(),
-        }));
-        self
-    }
-
-    /// Runs it under another program, such as `["valgrind", "--tool=callgrind"]`.
-    pub fn under(self, words: &[&str]) -> Self {
-        Self { under: words.iter().map(|word| (*word).to_owned()).collect(), ..self }
-    }
-
-    /// Has it listen on this address in place of 127.0.0.1.
-    pub fn on(self, host: Ipv4Addr) -> Self {
-        Self { host, ..self }
-    }
-
-    /// Starts it.
-    pub fn start(self) -> RedisServer {
-        let folder = TempDir::new().expect("a temporary folder");
-        let clock = self.clock.then(|| Clock::new(folder.path()));
-        let (port, process) = self.spawn(&folder, clock.as_ref(), self.port);
-        RedisServer { setup: self, folder, port, clock, process }
-    }
-
-    /// Starts it, unless this server was built without something that an option is about.
-    pub fn try_start(self) -> Option<RedisServer> {
-        let folder = TempDir::new().expect("a temporary folder");
-        let log = folder.path().join("log");
-        let mut command = self.command(&folder, None, free_port());
-        let mut process = Process::start(&mut command, log).expect("redis-server to start");
-        let mut ready = false;
-        eventually("redis-server starts or ends", Duration::from_secs(20), || {
-            ready = process.log().contains("Ready to accept connections");
-            ready || process.has_ended()
-        });
-        let log = process.log();
-        drop(process);
-        let lacks = ["Bad directive or wrong number of arguments", "Missing implement of"];
-        (!lacks.iter().any(|lack| log.contains(lack))).then(|| self.start())
-    }
-
-    /// Starts the process and waits until it has loaded its data and answers. Without a given port it
-    /// takes a free one, and another should somebody be faster.
-    fn spawn(&self, folder: &TempDir, clock: Option<&Clock>, port: Option<u16>) -> (u16, Process) {
-        for _ in 0..10 {
-            let port = port.unwrap_or_else(free_port);
-            let mut command = self.command(folder, clock, port);
-            let log = folder.path().join("log");
-            let mut process = Process::start(&mut command, log).expect("redis-server to start");
-            let mut up = false;
-            eventually("redis-server starts or ends", Duration::from_secs(20), || {
-                up = connect(self.host, port)
-                    .is_ok_and(|mut c| redis::cmd("PING").exec(&mut c).is_ok());
-                up || process.has_ended()
-            });
-            // Another server may have taken the port first: then ours has ended.
-            if up && !process.has_ended() {
-                return (port, process);
-            }
-            let log = process.log();
-            assert!(log.contains("Address already in use"), "redis-server did not start:\n{log}");
-        }
-        panic!("no free port in ten tries");
-    }
-
-    fn command(&self, folder: &TempDir, clock: Option<&Clock>, port: u16) -> Command {
-        let mut command = match self.under.split_first() {
-            Some((program, arguments)) => {
-                let mut command = Command::new(program);
-                command.args(arguments).arg(Flavour::program());
-                command
-            }
-            None => Command::new(Flavour::program()),
-        };
-        command.current_dir(folder.path());
-        let (port, host) = (port.to_string(), self.host.to_string());
-        command.args(["--port", &port, "--bind", &host, "--save", ""]);
-        if !self.host.is_loopback() {
-            command.args(["--protected-mode", "no"]);
-        }
-        command.args(["--repl-diskless-sync-delay", "0"]);
-        if Flavour::under_test().version >= (7, 0) {
-            command.args(["--enable-debug-command", "yes"]); // before that it always was
-        }
-        match self.persistence {
-            Persistence::Off | Persistence::Rdb => {}
-            Persistence::Aof => {
-                command.args(["--appendonly", "yes", "--appendfsync", "always"]);
-            }
-            Persistence::AofWithoutPreamble => {
-                command.args(["--appendonly", "yes", "--appendfsync", "always"]);
-                command.args(["--aof-use-rdb-preamble", "no"]);
-            }
-        }
-        if let Some(module) = &self.module {
-            command.arg("--loadmodule").arg(module);
-        }
-        if let Some(clock) = clock {
-            // Valkey reads the wall clock only at each tick of its own, and counts on in between.
-            command.args(["--hz", "500"]);
-            command.env("SKEW_FILE", clock.file()).env("LD_PRELOAD", artefacts::skew_path());
-        }
-        command.args(&self.options);
-        command
-    }
-}
-
 // === impl RedisServer ===
 
 impl RedisServer {
+    pub(crate) fn new(
+        setup: Setup,
+        folder: TempDir,
+        port: u16,
+        clock: Option<Clock>,
+        process: Process,
+    ) -> Self {
+        Self { setup, folder, port, clock, process }
+    }
+
     /// The address it listens on, 127.0.0.1 if no other was asked for.
     pub fn host(&self) -> Ipv4Addr {
         self.setup.host
@@ -380,7 +208,7 @@ impl Drop for RedisServer {
     }
 }
 
-fn connect(host: Ipv4Addr, port: u16) -> RedisResult<Connection> {
+pub(crate) fn connect(host: Ipv4Addr, port: u16) -> RedisResult<Connection> {
     redis::Client::open((host.to_string(), port))?
         .get_connection_with_timeout(Duration::from_secs(10))
 }

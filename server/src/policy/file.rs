@@ -5,8 +5,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    error, fmt,
-    ops::Range,
     str,
     sync::Arc,
 };
@@ -15,25 +13,11 @@ use rl_bucket::{Capacity, Invalid, Limit, Rate};
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
-use super::{INLINE, Named, NamedLimit, OnError, Policy};
+use super::{
+    INLINE, Named, NamedLimit, OnError, Policy,
+    mistake::{FileError, Mistake},
+};
 use crate::metrics::Metrics;
-
-/// Where a policy file is wrong, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileError {
-    /// From 1.
-    pub line: usize,
-    /// From 1, in characters.
-    pub column: usize,
-    /// What is wrong there.
-    pub reason: String,
-}
-
-/// A mistake, and the bytes of the file that make it.
-struct Mistake {
-    at: Range<usize>,
-    reason: String,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -275,37 +259,6 @@ fn check_name(name: &Spanned<String>) -> Result<(), Mistake> {
         Err(Mistake::new(name.span(), NAME))
     }
 }
-
-// === impl Mistake ===
-
-impl Mistake {
-    fn new(at: Range<usize>, reason: &str) -> Self {
-        Self { at, reason: reason.to_owned() }
-    }
-}
-
-// === impl FileError ===
-
-impl FileError {
-    /// The mistake at this byte of `text`.
-    fn at(text: &str, byte: usize, reason: String) -> Self {
-        let before = text.get(..byte).unwrap_or_default();
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Self {
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-            reason,
-        }
-    }
-}
-
-impl fmt::Display for FileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column {}: {}", self.line, self.column, self.reason)
-    }
-}
-
-impl error::Error for FileError {}
 
 #[cfg(test)]
 mod tests {

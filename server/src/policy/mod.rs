@@ -1,6 +1,7 @@
 //! Policies: under which limits a key is checked, and what happens when Redis cannot be asked.
 
 mod file;
+mod mistake;
 
 use std::{
     borrow::Cow,
@@ -13,7 +14,7 @@ use std::{
 use rl_bucket::Limit;
 use sha2::{Digest, Sha256};
 
-pub use file::FileError;
+pub use mistake::FileError;
 
 use crate::{
     metrics::{Metrics, PolicyMeters},

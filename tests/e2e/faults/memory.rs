@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rl_tests::{Fault, FaultProxy, Front, Over, Scrape, Setup, eventually};
+use rl_tests::{Fault, FaultProxy, Front, Over, Setup, eventually};
 
 use super::callers::{connect, may_open_thousands};
 use super::rig::{DEADLINE, OUTAGE, SOON};
@@ -33,11 +33,6 @@ fn is_degraded(mut caller: &TcpStream) -> bool {
     let answer = String::from_utf8(answer).expect("text");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     answer.contains(r#""degraded":true"#)
-}
-
-fn errors(front: &Front, reason: &str) -> u64 {
-    let metrics = Scrape::of(&front.text("/metrics"));
-    metrics.value(&format!(r#"rl_redis_errors_total{{reason="{reason}"}}"#)) as u64
 }
 
 #[test]
@@ -93,7 +88,7 @@ fn neither_a_slow_nor_a_silent_redis_fills_it() {
         }
         drop(end);
     });
-    assert!(errors(&front, "late") > 0, "Redis was not late");
+    assert!(front.redis_errors("late") > 0, "Redis was not late");
 }
 
 #[test]
@@ -116,10 +111,10 @@ fn what_would_wait_too_long_is_shed_at_once() {
     let degraded = || callers.iter().map(|it| u64::from(is_degraded(it))).sum::<u64>();
     all_ask();
     degraded();
-    let (before, shed) = (front.resident(), errors(&front, "shed"));
+    let (before, shed) = (front.resident(), front.redis_errors("shed"));
     proxy.set(Fault::HoldReplies);
     all_ask();
-    let more = || errors(&front, "shed") - shed;
+    let more = || front.redis_errors("shed") - shed;
     let (least, most) = (CALLERS - WAITING - UNDER_WAY, CALLERS - WAITING);
     // And nobody waits who was not shed: Redis has said nothing yet.
     eventually("some are shed", SOON, || more() >= least);

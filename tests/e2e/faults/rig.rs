@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rl_tests::{Ask, FaultProxy, Front, Limits, Load, RedisServer, Scrape, Setup, eventually};
+use rl_tests::{Ask, FaultProxy, Front, Limits, Load, RedisServer, Setup, eventually};
 
 use super::told::{Lag, Told};
 
@@ -132,10 +132,7 @@ impl Rig {
     #[track_caller]
     pub(super) fn is_normal(&self) {
         let from = self.load.now();
-        eventually("every link is back", NORMAL_WITHIN, || {
-            let metrics = Scrape::of(&self.front.text("/metrics"));
-            metrics.value(r#"rl_redis_links{state="closed"}"#) == WORKERS as f64
-        });
+        eventually("every link is back", NORMAL_WITHIN, || self.front.links() == WORKERS);
         // For longer than a question lasts: nobody is still waiting for an answer that will not come.
         let lasting = 2 * DEADLINE;
         self.load.until("checks are decided by Redis again", NORMAL_WITHIN, |records| {

@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rl_tests::{
-    Ask, Front, History, Limits, Load, Namespace, Record, RedisServer, Scrape, Sentinels, Setup,
-    eventually,
+    Ask, Front, History, Limits, Load, Namespace, Record, RedisServer, Sentinels, Setup, eventually,
 };
 
 use super::rig::{DEADLINE, Rig, SOON, WORKERS};
@@ -21,7 +20,7 @@ const BOTH: Duration = Duration::from_secs(2);
 /// Promised are 2 s from when Redis can be used again; a busy machine may take as much on top.
 const NORMAL_WITHIN: Duration = Duration::from_secs(4);
 /// Of both fronts.
-const ALL_LINKS: f64 = 2.0 * WORKERS as f64;
+const ALL_LINKS: usize = 2 * WORKERS;
 /// `min-replicas-max-lag`, in seconds.
 const MAX_LAG: u64 = 1;
 
@@ -107,11 +106,9 @@ impl Sides {
         here.join();
         eventually("all ask the new primary", NORMAL_WITHIN, || {
             let clients = here.within(|| self.primary.try_run::<String>("CLIENT LIST TYPE normal"));
-            let links = self.namespaces.iter().zip(&self.fronts).map(|(side, front)| {
-                let metrics = Scrape::of(&side.within(|| front.text("/metrics")));
-                metrics.value(r#"rl_redis_links{state="closed"}"#)
-            });
-            clients.is_ok_and(|it| !it.lines().any(asks)) && links.sum::<f64>() == ALL_LINKS
+            let sides = self.namespaces.iter().zip(&self.fronts);
+            let links: usize = sides.map(|(side, front)| side.within(|| front.links())).sum();
+            clients.is_ok_and(|it| !it.lines().any(asks)) && links == ALL_LINKS
         });
         self.load.now()
     }

@@ -117,6 +117,30 @@ fn a_reshard_under_load_loses_and_doubles_nothing() {
 }
 
 #[test]
+fn a_node_without_the_module_is_asked_in_lua() {
+    let cluster = Cluster::start_each(|at| setup(["module", "lua"][at]), 2, 2);
+    let any = front(&cluster.url(), &[]);
+    let keys: Vec<_> = (0..20).map(|i| format!("key:{i}")).collect();
+    for key in &keys {
+        healed(&any, key);
+    }
+    for node in cluster.nodes() {
+        assert!(node.run::<u64>("DBSIZE") > 0);
+    }
+    // Where the module is insisted on, its keys have no Redis, and the log says why.
+    let module = Front::start_unready(
+        &[&["--store", &cluster.url(), "--engine", "module"][..], &PATIENT].concat(),
+    );
+    rl_tests::eventually("it says why", super::SOON, || {
+        keys.iter().any(|key| is_degraded(&check(&module, key, 1_000_000)))
+            && module.log().contains("redis does not have RL.CHECK")
+    });
+    for key in keys.iter().filter(|key| cluster.owner(cluster.slot(key)) == 0) {
+        healed(&module, key);
+    }
+}
+
+#[test]
 fn a_primary_that_dies_is_replaced_and_meanwhile_others_answer() {
     let mut cluster = Cluster::start(Setup::with_module, 3, true);
     let front = front(&cluster.url(), &[]);

@@ -69,7 +69,7 @@ const SETTLE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// After so many nodes that point elsewhere, perhaps at each other, they are given time to agree.
 const HOPS: u32 = 4;
-/// Before a question about keys on their way is asked again.
+/// Before they are asked again, or about keys that are on their way.
 const PAUSE: Duration = Duration::from_millis(3);
 
 // === impl Cluster ===
@@ -189,10 +189,12 @@ impl Map {
         read: impl Fn(Reply) -> Result<T, Fault>,
     ) -> Result<T, Setback> {
         let mut at = from.clone();
-        for hop in 0.. {
-            if hop >= HOPS {
+        let mut hops = 0;
+        loop {
+            if hops >= HOPS || redirect == Redirect::Again {
                 sleep(PAUSE).await;
             }
+            hops += 1;
             let mut asking = false;
             at = match redirect {
                 Redirect::Moved(slot, host) => {
@@ -207,10 +209,7 @@ impl Map {
                     asking = true;
                     self.node_at(&host.or_of(&at.host))
                 }
-                Redirect::Again => {
-                    sleep(PAUSE).await;
-                    self.node(key)?
-                }
+                Redirect::Again => self.node(key)?,
             };
             let left = self.way.reach.deadline.saturating_sub(asked.elapsed());
             // One that was not known a moment ago is being connected to.
@@ -222,7 +221,6 @@ impl Map {
                 answer => return answer,
             }
         }
-        Err(Unavailable::Down.into())
     }
 
     /// Whether every slot has a node that can be asked.
@@ -287,7 +285,6 @@ impl Map {
         self.slots.replace(slots);
         // Who has nothing left goes, once nobody waits for its answers.
         let in_use = |host: &Host| shares.iter().any(|share| share.host == *host);
-        let gone: Vec<_> = self.nodes.borrow_mut().extract_if(|host, _| !in_use(host)).collect();
-        drop(gone);
+        self.nodes.borrow_mut().retain(|host, _| in_use(host));
     }
 }

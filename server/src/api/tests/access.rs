@@ -1,0 +1,104 @@
+//! Who may ask what, and what operators and platforms are told.
+
+use super::{FILE, Server};
+use crate::status::Status;
+
+#[actix_web::test]
+async fn tokens_say_who_may_what() {
+    use sha2::{Digest, Sha256};
+    let entry = |token: &str, rest: &str| {
+        let hash: String =
+            Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("[[tokens]]\nname = 'x'\nsha256 = '{hash}'\n{rest}\n")
+    };
+    let tokens = entry("tenant", "role = 'check'\nprefix = 'a:'")
+        + &entry("app", "role = 'check'")
+        + &entry("half", "role = 'admin'\nprefix = 'a:'")
+        + &entry("ops", "role = 'admin'");
+    let server = Server::with(Status::memory(), FILE, Some(&tokens));
+    let (own, other) = (r#"{"key":"a:1"}"#, r#"{"key":"b:1"}"#);
+    let inline = r#"{"key":"a:1","capacity":1,"rate":1}"#;
+    for (token, method, path, body, status) in [
+        ("", "POST", "/check", own, 401),
+        ("Bearer", "POST", "/check", own, 401),
+        ("Bearer other", "POST", "/check", own, 401),
+        ("Basic app", "POST", "/check", own, 401),
+        ("Bearer app", "POST", "/check", other, 200),
+        ("bearer app", "POST", "/peek", other, 200),
+        ("Bearer app", "POST", "/take", other, 200),
+        ("Bearer app", "POST", "/refund", other, 403),
+        ("Bearer app", "POST", "/charge", other, 403),
+        ("Bearer app", "POST", "/reset", other, 403),
+        ("Bearer app", "POST", "/check", inline, 403),
+        ("Bearer app", "GET", "/admin/denied", "", 403),
+        ("Bearer app", "GET", "/check?key=b", "", 200),
+        ("", "GET", "/check?key=b", "", 401),
+        ("Bearer tenant", "POST", "/check", own, 200),
+        ("Bearer tenant", "POST", "/check", other, 403),
+        ("Bearer tenant", "GET", "/check?key=b:1", "", 403),
+        ("Bearer half", "POST", "/refund", own, 200),
+        ("Bearer half", "POST", "/reset", other, 403),
+        ("Bearer half", "GET", "/admin/denied", "", 403),
+        ("Bearer ops", "POST", "/check", inline, 200),
+        ("Bearer ops", "POST", "/reset", other, 200),
+        ("Bearer ops", "GET", "/admin/denied", "", 200),
+        ("", "GET", "/health/live", "", 200),
+        ("", "GET", "/metrics", "", 200),
+    ] {
+        let response = server.ask(method, path, &[("authorization", token)], body).await;
+        assert_eq!(response.status, status, "{token} {method} {path} {body}: {response:?}");
+        assert_eq!(response.headers.contains("www-authenticate"), status == 401);
+    }
+    let batch = format!(r#"{{"checks":[{own},{other}]}}"#);
+    let response =
+        server.ask("POST", "/check/batch", &[("authorization", "Bearer tenant")], &batch).await;
+    assert!(response.body.contains(r#""allowed":true"#), "{response:?}");
+    assert!(response.body.contains(r#""status":403"#), "{response:?}");
+}
+
+#[actix_web::test]
+async fn operators_see_who_is_denied() {
+    let server = Server::new(Status::memory());
+    for _ in 0..3 {
+        server.post("/check", r#"{"key":"k","policy":"shadow"}"#).await;
+    }
+    let denied = server.ask("GET", "/admin/denied?top=1", &[], "").await;
+    assert_eq!(denied.body, r#"{"denied":[{"policy":"shadow","key":"k","denied":2,"error":0}]}"#);
+    let metrics = server.ask("GET", "/metrics", &[], "").await.body;
+    for line in [
+        r#"rl_decisions_total{outcome="allowed",policy="shadow"} 1"#,
+        r#"rl_decisions_total{outcome="would_deny",policy="shadow"} 2"#,
+    ] {
+        assert!(metrics.lines().any(|other| other == line), "{metrics}");
+    }
+}
+
+#[actix_web::test]
+async fn health() {
+    let draining = Status::memory();
+    draining.drain();
+    let ready =
+        |text: &str| format!(r#"{{"status":{text},"generation":1,"policies":"fe25dd5db2b9d04c"}}"#);
+    for (status, path, expected, body) in [
+        (Status::memory(), "/health/live", 200, r#"{"status":"live"}"#.to_owned()),
+        (
+            Status::memory(),
+            "/health/ready",
+            200,
+            ready(r#""ready","engine":"memory","store":"up""#),
+        ),
+        (
+            Status::redis(1),
+            "/health/ready",
+            503,
+            ready(r#""starting","engine":"unknown","store":"down""#),
+        ),
+        (draining, "/health/ready", 503, ready(r#""draining","engine":"memory","store":"up""#)),
+    ] {
+        let server = Server::new(status);
+        let hash = server.shared.policies.get().hash().to_owned();
+        let answer = server.ask("GET", path, &[], "").await;
+        assert_eq!(answer.status, expected);
+        assert_eq!(answer.body, body.replace("fe25dd5db2b9d04c", &hash));
+    }
+}
