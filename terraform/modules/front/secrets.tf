@@ -1,0 +1,25 @@
+# What is mounted as files: each by a version, so that a revision stays what it was.
+resource "google_secret_manager_secret" "policies" {
+  secret_id           = "${var.name}-policies"
+  deletion_protection = var.deletion_protection
+  replication {
+    auto {}
+  }
+}
+
+resource "google_secret_manager_secret_version" "policies" {
+  secret                 = google_secret_manager_secret.policies.id
+  secret_data_wo         = var.policies # overrides name customers: not for the state
+  secret_data_wo_version = substr(sha256(var.policies), 0, 8)
+  deletion_policy        = "ABANDON" # revisions that are rolled back to want theirs
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "google_secret_manager_secret_iam_member" "read" {
+  for_each  = { for name, file in merge(local.files, local.scrape) : name => file.secret }
+  secret_id = each.value
+  role      = "roles/secretmanager.secretAccessor"
+  member    = "serviceAccount:${var.account}"
+}

@@ -1,0 +1,33 @@
+variable "name" { type = string }
+variable "project_id" { type = string }
+variable "region" { type = string }
+variable "network" { type = string }
+variable "subnetwork" { type = string }
+variable "account" { type = string }
+variable "policies" { type = string }
+variable "deletion_protection" { type = bool }
+variable "store" {
+  type = object({
+    url      = string
+    verify   = string
+    iam      = bool
+    ca       = object({ secret = string, version = string })
+    password = object({ secret = string, version = string })
+  })
+}
+variable "config" {
+  type = object({
+    image         = string
+    invokers      = list(string)
+    ingress       = string
+    min_instances = number
+    max_instances = number
+    concurrency   = number
+    cpu           = number
+    memory        = string
+    deadline_ms   = number
+    metrics       = bool
+    tokens_secret = string
+    key_secret    = string
+  })
+}

@@ -1,0 +1,11 @@
+output "endpoint" {
+  description = "How the front reaches it."
+  value = {
+    url      = "rediss+cluster://${local.discovery.ip_address}:${local.discovery.port}"
+    verify   = "ca" # nodes are met by addresses that their certificates need not name; the authority signs for them alone
+    iam      = true
+    ca       = { secret = google_secret_manager_secret.ca.secret_id, version = google_secret_manager_secret_version.ca.version }
+    password = null
+  }
+  depends_on = [google_project_iam_member.connect]
+}

@@ -1,0 +1,135 @@
+mock_provider "google" {
+  mock_resource "google_compute_address" {
+    defaults = { address = "10.64.1.5" }
+  }
+}
+
+variables {
+  name                = "rl"
+  project_id          = "demo-project"
+  region              = "europe-west1"
+  network             = "projects/demo-project/global/networks/rl"
+  subnetwork          = "projects/demo-project/regions/europe-west1/subnetworks/rl-store"
+  client_cidr         = "10.64.0.0/24"
+  repository          = "rl"
+  deletion_protection = true
+  config = {
+    image        = "europe-west1-docker.pkg.dev/demo-project/rl/redis@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+    machine_type = "n2-standard-2"
+    zone         = "b"
+    disk_gb      = 20
+  }
+}
+
+run "vm" {
+  module { source = "./modules/store-vm" }
+  assert {
+    condition     = alltrue([for nic in google_compute_instance_template.redis.network_interface : length(nic.access_config) == 0 && length(nic.ipv6_access_config) == 0])
+    error_message = "The VM must have no address on the internet."
+  }
+  assert {
+    condition     = alltrue(values(google_compute_instance_template.redis.shielded_instance_config[0]))
+    error_message = "The VM must be a shielded one: secure boot, vTPM, integrity."
+  }
+  assert {
+    condition     = google_compute_instance_template.redis.metadata["block-project-ssh-keys"] == "TRUE" && google_compute_instance_template.redis.metadata["enable-oslogin"] == "TRUE"
+    error_message = "Keys of the project must not open the VM."
+  }
+  assert {
+    condition = alltrue([for disk in google_compute_instance_template.redis.disk : disk.auto_delete == false if disk.device_name == "data"]) && [
+      for disk in google_compute_instance_group_manager.redis.stateful_disk : disk.delete_rule if disk.device_name == "data"
+    ] == ["NEVER"]
+    error_message = "The data disk must outlive the VM."
+  }
+  assert {
+    condition     = google_compute_instance_group_manager.redis.target_size == 1 && google_compute_instance_group_manager.redis.update_policy[0].max_surge_fixed == 0
+    error_message = "There is one Redis: two would each have buckets of their own."
+  }
+  assert {
+    condition     = google_compute_instance_group_manager.redis.deletion_policy == "PREVENT" && google_secret_manager_secret.password.deletion_protection
+    error_message = "It must not be destroyed by mistake."
+  }
+  assert {
+    condition     = google_compute_instance_group_manager.redis.wait_for_instances
+    error_message = "The front mounts the certificate that the VM publishes: it has to wait for that."
+  }
+  assert {
+    condition     = alltrue([for check in google_compute_health_check.redis : check.ssl_health_check[0].response == "-NOAUTH"])
+    error_message = "Healthy is what speaks TLS and asks for a password."
+  }
+  assert {
+    condition     = google_compute_instance_group_manager.redis.auto_healing_policies[0].health_check == google_compute_health_check.redis["heal"].id
+    error_message = "A VM that stopped answering must be made anew."
+  }
+  assert {
+    condition     = google_compute_forwarding_rule.redis.load_balancing_scheme == "INTERNAL" && google_compute_region_backend_service.redis.load_balancing_scheme == "INTERNAL"
+    error_message = "The load balancer must be internal."
+  }
+  assert {
+    condition = (
+      one(google_compute_firewall.deny.deny).protocol == "all" && google_compute_firewall.deny.source_ranges == toset(["0.0.0.0/0"])
+      && google_compute_firewall.deny.direction == "INGRESS" && google_compute_firewall.deny.target_tags == google_compute_instance_template.redis.tags
+      && length(google_compute_firewall.deny.log_config) == 1
+    )
+    error_message = "What is not allowed must be denied, and logged."
+  }
+  assert {
+    condition     = alltrue([for rule in google_compute_firewall.allow : rule.priority < google_compute_firewall.deny.priority])
+    error_message = "A rule that comes after the denial of everything allows nothing."
+  }
+  assert {
+    condition     = google_compute_firewall.deny.priority < 65534
+    error_message = "The denial must come before the rules that networks begin with, default-allow-internal among them."
+  }
+  assert {
+    condition = {
+      for rule in google_compute_firewall.allow : rule.name => join(" ", concat(sort(rule.source_ranges), flatten([for to in rule.allow : [to.protocol, to.ports]])))
+      } == {
+      rl-redis-front  = "10.64.0.0/24 tcp 6379"
+      rl-redis-health = "130.211.0.0/22 35.191.0.0/16 tcp 6379"
+      rl-redis-ssh    = "35.235.240.0/20 tcp 22"
+    }
+    error_message = "Fronts, Google's health checks and operators through Identity-Aware Proxy reach the VM, and nobody else."
+  }
+  assert {
+    condition     = google_secret_manager_secret_version.password.secret_data == null && google_secret_manager_secret_version.password.secret_data_wo == null
+    error_message = "The password must be in no state."
+  }
+  assert {
+    condition = {
+      for grant in google_secret_manager_secret_iam_member.vm : grant.secret_id => grant.role
+      } == {
+      (google_secret_manager_secret.password.id) = "roles/secretmanager.secretAccessor"
+      (google_secret_manager_secret.ca.id)       = "roles/secretmanager.secretVersionAdder"
+    }
+    error_message = "The VM may read its password and publish its certificate, and nothing else of Secret Manager."
+  }
+  assert {
+    condition     = toset([for grant in google_project_iam_member.vm : grant.role]) == toset(["roles/logging.logWriter", "roles/monitoring.metricWriter"])
+    error_message = "In the project the VM may write logs and metrics, and nothing else."
+  }
+  assert {
+    condition     = google_artifact_registry_repository_iam_member.vm.role == "roles/artifactregistry.reader"
+    error_message = "The VM pulls its image, and pushes none."
+  }
+  assert {
+    condition     = startswith(google_compute_instance_template.redis.metadata["user-data"], "#cloud-config\n")
+    error_message = "cloud-init reads nothing else."
+  }
+  assert {
+    condition     = strcontains(google_compute_instance_template.redis.metadata["user-data"], var.config.image) && strcontains(google_compute_instance_template.redis.metadata["user-data"], "IP:10.64.1.5")
+    error_message = "The VM must run the image by its digest, and its certificate name the load balancer's address."
+  }
+}
+
+run "may_be_destroyed_when_told_so" {
+  module { source = "./modules/store-vm" }
+  variables { deletion_protection = false }
+  assert {
+    condition = (
+      google_compute_instance_group_manager.redis.deletion_policy == "DELETE" && !google_secret_manager_secret.password.deletion_protection
+      && [for disk in google_compute_instance_group_manager.redis.stateful_disk : disk.delete_rule] == ["ON_PERMANENT_INSTANCE_DELETION"]
+    )
+    error_message = "deletion_protection = false must reach all of it."
+  }
+}
