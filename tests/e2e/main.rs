@@ -33,6 +33,7 @@
 //! | `logs` | log lines as JSON, the ids of a request, and no key in any of them |
 //! | `monitoring` | `docs/monitoring/`: alert rules, dashboard and table of metrics against a live front |
 //! | `lifecycle` | starting, readiness, draining |
+//! | `vm` | the start-up files of `terraform/modules/store-vm`: what they make serves fronts over TLS |
 //! | `proxies` | the configurations of `docs/proxies.md`, in real proxies |
 
 mod access;
@@ -67,3 +68,4 @@ mod proxies;
 mod readme;
 mod tokens;
 mod topologies;
+mod vm;

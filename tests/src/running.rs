@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::artefacts::server_path;
 use crate::process::{Process, eventually};
 
-/// `rl-server` with a subcommand, while it runs; killed when dropped.
+/// A command while it runs, such as `rl-server` with a subcommand; killed when dropped.
 pub struct Running {
     process: Process,
     _folder: TempDir,
@@ -17,12 +17,15 @@ pub struct Running {
 // === impl Running ===
 
 impl Running {
-    /// Starts it with these arguments.
+    /// Starts `rl-server` with these arguments.
     pub fn start(arguments: &[&str]) -> Self {
+        Self::launch(Command::new(server_path()).args(arguments))
+    }
+
+    /// Starts any command.
+    pub fn launch(command: &mut Command) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let mut command = Command::new(server_path());
-        let log = folder.path().join("log");
-        let process = Process::start(command.args(arguments), log).expect("rl-server to start");
+        let process = Process::start(command, folder.path().join("log")).expect("it to start");
         Self { process, _folder: folder }
     }
 

@@ -26,7 +26,7 @@ pub struct Message {
 #[derive(Clone, Copy, Debug)]
 pub struct Client(pub Ipv4Addr);
 
-/// An application on a free port that answers every request with 200 and remembers it.
+/// An application on a free port that remembers every request.
 pub struct Application {
     port: u16,
     requests: Arc<Mutex<Vec<Message>>>,
@@ -106,17 +106,22 @@ impl Client {
 // === impl Application ===
 
 impl Application {
-    /// Starts one.
+    /// Starts one that answers `hello` to everything.
     pub fn start() -> Self {
+        Self::answering(|_| (200, "hello".to_owned()))
+    }
+
+    /// Starts one that answers with this status and body.
+    pub fn answering(how: impl Fn(&Message) -> (u16, String) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = listener.local_addr().expect("a port").port();
         let requests = Arc::default();
-        let seen = Arc::clone(&requests);
+        let (seen, how) = (Arc::clone(&requests), Arc::new(how));
         // It lives as long as the tests do, like its port.
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let seen = Arc::clone(&seen);
-                thread::spawn(move || answer(&stream, &seen));
+                let (seen, how) = (Arc::clone(&seen), Arc::clone(&how));
+                thread::spawn(move || answer(&stream, &seen, how.as_ref()));
             }
         });
         Self { port, requests }
@@ -133,10 +138,14 @@ impl Application {
     }
 }
 
-fn answer(mut stream: &TcpStream, seen: &Mutex<Vec<Message>>) {
+fn answer(
+    mut stream: &TcpStream,
+    seen: &Mutex<Vec<Message>>,
+    how: &dyn Fn(&Message) -> (u16, String),
+) {
     let Some(request) = Message::read(stream) else { return };
+    let (status, body) = how(&request);
     seen.lock().unwrap_or_else(PoisonError::into_inner).push(request);
-    let _ = stream.write_all(
-        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello",
-    );
+    let head = format!("HTTP/1.1 {status} Said\r\nContent-Type: text/plain\r\nConnection: close");
+    let _ = write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
 }
