@@ -59,7 +59,7 @@ module "valkey" {
 
 module "vm" {
   source              = "./modules/store-vm"
-  count               = var.store == "vm" && var.vm.image != null ? 1 : 0
+  count               = var.store == "vm" && var.images.redis != null ? 1 : 0
   name                = var.name
   project_id          = var.project_id
   region              = var.region
@@ -67,6 +67,7 @@ module "vm" {
   subnetwork          = module.network.store_subnetwork
   client_cidr         = var.network.front_cidr
   repository          = google_artifact_registry_repository.images.name
+  image               = var.images.redis
   config              = var.vm
   deletion_protection = var.deletion_protection
 }
@@ -79,7 +80,7 @@ resource "google_service_account" "front" {
 
 module "front" {
   source              = "./modules/front"
-  count               = var.front.image != null && local.store != null ? 1 : 0
+  count               = var.images.front != null && local.store != null ? 1 : 0
   name                = var.name
   project_id          = var.project_id
   region              = var.region
@@ -88,6 +89,7 @@ module "front" {
   account             = google_service_account.front.email
   policies            = file(coalesce(var.policies_file, "${path.module}/policies.toml"))
   store               = local.store
+  image               = var.images.front
   config              = var.front
   deletion_protection = var.deletion_protection
 }

@@ -17,9 +17,9 @@ output "next" {
   description = "What to do now."
   value = (
     length(module.front) == 0
-    ? "scripts/deploy # builds the images, pushes them to the repository, applies again with their digests"
+    ? "scripts/deploy # builds the images, pushes them to the repository, applies again with them"
     : var.front.ingress == "all"
-    ? "RL_SMOKE_TOKEN=$(gcloud auth print-identity-token) scripts/smoke ${module.front[0].url}"
-    : "RL_SMOKE_TOKEN=$(gcloud auth print-identity-token) scripts/smoke ${module.front[0].url} # from a machine in the VPC"
+    ? "RL_SMOKE_IDENTITY=$(gcloud auth print-identity-token) scripts/smoke ${module.front[0].url}"
+    : "RL_SMOKE_IDENTITY=$(gcloud auth print-identity-token) scripts/smoke ${module.front[0].url} # from a machine in the VPC"
   )
 }

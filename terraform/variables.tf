@@ -25,9 +25,8 @@ variable "deletion_protection" {
 }
 
 variable "front" {
-  description = "The front on Cloud Run. Without an image all else is made: the registry that the image goes to, too."
+  description = "The front on Cloud Run."
   type = object({
-    image         = optional(string)           # by digest; scripts/deploy pushes it and fills it in
     invokers      = optional(list(string), []) # IAM members who may call it
     ingress       = optional(string, "internal")
     min_instances = optional(number, 2)
@@ -44,10 +43,6 @@ variable "front" {
   default  = {}
   nullable = false
 
-  validation {
-    condition     = var.front.image == null || can(regex("@sha256:[0-9a-f]{64}$", var.front.image))
-    error_message = "Name front.image by digest (...@sha256:...), so that a roll-back finds the same image: scripts/deploy prints it."
-  }
   validation {
     condition     = contains(["internal", "load-balancer", "all"], var.front.ingress)
     error_message = "front.ingress is one of internal (this VPC), load-balancer (and an internal or external Application Load Balancer), all (the internet)."
@@ -75,6 +70,21 @@ variable "front" {
   validation {
     condition     = var.front.deadline_ms >= 1 && var.front.deadline_ms <= 60000
     error_message = "Choose front.deadline_ms from 1 to 60000."
+  }
+}
+
+variable "images" {
+  description = "What runs: scripts/deploy writes it into images.auto.tfvars.json. Without an image all else is made, the registry that it goes to too."
+  type = object({
+    front = optional(string)
+    redis = optional(string) # store = "vm"
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for image in values(var.images) : image == null || can(regex("@sha256:[0-9a-f]{64}$", image))])
+    error_message = "Name images by digest (...@sha256:...), so that each machine, and a roll-back, finds the same: scripts/deploy does."
   }
 }
 
@@ -223,9 +233,8 @@ variable "valkey" {
 }
 
 variable "vm" {
-  description = "Redis with the module on a VM (store = \"vm\"). Without an image all else is made."
+  description = "Redis with the module on a VM (store = \"vm\")."
   type = object({
-    image        = optional(string) # by digest; scripts/deploy pushes it and fills it in
     machine_type = optional(string, "n2-standard-2")
     zone         = optional(string, "b")
     disk_gb      = optional(number, 20)
@@ -233,10 +242,6 @@ variable "vm" {
   default  = {}
   nullable = false
 
-  validation {
-    condition     = var.vm.image == null || can(regex("@sha256:[0-9a-f]{64}$", var.vm.image))
-    error_message = "Name vm.image by digest (...@sha256:...), so that each VM of the group runs the same image: scripts/deploy prints it."
-  }
   validation {
     condition     = can(regex("^[a-f]$", var.vm.zone))
     error_message = "Give vm.zone as the letter alone, such as b: the region is region."

@@ -13,12 +13,13 @@ variables {
   account             = "rl-front@demo-project.iam.gserviceaccount.com"
   policies            = "[policies.default]\ncapacity = 100\nrate = \"100/m\"\n"
   deletion_protection = true
+  image               = "europe-west1-docker.pkg.dev/demo-project/rl/front@sha256:0000000000000000000000000000000000000000000000000000000000000000"
   store = {
     url = "rediss://10.1.2.3:6378", verify = "ca", iam = false
     ca  = { secret = "rl-redis-ca", version = "3" }, password = { secret = "rl-redis-auth", version = "4" }
   }
   config = {
-    image         = "europe-west1-docker.pkg.dev/demo-project/rl/front@sha256:0000000000000000000000000000000000000000000000000000000000000000", invokers = ["serviceAccount:api@demo-project.iam.gserviceaccount.com"]
+    invokers      = ["serviceAccount:api@demo-project.iam.gserviceaccount.com"]
     ingress       = "internal", min_instances = 2, max_instances = 20, concurrency = 500, cpu = 2, memory = "512Mi", deadline_ms = 50, metrics = true
     tokens_secret = null, key_secret = null
   }
@@ -109,7 +110,7 @@ run "with_a_login_by_iam_tokens_and_a_key_secret" {
       ca  = { secret = "rl-valkey-ca", version = "3" }, password = null
     }
     config = {
-      image         = "europe-west1-docker.pkg.dev/demo-project/rl/front@sha256:0000000000000000000000000000000000000000000000000000000000000000", invokers = [], ingress = "load-balancer"
+      invokers      = [], ingress = "load-balancer"
       min_instances = 1, max_instances = 1, concurrency = 80, cpu = 1, memory = "512Mi", deadline_ms = 50, metrics = false
       tokens_secret = "my-tokens", key_secret = "my-key"
     }

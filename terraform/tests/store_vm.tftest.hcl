@@ -13,8 +13,8 @@ variables {
   client_cidr         = "10.64.0.0/24"
   repository          = "rl"
   deletion_protection = true
+  image               = "europe-west1-docker.pkg.dev/demo-project/rl/redis@sha256:0000000000000000000000000000000000000000000000000000000000000000"
   config = {
-    image        = "europe-west1-docker.pkg.dev/demo-project/rl/redis@sha256:0000000000000000000000000000000000000000000000000000000000000000"
     machine_type = "n2-standard-2"
     zone         = "b"
     disk_gb      = 20
@@ -117,7 +117,7 @@ run "vm" {
     error_message = "cloud-init reads nothing else."
   }
   assert {
-    condition     = strcontains(google_compute_instance_template.redis.metadata["user-data"], var.config.image) && strcontains(google_compute_instance_template.redis.metadata["user-data"], "IP:10.64.1.5")
+    condition     = strcontains(google_compute_instance_template.redis.metadata["user-data"], var.image) && strcontains(google_compute_instance_template.redis.metadata["user-data"], "IP:10.64.1.5")
     error_message = "The VM must run the image by its digest, and its certificate name the load balancer's address."
   }
 }

@@ -24,8 +24,10 @@ mock_provider "google" {
 
 variables {
   project_id = "demo-project"
-  front      = { image = "europe-west1-docker.pkg.dev/demo-project/rl/front@sha256:0000000000000000000000000000000000000000000000000000000000000000" }
-  vm         = { image = "europe-west1-docker.pkg.dev/demo-project/rl/redis@sha256:0000000000000000000000000000000000000000000000000000000000000000" }
+  images = {
+    front = "europe-west1-docker.pkg.dev/demo-project/rl/front@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+    redis = "europe-west1-docker.pkg.dev/demo-project/rl/redis@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+  }
 }
 
 run "redis" {
@@ -42,7 +44,7 @@ run "redis" {
     error_message = "Its password must be mounted."
   }
   assert {
-    condition     = output.url != null && startswith(output.next, "RL_SMOKE_TOKEN=")
+    condition     = output.url != null && startswith(output.next, "RL_SMOKE_IDENTITY=")
     error_message = "The outputs must say where it is, and how to try it."
   }
 }
@@ -81,9 +83,8 @@ run "vm" {
 
 run "before_there_are_images" {
   variables {
-    store = "vm"
-    front = {}
-    vm    = {}
+    store  = "vm"
+    images = {}
   }
   assert {
     condition     = length(module.front) == 0 && length(module.vm) == 0 && output.url == null && output.store == null
@@ -98,8 +99,8 @@ run "before_there_are_images" {
 run "a_vm_without_its_image" {
   command = plan
   variables {
-    store = "vm"
-    vm    = {}
+    store  = "vm"
+    images = { front = "europe-west1-docker.pkg.dev/demo-project/rl/front@sha256:0000000000000000000000000000000000000000000000000000000000000000" }
   }
   assert {
     condition     = length(module.front) == 0

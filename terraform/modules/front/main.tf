@@ -61,7 +61,7 @@ resource "google_cloud_run_v2_service" "front" {
 
     containers {
       name  = "front"
-      image = var.config.image
+      image = var.image
       ports {
         container_port = 8080
       }

@@ -5,6 +5,7 @@ variable "network" { type = string }
 variable "subnetwork" { type = string }
 variable "account" { type = string }
 variable "policies" { type = string }
+variable "image" { type = string }
 variable "deletion_protection" { type = bool }
 variable "store" {
   type = object({
@@ -17,7 +18,6 @@ variable "store" {
 }
 variable "config" {
   type = object({
-    image         = string
     invokers      = list(string)
     ingress       = string
     min_instances = number

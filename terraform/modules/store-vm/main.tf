@@ -12,8 +12,8 @@ data "google_compute_image" "cos" {
 module "boot" {
   source          = "./boot"
   address         = google_compute_address.redis.address
-  image           = var.config.image
-  registry        = split("/", var.config.image)[0]
+  image           = var.image
+  registry        = split("/", var.image)[0]
   port            = local.port
   password_secret = google_secret_manager_secret.password.id
   ca_secret       = google_secret_manager_secret.ca.id
