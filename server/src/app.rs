@@ -23,7 +23,7 @@ use crate::{
     offenders::Offenders,
     policy::Policies,
     reload::{Change, Live, Source},
-    settings::{PolicySource, Settings},
+    settings::{PolicySource, Reload, Settings},
     status::Status,
     store::{
         Store,
@@ -117,11 +117,13 @@ struct State {
 // === impl State ===
 
 impl State {
-    /// Reads the files that the settings name, and from now on when they change.
+    /// Reads the files that the settings name, and from now on as they say.
     fn new(settings: &Settings) -> io::Result<Self> {
         let metrics = Arc::new(Metrics::new());
-        let policies = policies(&settings.policies, &metrics).map_err(io::Error::other)?;
-        let tokens = settings.tokens.as_deref().map(|path| tokens(path, &metrics)).transpose();
+        let when = settings.reload;
+        let policies = policies(&settings.policies, when, &metrics).map_err(io::Error::other)?;
+        let tokens =
+            settings.tokens.as_deref().map(|path| tokens(path, when, &metrics)).transpose();
         let names = settings.key_secret.as_deref().map_or_else(|| Ok(Names::plain()), Names::read);
         let names =
             names.map_err(|error| io::Error::other(format!("--key-secret-file {error}")))?;
@@ -172,7 +174,11 @@ impl State {
 }
 
 /// The policies in force.
-fn policies(source: &PolicySource, metrics: &Arc<Metrics>) -> Result<Arc<Live<Policies>>, String> {
+fn policies(
+    source: &PolicySource,
+    when: Reload,
+    metrics: &Arc<Metrics>,
+) -> Result<Arc<Live<Policies>>, String> {
     let report = {
         let metrics = metrics.clone();
         move |policies: &Policies| metrics.keep_policies(policies.names())
@@ -187,21 +193,22 @@ fn policies(source: &PolicySource, metrics: &Arc<Metrics>) -> Result<Arc<Live<Po
             let read = metrics.clone();
             let read =
                 move |file: &[u8]| Policies::read(file, &read).map_err(|error| error.to_string());
-            follow("policies", path, metrics, read, Policies::hash, report)
+            follow("policies", path, when, metrics, read, Policies::hash, report)
         }
     }
 }
 
 /// The tokens in force.
-fn tokens(path: &Path, metrics: &Arc<Metrics>) -> Result<Arc<Live<Tokens>>, String> {
-    follow("tokens", path, metrics, Tokens::read, Tokens::hash, |_| {})
+fn tokens(path: &Path, when: Reload, metrics: &Arc<Metrics>) -> Result<Arc<Live<Tokens>>, String> {
+    follow("tokens", path, when, metrics, Tokens::read, Tokens::hash, |_| {})
 }
 
-/// Reads a file, and from now on when it changes; tells the metrics, and `in_force`
+/// Reads a file, and from now on as `when` says; tells the metrics, and `in_force`
 /// what holds then: of a refused content, nothing.
 fn follow<T: Send + Sync + 'static>(
     what: &'static str,
     path: &Path,
+    when: Reload,
     metrics: &Arc<Metrics>,
     read: impl Fn(&[u8]) -> Result<T, String> + Send + 'static,
     hash: fn(&T) -> &str,
@@ -213,7 +220,7 @@ fn follow<T: Send + Sync + 'static>(
     metrics.loaded(what, live.generation(), &before, None);
     info!("{what}: hash {before}");
     let (metrics, seen, path) = (metrics.clone(), live.clone(), path.display().to_string());
-    rt::spawn(source.follow(move |change| {
+    rt::spawn(source.follow(when, move |change| {
         let (value, generation) = (seen.get(), seen.generation());
         match change {
             Change::Loaded => {

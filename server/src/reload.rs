@@ -2,7 +2,7 @@
 //!
 //! A file is looked at twice a second, not watched: that also sees the swapped symbolic links of a
 //! mounted ConfigMap or secret, and network file systems. A changed content counts once two looks
-//! agree, so that a file is not read while it is being written.
+//! agree, so that a file is not read while it is being written. Where each look costs, SIGHUP alone has it read.
 
 use std::{
     fmt, fs, io,
@@ -19,6 +19,8 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     time::{MissedTickBehavior, interval},
 };
+
+use crate::settings::Reload;
 
 /// What a file says, as it stands.
 #[derive(Debug)]
@@ -135,13 +137,17 @@ impl<T> Source<T> {
     }
 
     /// Looks for ever, at once on SIGHUP; each change is told to `on_change`.
-    pub async fn follow(mut self, mut on_change: impl FnMut(&Change)) -> io::Result<()> {
+    pub async fn follow(
+        mut self,
+        when: Reload,
+        mut on_change: impl FnMut(&Change),
+    ) -> io::Result<()> {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let now = tokio::select! {
-                _ = looks.tick() => false,
+                _ = looks.tick(), if when == Reload::Change => false,
                 _ = hangup.recv() => true,
             };
             if let Some(change) = self.look(now) {

@@ -247,6 +247,19 @@ fn sighup_reads_the_file_again_at_once_and_ends_nobody() {
 }
 
 #[test]
+fn where_looking_costs_the_signal_alone_has_it_read() {
+    let file = PolicyFile::new(POLICIES);
+    let watching = front(&file, None);
+    let quiet = Front::start(&["--config", &file.arg(), "--reload", "signal"]);
+    file.write("[policies.default]\ncapacity = 30\nrate = \"30/d\"\n");
+    eventually("who looks has seen it", SOON, || generation(&watching).0 == 2);
+    assert_eq!(generation(&quiet).0, 1);
+    quiet.signal("HUP");
+    eventually("it was read again", SOON, || generation(&quiet).0 == 2);
+    assert_eq!(generation(&quiet), generation(&watching));
+}
+
+#[test]
 fn check_config_is_for_ci() {
     let file = PolicyFile::new(POLICIES);
     let good = Front::run(&["--check-config", &file.arg()]);

@@ -36,6 +36,8 @@ pub struct Settings {
     pub policies: PolicySource,
     /// The tokens that callers must have; `None`: everybody may ask everything.
     pub tokens: Option<PathBuf>,
+    /// When policies, tokens and the password of Redis are read again.
+    pub reload: Reload,
     /// The secret under which keys get pseudonyms; `None`: they go by their own names.
     pub key_secret: Option<PathBuf>,
     /// How long a check may wait for Redis: 1 ms to 60 s.
@@ -68,6 +70,15 @@ pub enum Invocation {
     Bench(Box<BenchArgs>),
     /// Ask a front, or Redis.
     Ask(Box<client::Command>),
+}
+
+/// When files are read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Reload {
+    /// When they change, at the latest a second later, and on SIGHUP
+    Change,
+    /// On SIGHUP alone, for mounts where each look is a call that costs; the password with each new connection
+    Signal,
 }
 
 /// How log lines look.
@@ -115,7 +126,7 @@ struct Args {
     #[arg(long, env = "RL_ENGINE", value_enum, default_value_t = EngineChoice::Auto)]
     engine: EngineChoice,
 
-    /// Policy file (TOML), read again when it changes and on SIGHUP
+    /// Policy file (TOML), read again as --reload says
     #[arg(long, env = "RL_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -134,6 +145,10 @@ struct Args {
     /// Token file (TOML): who may ask what, read again as --config is; without it everybody may
     #[arg(long, env = "RL_TOKENS", value_name = "FILE")]
     tokens: Option<PathBuf>,
+
+    /// When the files of --config, --tokens and --redis-password-file are read again
+    #[arg(long, env = "RL_RELOAD", value_name = "WHEN", value_enum, default_value_t = Reload::Change)]
+    reload: Reload,
 
     /// Secret file: HMAC-SHA-256 under it stands for each key in Redis and in /admin/denied
     #[arg(long, env = "RL_KEY_SECRET_FILE", value_name = "FILE")]
@@ -220,7 +235,11 @@ impl Settings {
                 return Err("--engine needs a --store in Redis".to_owned());
             }
             StoreAddress::Memory => None,
-            StoreAddress::Redis(address) => Some(RedisSettings::new(address, &args.redis)?),
+            StoreAddress::Redis(address) => {
+                let mut redis = RedisSettings::new(address, &args.redis)?;
+                redis.watches_password &= args.reload == Reload::Change;
+                Some(redis)
+            }
         };
         let policies = match (args.config, args.capacity, args.rate) {
             (Some(file), None, None) => PolicySource::File(file),
@@ -239,6 +258,7 @@ impl Settings {
             engine: args.engine,
             policies,
             tokens: args.tokens,
+            reload: args.reload,
             key_secret: args.key_secret_file,
             log_format: args.log_format,
             deadline: Duration::from_millis(args.deadline_ms),

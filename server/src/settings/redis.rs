@@ -3,12 +3,13 @@
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use clap::{Args, ValueEnum};
 
 use super::address::RedisAddress;
-use crate::store::redis::Tls;
+use crate::store::redis::{Google, Tls};
 
 /// Flags about the way to Redis.
 #[derive(Args, Clone, Debug, Default)]
@@ -16,6 +17,11 @@ pub struct RedisArgs {
     /// Password for Redis: the first line of this file, which is read for each new connection and once a second
     #[arg(long, env = "RL_REDIS_PASSWORD_FILE", value_name = "FILE")]
     redis_password_file: Option<PathBuf>,
+
+    /// Log in by IAM, in place of a password: with access tokens of the service account that this runs as
+    #[arg(long, env = "RL_REDIS_IAM", value_name = "CLOUD", value_enum)]
+    #[arg(conflicts_with = "redis_password_file")]
+    redis_iam: Option<Cloud>,
 
     /// Password for the Sentinels, in a file too
     #[arg(long, env = "RL_SENTINEL_PASSWORD_FILE", value_name = "FILE")]
@@ -38,6 +44,13 @@ pub struct RedisArgs {
     redis_key: Option<PathBuf>,
 }
 
+/// Whose service accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Cloud {
+    /// Google's: the metadata server has the tokens
+    Google,
+}
+
 /// What the server's certificate must show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Verify {
@@ -55,10 +68,21 @@ pub struct RedisSettings {
     pub address: RedisAddress,
     /// How they prove who they are; `None`: no TLS.
     pub tls: Option<TlsSettings>,
-    /// Where the password is, unless it is in the address.
-    pub password_file: Option<PathBuf>,
-    /// And that of the Sentinels.
-    pub sentinel_password_file: Option<PathBuf>,
+    /// How to prove who we are.
+    password: Password,
+    /// And to the Sentinels.
+    sentinel_password_file: Option<PathBuf>,
+    /// Whether a password that changes is to be noticed within a second, and not only with the next connection.
+    pub watches_password: bool,
+}
+
+/// Where the password is.
+#[derive(Clone, Debug)]
+enum Password {
+    /// In the address, if there is one.
+    Address,
+    File(PathBuf),
+    Google(Arc<Google>),
 }
 
 /// Files for TLS, which are read for each new connection: certificates are renewed.
@@ -91,6 +115,18 @@ impl RedisSettings {
                     .to_owned(),
             );
         }
+        if args.redis_iam.is_some() && !address.tls {
+            return Err("--redis-iam is for rediss:// stores: a token opens more than one of them"
+                .to_owned());
+        }
+        if args.redis_iam.is_some() && address.password.is_some() {
+            return Err("--redis-iam is for stores without a password in --store".to_owned());
+        }
+        let password = match (args.redis_iam, &args.redis_password_file) {
+            (Some(Cloud::Google), _) => Password::Google(Arc::new(Google::from_env())),
+            (None, Some(file)) => Password::File(file.clone()),
+            (None, None) => Password::Address,
+        };
         let tls = address.tls.then(|| TlsSettings {
             ca: args.redis_ca.clone(),
             verify: args.redis_verify.unwrap_or_default(),
@@ -99,20 +135,33 @@ impl RedisSettings {
         let settings = Self {
             address,
             tls,
-            password_file: args.redis_password_file.clone(),
+            // A token that has expired is no reason to connect anew.
+            watches_password: matches!(password, Password::File(_)),
+            password,
             sentinel_password_file: args.sentinel_password_file.clone(),
         };
         settings.tls.as_ref().map(Tls::read).transpose()?;
-        settings.password()?;
+        // Not a token: the network may be coming up.
+        if let Password::File(_) = settings.password {
+            settings.password()?;
+        }
         settings.sentinel_password()?;
         Ok(settings)
     }
 
-    /// The password as it is now.
+    /// The password as it is now. It may wait, for a disk or for the network.
     pub fn password(&self) -> Result<Option<String>, String> {
-        match &self.password_file {
-            Some(file) => first_line(file).map(Some),
-            None => Ok(self.address.password.clone()),
+        match &self.password {
+            Password::Address => Ok(self.address.password.clone()),
+            Password::File(file) => first_line(file).map(Some),
+            Password::Google(google) => google.token().map(Some),
+        }
+    }
+
+    /// The server has refused it: it is not to be remembered.
+    pub fn password_refused(&self) {
+        if let Password::Google(google) = &self.password {
+            google.forget();
         }
     }
 
@@ -187,6 +236,13 @@ mod tests {
             ("rediss://h", &["--redis-cert", "f"], "--redis-key <FILE>"),
             ("rediss://h", &["--redis-ca", "/nowhere/ca.pem"], "/nowhere/ca.pem"),
             ("redis://h", &["--redis-password-file", "/nowhere/word"], "/nowhere/word"),
+            ("redis://h", &["--redis-iam", "google"], "is for rediss:// stores"),
+            ("rediss://:p@h", &["--redis-iam", "google"], "without a password in --store"),
+            (
+                "rediss://h",
+                &["--redis-iam", "google", "--redis-password-file", "f"],
+                "cannot be used",
+            ),
         ] {
             let error = settings(store, args).unwrap_err();
             assert!(error.contains(reason), "{args:?}: {error}");

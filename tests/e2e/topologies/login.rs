@@ -1,11 +1,13 @@
-//! Passwords that change while the front runs.
+//! Passwords that change while the front runs, and access tokens in their place.
 
 use std::fs;
+use std::sync::{Arc, Mutex};
 
-use rl_tests::{Front, Setup, eventually};
+use rl_tests::{Application, Authority, Front, Setup, eventually};
+use serde_json::json;
 use tempfile::TempDir;
 
-use super::{SOON, check, front, healed, is_degraded};
+use super::{PATIENT, SOON, check, front, healed, is_degraded, tls};
 
 #[test]
 fn a_password_is_rotated_without_a_restart_and_without_a_gap() {
@@ -44,6 +46,79 @@ fn a_password_is_rotated_without_a_restart_and_without_a_gap() {
     fs::write(&file, "third").unwrap();
     healed(&front, "k");
     assert!(!front.log().contains("second") && !front.log().contains("third"));
+}
+
+#[test]
+fn a_service_account_logs_in() {
+    let authority = Authority::new();
+    let Some((server, port)) = tls::server(&authority, "127.0.0.1", "no") else { return };
+    let rules = "on ~rl:* resetchannels -@all +ping +role +rl.check +rl.peek +rl.mcheck";
+    server.run::<()>(&format!("ACL SETUSER front {rules} >ya29.first"));
+    // The metadata server, as long as it has a token.
+    let token = Arc::new(Mutex::new(None::<(&str, u32)>));
+    let now = Arc::clone(&token);
+    let google = Application::answering(move |request| match *now.lock().unwrap() {
+        Some((token, seconds)) if request.header("metadata-flavor") == "Google" => {
+            (200, json!({"access_token": token, "expires_in": seconds}).to_string())
+        }
+        _ => (503, "ya29.not-now".to_owned()),
+    });
+    let metadata = format!("127.0.0.1:{}", google.port());
+    let (store, ca) = (format!("rediss://front@127.0.0.1:{port}"), authority.ca());
+    let flags = ["--store", &store, "--redis-ca", ca.to_str().unwrap(), "--workers", "2"];
+    let environment = [("GCE_METADATA_HOST", metadata.as_str()), ("RL_REDIS_IAM", "google")];
+    let front = Front::start_in(&environment, &[&flags[..], &PATIENT].concat());
+
+    eventually("it says why", SOON, || {
+        is_degraded(&check(&front, "k", 10)) && front.log().contains("no access token: http://")
+    });
+    *token.lock().unwrap() = Some(("ya29.first", 3599));
+    healed(&front, "k");
+    eventually("both workers are logged in", SOON, || front.links() == 2);
+    let asked = google.take();
+    let path = "GET /computeMetadata/v1/instance/service-accounts/default/token HTTP/1.1";
+    assert!(asked.iter().all(|request| request.first == path), "{asked:?}");
+
+    // A token lives an hour: connections made meanwhile need no other.
+    server.run::<redis::Value>("CLIENT KILL TYPE normal SKIPME yes");
+    eventually("both workers are logged in again", SOON, || front.links() == 2);
+    healed(&front, "k");
+    assert!(google.take().is_empty());
+    // One that is refused is not tried twice.
+    *token.lock().unwrap() = Some(("ya29.second", 200));
+    server.run::<()>("ACL SETUSER front resetpass >ya29.second");
+    server.run::<redis::Value>("CLIENT KILL TYPE normal SKIPME yes");
+    let back = || !is_degraded(&check(&front, "k", 1_000_000)) && front.links() == 2;
+    eventually("with the new one", SOON, back);
+    assert!(!google.take().is_empty());
+    // One that is about to expire is not used again.
+    server.run::<redis::Value>("CLIENT KILL TYPE normal SKIPME yes");
+    eventually("it asked for another", SOON, || back() && !google.take().is_empty());
+    assert!(!front.log().contains("ya29"), "{}", front.log());
+}
+
+#[test]
+fn a_password_that_is_not_watched_is_read_with_the_next_connection() {
+    let server = Setup::with_module().start();
+    let rules = "on ~rl:* resetchannels -@all +ping +role +rl.check +rl.peek +rl.mcheck";
+    server.run::<()>(&format!("ACL SETUSER front {rules} >first"));
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("password");
+    fs::write(&file, "first").unwrap();
+    let store = server.url().replace("redis://", "redis://front@");
+    let file_flag = ["--redis-password-file", file.to_str().unwrap()];
+    let front = front(&store, &[&file_flag[..], &["--reload", "signal"]].concat());
+    healed(&front, "k");
+    // Gone, which whoever looks at it each second would tell; connections that are there go on.
+    fs::remove_file(&file).unwrap();
+    server.run::<redis::Value>("CLIENT KILL TYPE normal SKIPME yes");
+    eventually("it is missed", SOON, || {
+        check(&front, "k", 1_000_000);
+        front.log().contains("No such file")
+    });
+    server.run::<()>("ACL SETUSER front resetpass >second");
+    fs::write(&file, "second").unwrap();
+    healed(&front, "k");
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn setup(port: u16, directives: &[String]) -> Setup {
 }
 
 /// The server and that port; `None` where it was built without.
-fn server(authority: &Authority, name: &str, ask: &str) -> Option<(RedisServer, u16)> {
+pub(super) fn server(authority: &Authority, name: &str, ask: &str) -> Option<(RedisServer, u16)> {
     let port = free_port();
     Some((setup(port, &directives(authority, name, ask)).try_start()?, port))
 }

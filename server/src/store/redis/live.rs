@@ -86,7 +86,7 @@ impl Live {
         if self.since.elapsed() >= self.age {
             return Ok(true);
         }
-        if !reach.has_files() && *place != Place::Primary {
+        if !reach.watches_password() && *place != Place::Primary {
             return Ok(false);
         }
         let secrets = reach.secrets().await?;

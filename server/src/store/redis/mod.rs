@@ -7,6 +7,7 @@ mod engine;
 mod fault;
 mod frame;
 mod gather;
+mod google;
 mod lane;
 mod link;
 mod live;
@@ -29,7 +30,7 @@ use std::slice;
 use rl_bucket::Decision;
 
 use self::engine::Engine;
-pub use self::{command::Command, link::Link, reach::Reach, tls::Tls};
+pub use self::{command::Command, google::Google, link::Link, reach::Reach, tls::Tls};
 use super::{AllOrNothing, Ask, Request, Unavailable};
 
 // === impl Link ===

@@ -90,9 +90,9 @@ impl Reach {
         read.map_err(Fault::Refused)
     }
 
-    /// Whether a password may change, without a restart.
-    pub(super) fn has_files(&self) -> bool {
-        self.settings.password_file.is_some()
+    /// Whether the password is to be looked at while a connection is in use.
+    pub(super) fn watches_password(&self) -> bool {
+        self.settings.watches_password
     }
 
     /// Connects to a server and logs in.
@@ -100,7 +100,8 @@ impl Reach {
         let wire = Wire::connect(host, secrets.tls.as_ref()).await?;
         let address = &self.settings.address;
         let (user, password) = (address.user.as_deref(), secrets.password.as_deref());
-        wire.log_in(user, password, address.db).await?;
+        let logged_in = wire.log_in(user, password, address.db).await;
+        logged_in.inspect_err(|_| self.settings.password_refused())?;
         Ok(wire)
     }
 
