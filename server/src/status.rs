@@ -155,11 +155,18 @@ impl Status {
         if first {
             self.answered.fetch_add(1, Ordering::Relaxed);
         }
-        let before = self.serving.swap(serving as u8, Ordering::Relaxed);
-        let others = self.up.fetch_add(1, Ordering::Relaxed);
-        if others == 0 {
+        if self.up.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.serving.store(serving as u8, Ordering::Relaxed);
             info!("redis is up; engine: {}", serving.name());
-        } else if before != serving as u8 {
+        } else {
+            self.link_replaced(serving);
+        }
+    }
+
+    /// A link has another connection, perhaps to a server with another engine.
+    pub fn link_replaced(&self, serving: Serving) {
+        let before = self.serving.swap(serving as u8, Ordering::Relaxed);
+        if before != serving as u8 {
             info!("engine is now: {}", serving.name());
         }
     }

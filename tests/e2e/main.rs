@@ -23,6 +23,7 @@
 //! | `openapi` | what the front says of itself: `/openapi.json` and `/docs` |
 //! | `topologies` | the front over Sentinel, Cluster and TLS, and with passwords that change |
 //! | `engines` | the front over Redis: with the module, without it, and when Redis changes or goes |
+//! | `moves` | from the scripts to the module and back: no bucket is lost |
 //! | `faults` | a network and a Redis that fail: what is promised meanwhile, and after |
 //! | `pages` | the tests that `docs/security.md` and `docs/reliability.md` name, and the record of their runs |
 //! | `cli` | `rl-server check`, `peek` and `reset`, against fronts and straight at Redis |
@@ -58,6 +59,7 @@ mod lifecycle;
 mod logs;
 mod metrics;
 mod monitoring;
+mod moves;
 mod openapi;
 mod operators;
 mod pages;

@@ -239,6 +239,7 @@ impl Line {
                 && let Ok(next) = Live::connect(&self.place, reach).await
                 && self.live.borrow().as_ref().is_some_and(|current| Rc::ptr_eq(current, &live))
             {
+                reach.status.link_replaced(next.engine.serving());
                 // Who waits for an answer keeps the old one until it has come.
                 self.live.replace(Some(Rc::new(next)));
             }
