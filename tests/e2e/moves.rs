@@ -1,9 +1,11 @@
 //! From the scripts to the module and back, each way of `docs/deploy.md`: no bucket is lost.
 
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use rl_tests::{
-    Flavour, Front, Persistence, RedisServer, Sentinels, Setup, eventually, module_path,
+    Cluster, Flavour, Front, Persistence, RedisServer, Sentinels, Setup, eventually, module_path,
 };
 use serde_json::{Value, json};
 
@@ -95,4 +97,83 @@ fn a_replica_with_the_module_takes_over() {
     assert_eq!(stored(&new), before);
     asks(&front, "module");
     goes_on(&front);
+}
+
+/// `rl-server export` of this store.
+fn export(store: &str) -> Output {
+    Front::run(&["export", "--store", store])
+}
+
+/// `redis-cli --pipe` of what was exported.
+fn import(server: &RedisServer, commands: &[u8]) {
+    let mut pipe = Command::new("redis-cli")
+        .args(["-p", &server.port().to_string(), "--pipe"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("redis-cli, which comes with redis-server");
+    pipe.stdin.take().expect("a pipe").write_all(commands).expect("to be read");
+    let output = pipe.wait_with_output().expect("an end");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && said.contains("errors: 0"), "{said}");
+}
+
+#[test]
+fn buckets_are_taken_to_another_server() {
+    let (old, new) = (Setup::plain().start(), Setup::with_module().start());
+    let front = front(&old.url());
+    goes_on(&front);
+    let many = (0..1000).map(|i| format!(r#"{{"key":"k{i}","capacity":10,"rate":"1/d"}}"#));
+    let many = many.collect::<Vec<_>>().join(",");
+    assert_eq!(front.post("/check/batch", &format!(r#"{{"checks":[{many}]}}"#)).status, 200);
+    // What is no bucket stays, and what is there already is newer.
+    old.run::<()>("SET rl:text 1234567890123456789012345");
+    old.run::<()>(&format!("SETRANGE rl:large {} x", 8 << 20));
+    old.run::<()>("HSET rl:hash field value");
+    old.run::<()>("SET other 1");
+    new.run::<()>("SET rl:{k7}:inline newer");
+
+    let exported = export(&old.url());
+    let said = String::from_utf8_lossy(&exported.stderr).into_owned();
+    assert!(exported.status.success() && said.contains("buckets: 1001\n"), "{said}");
+    import(&new, &exported.stdout);
+    assert_eq!(new.run::<u64>("DBSIZE"), 1001);
+    assert_eq!(new.run::<String>("GET rl:{k7}:inline"), "newer");
+    for key in ["rl:{story}:inline", "rl:{k0}:inline", "rl:{k999}:inline"] {
+        let value = |server: &RedisServer| server.run::<Vec<u8>>(&format!("GET {key}"));
+        assert_eq!(value(&new), value(&old));
+        assert_eq!(new.expires_at(key), old.expires_at(key));
+    }
+    let left = check(&front)["remaining"].as_u64().expect("a number");
+    let moved = self::front(&new.url());
+    assert_eq!(check(&moved)["remaining"], left); // one was taken there since, and one here
+}
+
+#[test]
+fn buckets_are_taken_from_every_node_of_a_cluster() {
+    let cluster = Cluster::start(Setup::plain, 3, false);
+    let front = Front::start(&["--store", &cluster.url(), "--deadline-ms", "10000"]);
+    for i in 0..30 {
+        let answer = front.check(&format!(r#"{{"key":"k{i}","capacity":10,"rate":"1/d"}}"#));
+        assert_eq!(answer["degraded"], Value::Null, "{answer}");
+    }
+    assert!(cluster.nodes().iter().all(|node| node.run::<u64>("DBSIZE") > 0));
+    let new = Setup::with_module().start();
+    import(&new, &export(&cluster.url()).stdout);
+    assert_eq!(new.run::<u64>("DBSIZE"), 30);
+}
+
+#[test]
+fn an_export_that_is_not_whole_says_so() {
+    let server = Setup::plain().start();
+    server.run::<()>("ACL SETUSER reader on >hunter2 ~rl:* +getrange");
+    let store = server.url().replace("redis://", "redis://reader:hunter2@");
+    let output = export(&store);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("it lacks a command") && !said.contains("hunter2"), "{said}");
+    server.run::<()>("ACL SETUSER reader +scan");
+    assert!(export(&store).status.success());
+    let output = export("memory");
+    assert_eq!(output.status.code(), Some(2));
 }

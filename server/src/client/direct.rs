@@ -101,9 +101,13 @@ impl Redis {
     /// A link that starts connecting, on this thread's runtime, and goes on trying.
     pub(crate) fn start(&self) -> Line {
         let status = Arc::new(Status::redis(1));
-        let reach = Reach::new(self.settings.clone(), self.engine, PATIENCE, status.clone());
-        let link = Link::start(Arc::new(reach));
+        let link = Link::start(Arc::new(self.reach(status.clone())));
         Line { link, status }
+    }
+
+    /// How it is reached.
+    pub(super) fn reach(&self, status: Arc<Status>) -> Reach {
+        Reach::new(self.settings.clone(), self.engine, PATIENCE, status)
     }
 
     /// Gives up at the first obstacle: whoever waits at a terminal wants to read it.

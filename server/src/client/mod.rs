@@ -1,5 +1,5 @@
 //! The command line for people: `rl-server check|peek|reset KEY`, asked of a running front, or straight
-//! of Redis.
+//! of Redis; and `export`, which reads all buckets of a Redis.
 //!
 //! It asks once and tells the answer in one glance, or as the front's JSON; either place answers in
 //! that JSON, so there is one way to read it. A script goes by the exit code: 0 allowed (or reset), 1
@@ -8,6 +8,7 @@
 mod answer;
 mod args;
 mod direct;
+mod export;
 mod http;
 mod print;
 mod token;
@@ -23,7 +24,10 @@ use serde::Deserialize;
 use self::{answer::Answer, print::one_line};
 use crate::store::{Ask, Request};
 
-pub use self::args::{CheckArgs, ResetArgs, Subject, Target};
+pub use self::{
+    args::{CheckArgs, ResetArgs, Subject, Target},
+    export::ExportArgs,
+};
 pub(crate) use self::{
     args::{Place, capacity, cost},
     direct::{Line, Redis, bucket},
@@ -40,6 +44,8 @@ pub enum Command {
     Peek(CheckArgs),
     /// Forget a key's buckets: they are full again
     Reset(ResetArgs),
+    /// Write the buckets of a Redis as commands that put them into another
+    Export(ExportArgs),
 }
 
 /// The answer, as far as a script needs it.
@@ -49,7 +55,7 @@ pub enum Verdict {
     Allowed,
     /// It may not, now or ever.
     Denied,
-    /// It was reset.
+    /// What was to be done is.
     Done,
 }
 
@@ -97,6 +103,7 @@ impl Command {
             Self::Check(args) => ask(Ask::Check, args, lookup, out).await,
             Self::Peek(args) => ask(Ask::Peek, args, lookup, out).await,
             Self::Reset(args) => reset(args, lookup, out).await,
+            Self::Export(args) => args.run(out).await.map(|()| Verdict::Done),
         }
     }
 }

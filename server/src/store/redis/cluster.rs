@@ -29,7 +29,7 @@ use super::{
     lane::{Lane, Setback},
     reach::Place,
     reply,
-    shares::{Share, shares},
+    shares::{Share, ask, shares},
     slot::{SLOTS, slot},
     way::Way,
     words::Words,
@@ -264,16 +264,7 @@ impl Map {
     /// What a node tells to whom it has no lane.
     async fn tell(&self, host: &Host) -> Result<Vec<Share>, Fault> {
         let secrets = self.way.reach.secrets().await?;
-        let wire = self.way.reach.connect(host, &secrets).await?;
-        let reply = match wire.say(["CLUSTER", "SLOTS"]).await {
-            Err(Fault::NoCommand) => {
-                let reason = format!("{host} does not let this user run CLUSTER SLOTS");
-                return Err(Fault::Refused(reason));
-            }
-            reply => reply?,
-        };
-        shares(&reply, host)
-            .ok_or_else(|| Fault::Refused(format!("{host} knows of no node that has slots")))
+        ask(&self.way.reach, host, &secrets).await
     }
 
     fn apply(&self, shares: &[Share]) {

@@ -1,6 +1,7 @@
 //! Buckets in Redis: each worker asks over its own supervised link, through the module or through
 //! Lua.
 
+mod buckets;
 mod cluster;
 mod command;
 mod engine;
@@ -30,7 +31,14 @@ use std::slice;
 use rl_bucket::Decision;
 
 use self::engine::Engine;
-pub use self::{command::Command, google::Google, link::Link, reach::Reach, tls::Tls};
+pub use self::{
+    buckets::{Buckets, Page},
+    command::Command,
+    google::Google,
+    link::Link,
+    reach::Reach,
+    tls::Tls,
+};
 use super::{AllOrNothing, Ask, Request, Unavailable};
 
 // === impl Link ===

@@ -7,7 +7,12 @@ use std::{
 
 use redis::Value;
 
-use super::{frame::Reply, slot::SLOTS};
+use super::{
+    fault::Fault,
+    frame::Reply,
+    reach::{Reach, Secrets},
+    slot::SLOTS,
+};
 use crate::settings::Host;
 
 /// The map, as a worker was told it last, and when.
@@ -41,6 +46,24 @@ impl Host {
     pub(super) fn or_of(self, teller: &Self) -> Self {
         if self.name.is_empty() { Self { name: teller.name.clone(), ..self } } else { self }
     }
+}
+
+/// What this node tells, over a connection of its own.
+pub(super) async fn ask(
+    reach: &Reach,
+    host: &Host,
+    secrets: &Secrets,
+) -> Result<Vec<Share>, Fault> {
+    let wire = reach.connect(host, secrets).await?;
+    let reply = match wire.say(["CLUSTER", "SLOTS"]).await {
+        Err(Fault::NoCommand) => {
+            let reason = format!("{host} does not let this user run CLUSTER SLOTS");
+            return Err(Fault::Refused(reason));
+        }
+        reply => reply?,
+    };
+    shares(&reply, host)
+        .ok_or_else(|| Fault::Refused(format!("{host} knows of no node that has slots")))
 }
 
 /// The reply to `CLUSTER SLOTS`; `None` if it is another, or names nobody.
