@@ -159,7 +159,7 @@ impl Site {
         fs::read_to_string(file).unwrap_or_default().trim().to_owned()
     }
 
-    /// Every file of the cloud and of the clone but what the stand-ins record.
+    /// Every file and folder of the cloud and of the clone but what the stand-ins record.
     fn everything(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut all = BTreeMap::new();
         let mut folders = vec![self.path("cloud"), self.path("clone")];
@@ -167,6 +167,7 @@ impl Site {
             for entry in fs::read_dir(folder).unwrap().flatten() {
                 let path = entry.path();
                 if path.is_dir() {
+                    all.insert(path.clone(), Vec::new());
                     folders.push(path);
                 } else if !["calls", "backend", "index"].iter().any(|name| path.ends_with(name)) {
                     all.insert(path.clone(), fs::read(path).unwrap());

@@ -171,15 +171,15 @@ fn what_comes_back_is_never_run() {
     // Where bash reckons with a value, it runs what stands in brackets.
     let value = format!("a[$(touch {})]", trace.to_str().unwrap());
     let address = serve(move |request| {
-        let allowed = !request.contains("\"cost\":5,");
+        let (allowed, wait) = if request.contains("\"cost\":5,") { (false, 5) } else { (true, 0) };
         let body = format!(
-            r#"{{"status":"live","store":"up","allowed":{allowed},"limit":5,"remaining":4,"retry_after_ms":0,"reset_after_ms":"{value}"}}"#
+            r#"{{"status":"live","store":"up","allowed":{allowed},"limit":5,"remaining":4,"retry_after_ms":{wait},"reset_after_ms":9999}}"#
         );
-        let retry = if request.contains("\"cost\":1,") { "1" } else { &value };
-        format!("HTTP/1.1 200 OK\r\nRetry-After: {retry}\r\nRateLimit: {value}\r\n\r\n{body}")
+        format!("HTTP/1.1 200 OK\r\nRetry-After: {value}\r\nRateLimit: {value}\r\n\r\n{body}")
     });
     let (code, said) = smoke(&address, &[]);
     assert_eq!((code, trace.exists()), (1, false), "{said}");
+    assert!(said.contains("FAILED   check: empty: "), "{said}");
 }
 
 #[test]
