@@ -34,6 +34,7 @@
 //! | `logs` | log lines as JSON, the ids of a request, and no key in any of them |
 //! | `monitoring` | `docs/monitoring/`: alert rules, dashboard and table of metrics against a live front |
 //! | `lifecycle` | starting, readiness, draining |
+//! | `scripts` | `scripts/demo`, `smoke` and `deploy`: what they show, and what they leave behind when they fail |
 //! | `vm` | the start-up files of `terraform/modules/store-vm`: what they make serves fronts over TLS |
 //! | `proxies` | the configurations of `docs/proxies.md`, in real proxies |
 
@@ -68,6 +69,7 @@ mod policies;
 mod privacy;
 mod proxies;
 mod readme;
+mod scripts;
 mod tokens;
 mod topologies;
 mod vm;

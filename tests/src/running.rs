@@ -29,6 +29,11 @@ impl Running {
         Self { process, _folder: folder }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// What it has said so far, on stdout and stderr.
     pub fn said(&self) -> String {
         self.process.log()

@@ -1,0 +1,186 @@
+//! `scripts/demo`: shows what is true, and leaves nothing behind however it ends.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use rl_tests::{Running, eventually, server_path};
+use tempfile::TempDir;
+
+use super::{processes, run, script};
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// A demo, and the folder for its own.
+struct Demo {
+    running: Running,
+    folder: TempDir,
+}
+
+/// The rows of the table, and the totals: of each caller, what fronts 1 and 2 allowed, and the limit's own number.
+struct Shown {
+    rows: Vec<Vec<u64>>,
+    totals: Vec<(u64, u64, f64)>,
+}
+
+// === impl Demo ===
+
+impl Demo {
+    fn command(folder: &Path, arguments: &[&str]) -> Command {
+        let target = server_path().ancestors().nth(2).expect("target/release/rl-server").to_owned();
+        let mut command = Command::new(script("demo"));
+        command.args(arguments).env("TMPDIR", folder).env("CARGO_TARGET_DIR", target);
+        command
+    }
+
+    /// Starts it, and waits until it shows its first row.
+    fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        let running = Running::launch(&mut Self::command(folder.path(), &[]));
+        eventually("a row", SOON, || running.said().contains("\n   1 s "));
+        Self { running, folder }
+    }
+
+    /// All that it started, once it has started all: Redis, two fronts, nginx, three callers.
+    fn children(&self) -> Vec<(u32, String)> {
+        let mut children = Vec::new();
+        eventually("its processes", SOON, || {
+            let all = processes().into_iter();
+            let own = all.filter(|(_, parent, _)| *parent == self.running.id());
+            children = own.map(|(id, _, command)| (id, command)).collect();
+            // Beside them it sleeps and counts.
+            children.retain(|(_, command)| {
+                !command.starts_with("sleep") && !command.starts_with("awk")
+            });
+            children.len() == 7
+        });
+        children
+    }
+
+    /// Ends it in this way: its exit code; nothing of it is left.
+    fn end(mut self, how: impl FnOnce(&Running, &[(u32, String)])) -> (Option<i32>, String) {
+        let children = self.children();
+        let ports = ports(&self.running.said());
+        assert_eq!(ports.len(), 4, "{}", self.running.said());
+        assert_eq!(fs::read_dir(self.folder.path()).unwrap().count(), 1);
+        how(&self.running, &children);
+        let status = self.running.wait(SOON);
+        let left = processes();
+        let left = left.iter().filter(|(id, ..)| children.iter().any(|(child, _)| child == id));
+        assert_eq!(left.collect::<Vec<_>>(), Vec::<&(u32, u32, String)>::new());
+        assert_eq!(fs::read_dir(self.folder.path()).unwrap().count(), 0);
+        for port in ports {
+            assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err(), "port {port}");
+        }
+        (status.code(), self.running.said())
+    }
+}
+
+/// Where its servers listen: Redis, two fronts, nginx.
+fn ports(said: &str) -> Vec<u16> {
+    let lines = said.lines().take(3).flat_map(|line| line.split("127.0.0.1:").skip(1));
+    lines.map(|rest| rest.trim_end_matches(", http://").parse().expect("a port")).collect()
+}
+
+/// What it has shown, held against itself and the limits.
+#[track_caller]
+fn shown(said: &str) -> Shown {
+    let numbers = |line: &str| -> Vec<u64> {
+        line.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+    };
+    let rows = said.lines().filter(|line| line.get(4..7) == Some(" s "));
+    let rows: Vec<_> = rows.map(|line| numbers(&line[7..])).collect();
+    assert!(rows.iter().all(|row| row.len() == 12), "{said}");
+    let totals = ["alice", "bob", "jobs"].map(|name| {
+        let start = format!("{name:<6} ");
+        let line = said
+            .lines()
+            .find(|line| line.starts_with(&start) && line.contains(" one limit admits "));
+        let line = line.unwrap_or_else(|| panic!("no total of {name}: {said}"));
+        let after = |text: &str| {
+            let (_, rest) = line.split_once(text).expect("its part");
+            rest.split([',', ' ']).next().expect("a number").parse::<f64>().expect("a number")
+        };
+        let (one, two, both) = (after("front 1: "), after("front 2: "), after("both: "));
+        assert_eq!(one + two, both, "{line}");
+        assert!(both <= after("one limit admits ") + 0.1, "{line}");
+        (one as u64, two as u64, after("one limit admits "))
+    });
+    assert!(
+        said.ends_with("Two fronts together admitted no more than one limit admits.\n"),
+        "{said}"
+    );
+    Shown { rows, totals: totals.to_vec() }
+}
+
+#[test]
+fn shows_allows_and_denies_that_obey_the_limits() {
+    let folder = TempDir::new().unwrap();
+    let (code, said) = run(&mut Demo::command(folder.path(), &["--seconds", "4"]));
+    assert_eq!(code, 0, "{said}");
+    assert!(!said.contains("not answered") && !said.contains("without Redis"), "{said}");
+    let Shown { rows, totals } = shown(&said);
+    assert_eq!(rows.len(), 4, "{said}");
+    for (caller, (one, two, _)) in totals.into_iter().enumerate() {
+        let column = |column: usize| rows.iter().map(|row| row[4 * caller + column]).sum::<u64>();
+        // Each row is as true as the sum; after the last there may have been a few more.
+        for (column, total) in [(column(0), one), (column(2), two)] {
+            assert!(column > 0 && column <= total && total - column <= 20, "{said}");
+        }
+        assert!(column(1) + column(3) > 0, "somebody of each kind is denied: {said}");
+        if caller == 1 {
+            assert_eq!(one + two, 20, "bob asks for more than his 20 a day: {said}");
+        }
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn an_interrupt_ends_all_of_it_after_the_sum() {
+    let demo = Demo::start();
+    let (code, said) = demo.end(|demo, _| demo.signal("INT"));
+    assert_eq!(code, Some(0), "{said}");
+    shown(&said);
+}
+
+#[test]
+fn so_do_a_closed_terminal_and_whoever_else_ends_it() {
+    for (signal, expected) in [("HUP", 129), ("TERM", 143)] {
+        let demo = Demo::start();
+        let (code, said) = demo.end(|demo, _| demo.signal(signal));
+        assert_eq!(code, Some(expected), "{said}");
+    }
+}
+
+#[test]
+fn so_does_a_server_that_dies() {
+    let demo = Demo::start();
+    let (code, said) = demo.end(|_, children| {
+        let (nginx, _) = children.iter().find(|(_, it)| it.contains("nginx ")).expect("nginx");
+        assert!(
+            Command::new("kill").args(["-KILL", &nginx.to_string()]).status().unwrap().success()
+        );
+    });
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("demo: nginx has ended\n"), "{said}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_told() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let folder = TempDir::new().unwrap();
+    let (code, said) = run(&mut Demo::command(folder.path(), &["--port", &port]));
+    assert_eq!(code, 1, "{said}");
+    assert_eq!(
+        said,
+        format!("demo: port {port} is taken: give --port another, or none for a free one\n")
+    );
+    for arguments in [&["--port", "65536"][..], &["--seconds", "x"], &["--port"]] {
+        let (code, said) = run(&mut Demo::command(folder.path(), arguments));
+        assert_eq!((code, said.contains(" wants a number")), (1, true), "{arguments:?}: {said}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}

@@ -1,0 +1,46 @@
+//! `scripts/demo`, `scripts/smoke` and `scripts/deploy`, as their users run them.
+
+mod demo;
+mod deploy;
+mod smoke;
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// A script of the repository.
+fn script(name: &str) -> PathBuf {
+    PathBuf::from(ROOT).join("scripts").join(name)
+}
+
+/// What a command says, on stdout and then on stderr, and its exit code (of its last signal: 128 and more).
+fn run(command: &mut Command) -> (i32, String) {
+    let Output { status, stdout, stderr } = command.output().expect("it to start");
+    (status.code().unwrap_or(128), String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned())
+}
+
+/// Where a program is.
+fn program(name: &str) -> PathBuf {
+    let folders = env::var_os("PATH").expect("a path");
+    let found = env::split_paths(&folders).map(|it| it.join(name)).find(|it| it.is_file());
+    found.unwrap_or_else(|| panic!("no {name}"))
+}
+
+/// The processes there are: their ids, that of their parent and all that `ps` may show of them.
+fn processes() -> Vec<(u32, u32, String)> {
+    let numbers = fs::read_dir("/proc").expect("/proc").flatten();
+    let ids = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter_map(|id| {
+        let read = |name: &str| fs::read(format!("/proc/{id}/{name}")).ok();
+        // After the name, which may hold anything: state and parent.
+        let stat = String::from_utf8_lossy(&read("stat")?).into_owned();
+        let mut rest = stat.rsplit_once(") ")?.1.split(' ');
+        let (state, parent) = (rest.next()?, rest.next()?.parse().ok()?);
+        let command = String::from_utf8_lossy(&read("cmdline")?).replace('\0', " ");
+        (state != "Z").then_some((id, parent, command))
+    })
+    .collect()
+}
