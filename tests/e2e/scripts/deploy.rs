@@ -264,6 +264,11 @@ fn after_a_failure_in_any_step_it_goes_on_there() {
         ("*buckets create*", 1, "create update init images={} rl front apply print-identity-token"),
         ("*buckets update*", 1, "update init images={} rl front apply print-identity-token"),
         ("*terraform init*", 1, "init images={} rl front apply print-identity-token"),
+        (
+            "*output -no-color -raw repository",
+            2,
+            "init images={} rl front apply print-identity-token",
+        ),
         ("*images={}", 2, "init images={} rl front apply print-identity-token"),
         ("*images list*", 3, FROM_IMAGES),
         ("images europe*", 3, FROM_IMAGES),
@@ -282,6 +287,15 @@ fn after_a_failure_in_any_step_it_goes_on_there() {
         let ran = site.deploys(&["--yes"]);
         assert_eq!(ran.changes().join(" "), rest, "{fails}: {}", ran.said);
     }
+}
+
+#[test]
+fn a_state_that_cannot_be_read_is_not_taken_for_an_empty_one() {
+    let site = Site::new();
+    site.deploys(&["--yes"]);
+    site.write("cloud/fail", "*output -no-color -raw repository");
+    let failed = site.refuses(&["--yes"], "deploy: failed in step 2 of 5.");
+    assert_eq!(failed.changes(), ["init"], "without images it would unmake the front");
 }
 
 #[test]
