@@ -106,4 +106,5 @@ module "monitoring" {
   region      = var.region
   alerts      = var.alerts
   metrics     = var.front.metrics
+  depends_on  = [google_project_service.api]
 }
