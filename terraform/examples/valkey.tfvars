@@ -15,7 +15,7 @@ valkey = {
 front = {
   invokers      = ["serviceAccount:api@my-project.iam.gserviceaccount.com"]
   min_instances = 4
-  max_instances = 200
+  max_instances = 100
   cpu           = 4
   memory        = "2Gi"
 }

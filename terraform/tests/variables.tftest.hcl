@@ -61,7 +61,7 @@ run "broken_1" {
     images        = { front = "europe-west1-docker.pkg.dev/demo-project/rl/front:latest" }
     labels        = { Team = "api" }
     name          = "RL"
-    network       = { id = "default" }
+    network       = { id = "projects/demo-project/networks/ours" }
     policies_file = "no-such-file.toml"
     redis         = { tier = "STANDARD" }
     region        = "europe-west1-b"
@@ -106,7 +106,7 @@ run "broken_4" {
   module { source = "./tests/variables" }
   variables {
     name    = "rl-"
-    network = { front_cidr = "10.64.0.0" }
+    network = { front_cidr = "10.64.0.1/24" }
     redis   = { version = "7.2" }
     valkey  = { replicas = 6 }
   }

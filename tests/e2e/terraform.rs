@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rl_tests::Front;
 
 const FRONT: &str = include_str!("../../terraform/modules/front/main.tf");
+const ROOT: &str = include_str!("../../terraform/main.tf");
 const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../terraform/policies.toml");
 
 #[test]
@@ -25,4 +26,14 @@ fn every_setting_is_one_of_the_front() {
 fn the_policies_to_begin_with_are_good() {
     let output = Front::run(&["--check-config", POLICIES]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Terraform's own tests cannot see what waits for what.
+#[test]
+fn nothing_is_made_before_its_api_is_on() {
+    let blocks: Vec<_> = ROOT.split("\n}\n").filter(|it| it.contains("\nmodule \"")).collect();
+    assert_eq!(blocks.len(), 6);
+    for block in blocks {
+        assert!(block.ends_with("= [google_project_service.api]"), "{block}");
+    }
 }

@@ -60,7 +60,7 @@ resource "google_compute_instance_template" "redis" {
   }
   lifecycle {
     create_before_destroy = true
-    ignore_changes        = [disk[0].source_image] # a new release of the system waits until this is tainted (docs/deploy.md)
+    ignore_changes        = [disk[0].source_image] # a new release of the system waits until this is replaced (docs/deploy.md)
   }
   # Its first boot reads one secret and adds to another.
   depends_on = [
