@@ -174,7 +174,7 @@ run "with_a_login_by_iam_tokens_and_a_key_secret" {
   variables {
     deletion_protection = false
     store = {
-      url = "rediss+cluster://10.64.1.8:6379", verify = "ca", iam = true
+      url = "rediss+cluster://10.64.1.8:6379", verify = "full", iam = true
       ca  = { secret = "rl-valkey-ca", version = "3" }, password = null
     }
     config = {
@@ -186,10 +186,20 @@ run "with_a_login_by_iam_tokens_and_a_key_secret" {
   assert {
     condition = alltrue([for name, value in {
       RL_REDIS_IAM       = "google"
+      RL_REDIS_VERIFY    = "full"
       RL_TOKENS          = "/etc/rl/tokens/tokens.toml"
       RL_KEY_SECRET_FILE = "/etc/rl/key/secret"
     } : contains([for env in google_cloud_run_v2_service.front.template[0].containers[0].env : "${env.name}=${env.value}"], "${name}=${value}")])
     error_message = "It must be told to log in with IAM's tokens, and of its own secrets."
+  }
+  assert {
+    condition = { for volume in google_cloud_run_v2_service.front.template[0].volumes : volume.name => "${volume.secret[0].secret}/${volume.secret[0].items[0].path}/${volume.secret[0].items[0].version}" } == {
+      ca       = "rl-valkey-ca/ca.pem/3"
+      policies = "rl-policies/policies.toml/7"
+      tokens   = "my-tokens/tokens.toml/latest"
+      key      = "my-key/secret/latest"
+    }
+    error_message = "Secrets of yours must be mounted as they are now."
   }
   assert {
     condition     = !contains(google_cloud_run_v2_service.front.template[0].containers[0].env[*].name, "RL_REDIS_PASSWORD_FILE")

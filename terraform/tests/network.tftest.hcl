@@ -3,10 +3,18 @@ mock_provider "google" {
     override_during = plan
     defaults        = { id = "projects/demo-project/global/networks/rl" }
   }
-  mock_resource "google_compute_subnetwork" {
-    override_during = plan
-    defaults        = { id = "a-subnet" }
-  }
+}
+
+override_resource {
+  target          = google_compute_subnetwork.subnet["front"]
+  override_during = plan
+  values          = { id = "the-front" }
+}
+
+override_resource {
+  target          = google_compute_subnetwork.subnet["store"]
+  override_during = plan
+  values          = { id = "the-store" }
 }
 
 variables {
@@ -26,6 +34,10 @@ run "a_vpc_of_its_own" {
   assert {
     condition     = { for name, subnet in google_compute_subnetwork.subnet : subnet.name => subnet.ip_cidr_range } == { rl-front = "10.64.0.0/24", rl-store = "10.64.1.0/28" }
     error_message = "The subnets must be as wide as was said."
+  }
+  assert {
+    condition     = output.front_subnetwork == "the-front" && output.store_subnetwork == "the-store"
+    error_message = "Each must be told of its own subnet."
   }
   assert {
     condition     = alltrue([for subnet in google_compute_subnetwork.subnet : subnet.private_ip_google_access && subnet.network == output.id])
@@ -51,7 +63,7 @@ run "for_valkey" {
       && google_network_connectivity_service_connection_policy.valkey[0].service_class == "gcp-memorystore"
       && google_network_connectivity_service_connection_policy.valkey[0].location == var.region
       && google_network_connectivity_service_connection_policy.valkey[0].network == "projects/demo-project/global/networks/rl"
-      && google_network_connectivity_service_connection_policy.valkey[0].psc_config[0].subnetworks == tolist([google_compute_subnetwork.subnet["store"].id])
+      && google_network_connectivity_service_connection_policy.valkey[0].psc_config[0].subnetworks == tolist(["the-store"])
     )
     error_message = "Memorystore for Valkey is reached by endpoints in the store's subnet."
   }

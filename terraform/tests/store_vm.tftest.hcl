@@ -42,7 +42,7 @@ variables {
   image               = "europe-west1-docker.pkg.dev/demo-project/rl/redis@sha256:0000000000000000000000000000000000000000000000000000000000000000"
   config = {
     machine_type = "n2-standard-2"
-    zone         = "b"
+    zone         = "c"
     disk_gb      = 20
   }
 }
@@ -63,7 +63,7 @@ run "vm" {
     error_message = "Keys of the project must not open the VM, nor its serial port."
   }
   assert {
-    condition     = google_compute_instance_template.redis.machine_type == "n2-standard-2" && google_compute_instance_group_manager.redis.zone == "europe-west1-b"
+    condition     = google_compute_instance_template.redis.machine_type == "n2-standard-2" && google_compute_instance_group_manager.redis.zone == "europe-west1-c"
     error_message = "The VM must be what and where was said."
   }
   assert {
@@ -132,8 +132,8 @@ run "vm" {
     error_message = "What is not allowed must be denied, and logged."
   }
   assert {
-    condition     = alltrue([for rule in google_compute_firewall.allow : rule.priority < google_compute_firewall.deny.priority])
-    error_message = "A rule that comes after the denial of everything allows nothing."
+    condition     = alltrue([for rule in google_compute_firewall.allow : rule.priority < google_compute_firewall.deny.priority && rule.target_tags == google_compute_instance_template.redis.tags && rule.direction == "INGRESS"])
+    error_message = "A rule that comes after the denial of everything allows nothing; and what is let in here is let in to the VM alone."
   }
   assert {
     condition     = google_compute_firewall.deny.priority < 65534

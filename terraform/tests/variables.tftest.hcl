@@ -8,6 +8,14 @@ variables {
 run "the_least_that_must_be_said" {
   command = plan
   module { source = "./tests/variables" }
+  assert {
+    condition     = var.redis.tier == "STANDARD_HA" && var.valkey.replicas >= 1 && var.front.min_instances >= 2
+    error_message = "Who says nothing gets a store and a front of which one may die."
+  }
+  assert {
+    condition     = var.front.ingress == "internal" && length(var.front.invokers) == 0 && var.deletion_protection
+    error_message = "Who says nothing opens nothing, and destroys nothing by mistake."
+  }
 }
 
 run "upper_ends" {
