@@ -9,11 +9,16 @@ variables {
 run "with_an_uptime_check" {
   command = plan
   variables {
-    store = "valkey"
-    front = { ingress = "all" }
+    store               = "valkey"
+    front               = { ingress = "all" }
+    deletion_protection = false
   }
   assert {
     condition     = contains(module.monitoring[0].alerts, "uptime") && contains(module.monitoring[0].alerts, "store-memory")
     error_message = "There must be alerts for the front, the store and the way from outside."
+  }
+  assert {
+    condition     = !module.valkey[0].protected && !module.front[0].protected
+    error_message = "deletion_protection = false must reach all of it."
   }
 }

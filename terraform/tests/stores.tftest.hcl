@@ -203,7 +203,11 @@ run "vm" {
     error_message = "Of the VPC the front alone must reach it."
   }
   assert {
-    condition     = contains(module.monitoring[0].alerts, "uptime") && output.next == "RL_SMOKE_IDENTITY=$(gcloud auth print-identity-token) scripts/smoke https://rl-front-abc-ew.a.run.app"
+    condition     = module.monitoring[0].alerts == sort(["degraded", "errors", "no-front", "slow", "store-cpu", "uptime"])
+    error_message = "Somebody must be told of each; Google does not see this Redis' memory."
+  }
+  assert {
+    condition     = output.next == "RL_SMOKE_IDENTITY=$(gcloud auth print-identity-token) scripts/smoke https://rl-front-abc-ew.a.run.app"
     error_message = "A front on the internet is probed from there, and can be tried from anywhere."
   }
   assert {
@@ -215,16 +219,20 @@ run "vm" {
 run "before_there_are_images" {
   command = plan
   variables {
-    store  = "vm"
-    images = {}
+    images              = {}
+    deletion_protection = false
   }
   assert {
-    condition     = length(module.front) == 0 && length(module.vm) == 0 && length(module.monitoring) == 0 && output.url == null && output.store == null
-    error_message = "What runs an image waits for it."
+    condition     = length(module.front) == 0 && length(module.monitoring) == 0 && output.url == null && output.store == "rediss://10.1.2.3:6378"
+    error_message = "What runs an image waits for it; the store does not."
   }
   assert {
     condition     = startswith(output.next, "scripts/deploy") && output.repository == "europe-west1-docker.pkg.dev/my-project/rl"
     error_message = "The outputs must say where the images go, and what to do."
+  }
+  assert {
+    condition     = !module.redis[0].protected && !output.protected
+    error_message = "deletion_protection = false must reach it."
   }
 }
 
@@ -235,16 +243,19 @@ run "a_vm_without_its_image" {
     images = { front = "europe-west1-docker.pkg.dev/my-project/rl/front@sha256:0000000000000000000000000000000000000000000000000000000000000000" }
   }
   assert {
-    condition     = length(module.front) == 0
+    condition     = length(module.vm) == 0 && length(module.front) == 0 && output.store == null
     error_message = "A front without a store would decide by itself."
   }
 }
 
 run "may_be_destroyed_when_told_so" {
   command = plan
-  variables { deletion_protection = false }
+  variables {
+    store               = "vm"
+    deletion_protection = false
+  }
   assert {
-    condition     = !output.protected && !module.redis[0].protected && !module.front[0].protected
+    condition     = !module.vm[0].protected && !module.front[0].protected && !output.protected
     error_message = "deletion_protection = false must reach all of it."
   }
 }
