@@ -43,6 +43,7 @@ module "redis" {
   network             = module.network.peered
   config              = var.redis
   deletion_protection = var.deletion_protection
+  depends_on          = [google_project_service.api]
 }
 
 module "valkey" {
@@ -55,6 +56,7 @@ module "valkey" {
   config              = var.valkey
   client              = google_service_account.front.member
   deletion_protection = var.deletion_protection
+  depends_on          = [google_project_service.api]
 }
 
 module "vm" {
@@ -70,6 +72,7 @@ module "vm" {
   image               = var.images.redis
   config              = var.vm
   deletion_protection = var.deletion_protection
+  depends_on          = [google_project_service.api]
 }
 
 resource "google_service_account" "front" {
@@ -92,6 +95,7 @@ module "front" {
   image               = var.images.front
   config              = var.front
   deletion_protection = var.deletion_protection
+  depends_on          = [google_project_service.api]
 }
 
 module "monitoring" {
@@ -106,4 +110,5 @@ module "monitoring" {
   region      = var.region
   alerts      = var.alerts
   metrics     = var.front.metrics
+  depends_on  = [google_project_service.api]
 }

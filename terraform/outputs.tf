@@ -13,6 +13,11 @@ output "repository" {
   value       = google_artifact_registry_repository.images.registry_uri
 }
 
+output "protected" {
+  description = "Whether `terraform destroy` is refused: deletion_protection."
+  value       = alltrue(concat(module.redis[*].protected, module.valkey[*].protected, module.vm[*].protected, module.front[*].protected))
+}
+
 output "next" {
   description = "What to do now."
   value = (

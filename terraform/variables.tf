@@ -32,7 +32,7 @@ variable "front" {
     min_instances = optional(number, 2)
     max_instances = optional(number, 20)
     concurrency   = optional(number, 500)
-    cpu           = optional(number, 2)
+    cpu           = optional(number, 2) # with metrics the collector beside it takes one more
     memory        = optional(string, "512Mi")
     deadline_ms   = optional(number, 50)
     metrics       = optional(bool, true)
@@ -64,12 +64,19 @@ variable "front" {
     error_message = "Choose front.concurrency from 1 to 1000, the most that Cloud Run allows."
   }
   validation {
-    condition     = contains([1, 2, 4, 6, 8], var.front.cpu)
-    error_message = "Choose front.cpu from 1, 2, 4, 6, 8: the front wants whole processors, one for each of its workers."
+    condition     = contains([1, 2, 4, 6], var.front.cpu)
+    error_message = "Choose front.cpu from 1, 2, 4, 6: whole processors, one for each worker. Cloud Run gives an instance 8, of which the collector has one."
   }
   validation {
-    condition     = var.front.deadline_ms >= 1 && var.front.deadline_ms <= 60000
-    error_message = "Choose front.deadline_ms from 1 to 60000."
+    condition = anytrue([
+      var.front.memory == "512Mi" && var.front.cpu <= 2,
+      try(tonumber(one(regex("^(.+)Gi$", var.front.memory))) >= max(1, var.front.cpu - 2) && tonumber(one(regex("^(.+)Gi$", var.front.memory))) <= 4 * var.front.cpu, false),
+    ])
+    error_message = "Write front.memory as 512Mi (enough, with front.cpu 1 or 2) or in Gi, at least 2Gi for front.cpu 4 and 4Gi for 6, at most 4Gi for each processor: Cloud Run's own bounds."
+  }
+  validation {
+    condition     = var.front.deadline_ms >= 1 && var.front.deadline_ms <= 4000
+    error_message = "Choose front.deadline_ms from 1 to 4000: Cloud Run gives up a request after 5 s."
   }
 }
 
@@ -93,6 +100,11 @@ variable "labels" {
   type        = map(string)
   default     = {}
   nullable    = false
+
+  validation {
+    condition     = alltrue([for key, value in var.labels : can(regex("^[a-z][a-z0-9_-]{0,62}=[a-z0-9_-]{0,63}$", "${key}=${value}"))])
+    error_message = "Write labels in lower-case letters, digits, _ and -, at most 63 of them, keys beginning with a letter."
+  }
 }
 
 variable "name" {
@@ -113,8 +125,9 @@ variable "network" {
     id         = optional(string) # projects/PROJECT/global/networks/NAME
     front_cidr = optional(string, "10.64.0.0/24")
     store_cidr = optional(string, "10.64.1.0/28")
-    # Memorystore for Redis is reached by private services access: false if the VPC has such a connection already.
-    peering = optional(bool, true)
+    # How a VPC reaches Google's stores, of which it has at most one of a kind: private services access (redis), a service
+    # connection policy for gcp-memorystore in the region (valkey). False if it has it already.
+    connection = optional(bool, true)
   })
   default  = {}
   nullable = false
@@ -124,12 +137,35 @@ variable "network" {
     error_message = "Write network.id as projects/PROJECT/global/networks/NAME."
   }
   validation {
-    condition     = can(cidrnetmask(var.network.front_cidr)) && can(cidrnetmask(var.network.store_cidr))
-    error_message = "Write network.front_cidr and network.store_cidr as IPv4 ranges, such as 10.64.0.0/24."
+    condition     = var.network.id == null || startswith(coalesce(var.network.id, "-"), "projects/${var.project_id}/")
+    error_message = "Give a network of project_id itself in network.id: subnets and firewall rules of a Shared VPC are its host project's to make."
+  }
+  validation {
+    condition     = var.network.connection || var.network.id != null
+    error_message = "A VPC that is made here has no connection yet: network.connection = false is for one that exists, named by network.id."
+  }
+  validation {
+    condition     = alltrue([for cidr in [var.network.front_cidr, var.network.store_cidr] : try(cidrsubnet(cidr, 0, 0) == cidr && can(cidrnetmask(cidr)), false)])
+    error_message = "Write network.front_cidr and network.store_cidr as IPv4 ranges by their first address, such as 10.64.0.0/24."
   }
   validation {
     condition     = try(tonumber(split("/", var.network.front_cidr)[1]) <= 26, false)
-    error_message = "network.front_cidr must be a /26 or larger: Cloud Run takes about two addresses for each instance."
+    error_message = "network.front_cidr must be a /26 or larger: Cloud Run asks for that."
+  }
+  validation {
+    condition     = try(4 * var.front.max_instances <= pow(2, 32 - tonumber(split("/", var.network.front_cidr)[1])), true)
+    error_message = "Widen network.front_cidr or lower front.max_instances: an instance takes two addresses, and while a new revision takes over there are twice as many."
+  }
+  validation {
+    condition     = try(tonumber(split("/", var.network.store_cidr)[1]) <= 29, false)
+    error_message = "network.store_cidr must be a /29 or larger: the smallest subnet that Google makes."
+  }
+  validation {
+    # Equal once cut to the shorter of their prefixes.
+    condition = try(length(distinct([for cidr in [var.network.front_cidr, var.network.store_cidr] : cidrhost("${split("/", cidr)[0]}/${min(
+      tonumber(split("/", var.network.front_cidr)[1]), tonumber(split("/", var.network.store_cidr)[1])
+    )}", 0)])) == 2, true)
+    error_message = "network.front_cidr and network.store_cidr overlap: move one."
   }
 }
 
@@ -245,6 +281,10 @@ variable "vm" {
   validation {
     condition     = can(regex("^[a-f]$", var.vm.zone))
     error_message = "Give vm.zone as the letter alone, such as b: the region is region."
+  }
+  validation {
+    condition     = can(regex("^(e2|n1|n2|n2d|c2|c2d|c3|c3d|m1|m2|m3)-", var.vm.machine_type))
+    error_message = "Choose a vm.machine_type of x86 that takes Persistent Disks (e2, n1, n2, n2d, c2, c2d, c3, c3d, m1, m2, m3), such as n2-standard-2."
   }
   validation {
     condition     = var.vm.disk_gb >= 10

@@ -1,9 +1,14 @@
 mock_provider "google" {
+  mock_resource "google_monitoring_uptime_check_config" {
+    override_during = plan
+    defaults        = { uptime_check_id = "rl-ready-1" }
+  }
   mock_data "google_project" {
     defaults = { number = "123456789" }
   }
   mock_resource "google_monitoring_notification_channel" {
-    defaults = { id = "projects/demo-project/notificationChannels/2" }
+    override_during = plan
+    defaults        = { id = "projects/demo-project/notificationChannels/2" }
   }
 }
 
@@ -19,6 +24,7 @@ variables {
 }
 
 run "inside" {
+  command = plan
   module { source = "./modules/monitoring" }
   assert {
     condition     = toset(keys(google_monitoring_alert_policy.query)) == toset(["no-front", "errors", "degraded", "slow", "store-memory", "store-cpu"])
@@ -29,8 +35,26 @@ run "inside" {
     error_message = "Every channel must be told."
   }
   assert {
-    condition     = length(google_monitoring_uptime_check_config.ready) == 0
+    condition     = length(google_monitoring_uptime_check_config.ready) == 0 && length(google_cloud_run_v2_service_iam_member.probes) == 0 && output.alerts == sort(keys(google_monitoring_alert_policy.query))
     error_message = "Probes from the internet reach no front that is internal."
+  }
+  assert {
+    condition = alltrue([for name in ["no-front", "errors", "degraded", "slow"] :
+      strcontains(google_monitoring_alert_policy.query[name].conditions[0].condition_prometheus_query_language[0].query, "{cluster=\"__run__\",namespace=\"rl-front\",job=\"rl\"")
+    ])
+    error_message = "What is asked of fronts must be asked of these, by the labels that the collector gives them."
+  }
+  assert {
+    condition = alltrue([for name, of in { memory = "stats_memory_usage_ratio", cpu = "stats_cpu_utilization_main_thread" } :
+      strcontains(google_monitoring_alert_policy.query["store-${name}"].conditions[0].condition_prometheus_query_language[0].query, "redis_googleapis_com:${of}{monitored_resource=\"redis_instance\",instance_id=~\"(.*/)?rl\"}")
+    ])
+    error_message = "What is asked of the store must be asked of this one."
+  }
+  assert {
+    condition = alltrue([for policy in google_monitoring_alert_policy.query :
+      policy.conditions[0].condition_prometheus_query_language[0].disable_metric_validation && length(policy.documentation[0].content) > 50 && contains(["CRITICAL", "WARNING"], policy.severity)
+    ])
+    error_message = "Policies are made before there is a metric, and must say what to do."
   }
   assert {
     condition     = length(jsondecode(google_monitoring_dashboard.rl[0].dashboard_json).mosaicLayout.tiles) == 8
@@ -43,13 +67,18 @@ run "inside" {
 }
 
 run "from_outside" {
+  command = plan
   module { source = "./modules/monitoring" }
-  variables { public_host = "rl-front-abc-ew.a.run.app" }
+  variables {
+    public_host = "rl-front-abc-ew.a.run.app"
+    store       = "valkey"
+  }
   assert {
     condition = (
       google_monitoring_uptime_check_config.ready[0].http_check[0].path == "/health/ready" && google_monitoring_uptime_check_config.ready[0].http_check[0].validate_ssl
-      && google_monitoring_uptime_check_config.ready[0].monitored_resource[0].labels.host == var.public_host
-      && length(google_monitoring_alert_policy.uptime) == 1
+      && google_monitoring_uptime_check_config.ready[0].monitored_resource[0].labels == tomap({ host = var.public_host, project_id = var.project_id })
+      && length(google_monitoring_alert_policy.uptime[0].notification_channels) == 2
+      && strcontains(google_monitoring_alert_policy.uptime[0].conditions[0].condition_threshold[0].filter, "metric.label.check_id=\"rl-ready-1\"")
     )
     error_message = "What the internet may reach is probed from there, and somebody told when it is not reached."
   }
@@ -57,9 +86,24 @@ run "from_outside" {
     condition     = google_cloud_run_v2_service_iam_member.probes[0].member == "serviceAccount:service-123456789@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
     error_message = "The probes must be let in, and by name."
   }
+  assert {
+    condition     = google_cloud_run_v2_service_iam_member.probes[0].role == "roles/run.invoker" && google_monitoring_uptime_check_config.ready[0].http_check[0].service_agent_authentication[0].type == "OIDC_TOKEN"
+    error_message = "The probes must say who they are, and may call the front only."
+  }
+  assert {
+    condition     = contains(output.alerts, "uptime")
+    error_message = "It must say that it looks from outside."
+  }
+  assert {
+    condition = alltrue([for name in ["memory", "cpu"] :
+      strcontains(google_monitoring_alert_policy.query["store-${name}"].conditions[0].condition_prometheus_query_language[0].query, "memorystore_googleapis_com:instance_${name}_maximum_utilization{instance_id=~\"(.*/)?rl-valkey\"}")
+    ])
+    error_message = "What is asked of the store must be asked of this one."
+  }
 }
 
 run "without_metrics" {
+  command = plan
   module { source = "./modules/monitoring" }
   variables {
     store   = "vm"
@@ -68,5 +112,9 @@ run "without_metrics" {
   assert {
     condition     = toset(keys(google_monitoring_alert_policy.query)) == toset(["store-cpu"]) && length(google_monitoring_dashboard.rl) == 0
     error_message = "Nothing is asked of metrics that nobody scrapes."
+  }
+  assert {
+    condition     = strcontains(google_monitoring_alert_policy.query["store-cpu"].conditions[0].condition_prometheus_query_language[0].query, "rate(compute_googleapis_com:instance_cpu_usage_time{monitored_resource=\"gce_instance\",instance_name=~\"rl-redis-.*\"}[5m])) > 0.7")
+    error_message = "Redis uses one processor: it is full when that one is, whatever the machine's utilization."
   }
 }

@@ -1,6 +1,12 @@
 mock_provider "google" {
+  mock_resource "google_secret_manager_secret_version" {
+    override_during = plan
+    defaults        = { version = "7" }
+  }
   mock_resource "google_memorystore_instance" {
+    override_during = plan
     defaults = {
+      managed_server_ca = [{ ca_certs = [{ certificates = ["one", "root"] }, { certificates = ["two"] }] }]
       endpoints = [{ connections = [{ psc_auto_connection = [{
         connection_type = "CONNECTION_TYPE_DISCOVERY", ip_address = "10.64.1.8", port = 6379, forwarding_rule = "",
         network         = "", project_id = "", psc_connection_id = "", service_attachment = ""
@@ -20,7 +26,16 @@ variables {
 }
 
 run "valkey" {
+  command = plan
   module { source = "./modules/store-valkey" }
+  assert {
+    condition     = can(regex("^[a-z][a-z0-9-]{2,61}[a-z0-9]$", google_memorystore_instance.store.instance_id)) && google_memorystore_instance.store.instance_id == "rl-valkey"
+    error_message = "Google wants 4 letters or more; alerts ask for this name."
+  }
+  assert {
+    condition     = google_memorystore_instance.store.shard_count == 3 && google_memorystore_instance.store.node_type == "STANDARD_SMALL" && google_memorystore_instance.store.engine_version == "VALKEY_9_0"
+    error_message = "It must be of the size and version that was said."
+  }
   assert {
     condition     = google_memorystore_instance.store.mode == "CLUSTER" && google_memorystore_instance.store.replica_count >= 1
     error_message = "It must be a cluster, with replicas to take over."
@@ -34,8 +49,12 @@ run "valkey" {
     error_message = "TLS and IAM must be on."
   }
   assert {
-    condition     = google_memorystore_instance.store.deletion_protection_enabled
+    condition     = google_memorystore_instance.store.deletion_protection_enabled && google_secret_manager_secret.ca.deletion_protection && output.protected
     error_message = "It must not be destroyed by mistake."
+  }
+  assert {
+    condition     = google_memorystore_instance.store.desired_auto_created_endpoints[0].network == var.network
+    error_message = "It must be reached from the one network only."
   }
   assert {
     condition     = google_memorystore_instance.store.engine_configs["maxmemory-policy"] == "volatile-ttl"
@@ -44,8 +63,28 @@ run "valkey" {
   assert {
     condition = (
       google_project_iam_member.connect.member == var.client && google_project_iam_member.connect.role == "roles/memorystore.dbConnectionUser"
-      && strcontains(google_project_iam_member.connect.condition[0].expression, "instances/rl\"")
+      && google_project_iam_member.connect.condition[0].expression == "resource.name.endsWith(\"/locations/europe-west1/instances/rl-valkey\")"
     )
     error_message = "The front may log in to this instance, and to no other."
+  }
+  assert {
+    condition     = google_secret_manager_secret_version.ca.secret_data == "one\nroot\ntwo"
+    error_message = "The front must believe every authority that Google names for it."
+  }
+  assert {
+    condition = output.endpoint == {
+      url = "rediss+cluster://10.64.1.8:6379", verify = "ca", iam = true, password = null, ca = { secret = "rl-valkey-ca", version = "7" }
+    }
+    error_message = "The front must be told of a cluster, TLS, the authority and that IAM is the login."
+  }
+}
+
+run "may_be_destroyed_when_told_so" {
+  command = plan
+  module { source = "./modules/store-valkey" }
+  variables { deletion_protection = false }
+  assert {
+    condition     = !google_memorystore_instance.store.deletion_protection_enabled && !google_secret_manager_secret.ca.deletion_protection && !output.protected
+    error_message = "deletion_protection = false must reach all of it."
   }
 }

@@ -1,6 +1,32 @@
 mock_provider "google" {
   mock_resource "google_compute_address" {
-    defaults = { address = "10.64.1.5" }
+    override_during = plan
+    defaults        = { id = "an-address", address = "10.64.1.5" }
+  }
+  mock_resource "google_secret_manager_secret" {
+    override_during = plan
+  }
+  mock_resource "google_secret_manager_secret_version" {
+    override_during = plan
+    defaults        = { version = "7", name = "projects/1/secrets/rl-vm-auth/versions/7" }
+  }
+  mock_resource "google_compute_health_check" {
+    override_during = plan
+  }
+  mock_resource "google_compute_instance_template" {
+    override_during = plan
+  }
+  mock_resource "google_compute_instance_group_manager" {
+    override_during = plan
+    defaults        = { instance_group = "a-group" }
+  }
+  mock_resource "google_compute_region_backend_service" {
+    override_during = plan
+    defaults        = { id = "a-backend" }
+  }
+  mock_resource "google_service_account" {
+    override_during = plan
+    defaults        = { email = "rl-redis@demo-project.iam.gserviceaccount.com", member = "serviceAccount:rl-redis@demo-project.iam.gserviceaccount.com" }
   }
 }
 
@@ -16,12 +42,13 @@ variables {
   image               = "europe-west1-docker.pkg.dev/demo-project/rl/redis@sha256:0000000000000000000000000000000000000000000000000000000000000000"
   config = {
     machine_type = "n2-standard-2"
-    zone         = "b"
+    zone         = "c"
     disk_gb      = 20
   }
 }
 
 run "vm" {
+  command = plan
   module { source = "./modules/store-vm" }
   assert {
     condition     = alltrue([for nic in google_compute_instance_template.redis.network_interface : length(nic.access_config) == 0 && length(nic.ipv6_access_config) == 0])
@@ -32,8 +59,16 @@ run "vm" {
     error_message = "The VM must be a shielded one: secure boot, vTPM, integrity."
   }
   assert {
-    condition     = google_compute_instance_template.redis.metadata["block-project-ssh-keys"] == "TRUE" && google_compute_instance_template.redis.metadata["enable-oslogin"] == "TRUE"
-    error_message = "Keys of the project must not open the VM."
+    condition     = google_compute_instance_template.redis.metadata["block-project-ssh-keys"] == "TRUE" && google_compute_instance_template.redis.metadata["enable-oslogin"] == "TRUE" && google_compute_instance_template.redis.metadata["serial-port-enable"] == "FALSE"
+    error_message = "Keys of the project must not open the VM, nor its serial port."
+  }
+  assert {
+    condition     = google_compute_instance_template.redis.machine_type == "n2-standard-2" && google_compute_instance_group_manager.redis.zone == "europe-west1-c"
+    error_message = "The VM must be what and where was said."
+  }
+  assert {
+    condition     = google_compute_instance_template.redis.service_account[0].email == google_service_account.vm.email && google_compute_instance_template.redis.network_interface[0].subnetwork == var.subnetwork
+    error_message = "It must run under its own account, which may do little, in the store's subnet."
   }
   assert {
     condition = alltrue([for disk in google_compute_instance_template.redis.disk : disk.auto_delete == false if disk.device_name == "data"]) && [
@@ -42,28 +77,51 @@ run "vm" {
     error_message = "The data disk must outlive the VM."
   }
   assert {
+    condition     = [for disk in google_compute_instance_template.redis.disk : disk.disk_size_gb if disk.device_name == "data"] == [20]
+    error_message = "The data disk must be as large as was said."
+  }
+  assert {
     condition     = google_compute_instance_group_manager.redis.target_size == 1 && google_compute_instance_group_manager.redis.update_policy[0].max_surge_fixed == 0
     error_message = "There is one Redis: two would each have buckets of their own."
   }
   assert {
-    condition     = google_compute_instance_group_manager.redis.deletion_policy == "PREVENT" && google_secret_manager_secret.password.deletion_protection
+    condition = (
+      google_compute_instance_group_manager.redis.update_policy[0].replacement_method == "RECREATE" && google_compute_instance_group_manager.redis.update_policy[0].type == "PROACTIVE"
+      && google_compute_instance_group_manager.redis.update_policy[0].minimal_action == "REPLACE" && google_compute_instance_group_manager.redis.update_policy[0].max_unavailable_fixed == 1
+    )
+    error_message = "A new image or password must reach the VM at once, and the disk go over to the new one."
+  }
+  assert {
+    condition     = google_compute_instance_group_manager.redis.deletion_policy == "PREVENT" && google_secret_manager_secret.password.deletion_protection && google_secret_manager_secret.ca.deletion_protection && output.protected
     error_message = "It must not be destroyed by mistake."
   }
   assert {
-    condition     = google_compute_instance_group_manager.redis.wait_for_instances
-    error_message = "The front mounts the certificate that the VM publishes: it has to wait for that."
+    condition     = google_compute_instance_group_manager.redis.wait_for_instances && google_compute_instance_group_manager.redis.wait_for_instances_status == "UPDATED"
+    error_message = "The front mounts the certificate that the VM publishes, and logs in with the password that it was told: it has to wait for both."
   }
   assert {
-    condition     = alltrue([for check in google_compute_health_check.redis : check.ssl_health_check[0].response == "-NOAUTH"])
+    condition     = alltrue([for check in google_compute_health_check.redis : check.ssl_health_check[0].response == "-NOAUTH" && check.ssl_health_check[0].request == "PING\r\n" && check.ssl_health_check[0].port == 6379])
     error_message = "Healthy is what speaks TLS and asks for a password."
   }
   assert {
-    condition     = google_compute_instance_group_manager.redis.auto_healing_policies[0].health_check == google_compute_health_check.redis["heal"].id
-    error_message = "A VM that stopped answering must be made anew."
+    condition = (
+      google_compute_instance_group_manager.redis.auto_healing_policies[0].health_check == google_compute_health_check.redis["heal"].id
+      && google_compute_instance_group_manager.redis.auto_healing_policies[0].initial_delay_sec >= 300
+      && google_compute_health_check.redis["heal"].unhealthy_threshold > google_compute_health_check.redis["balance"].unhealthy_threshold
+    )
+    error_message = "A VM that stopped answering must be made anew, but not over a hiccup, nor while it starts."
   }
   assert {
-    condition     = google_compute_forwarding_rule.redis.load_balancing_scheme == "INTERNAL" && google_compute_region_backend_service.redis.load_balancing_scheme == "INTERNAL"
+    condition     = google_compute_forwarding_rule.redis.load_balancing_scheme == "INTERNAL" && google_compute_region_backend_service.redis.load_balancing_scheme == "INTERNAL" && google_compute_address.redis.address_type == "INTERNAL"
     error_message = "The load balancer must be internal."
+  }
+  assert {
+    condition = (
+      google_compute_forwarding_rule.redis.ip_address == "an-address" && google_compute_forwarding_rule.redis.ports == toset(["6379"]) && google_compute_forwarding_rule.redis.backend_service == "a-backend"
+      && one(google_compute_region_backend_service.redis.backend).group == "a-group"
+      && google_compute_region_backend_service.redis.health_checks == toset([google_compute_health_check.redis["balance"].id])
+    )
+    error_message = "It must lead from the address that stays to the VM that is healthy."
   }
   assert {
     condition = (
@@ -74,8 +132,8 @@ run "vm" {
     error_message = "What is not allowed must be denied, and logged."
   }
   assert {
-    condition     = alltrue([for rule in google_compute_firewall.allow : rule.priority < google_compute_firewall.deny.priority])
-    error_message = "A rule that comes after the denial of everything allows nothing."
+    condition     = alltrue([for rule in google_compute_firewall.allow : rule.priority < google_compute_firewall.deny.priority && rule.target_tags == google_compute_instance_template.redis.tags && rule.direction == "INGRESS"])
+    error_message = "A rule that comes after the denial of everything allows nothing; and what is let in here is let in to the VM alone."
   }
   assert {
     condition     = google_compute_firewall.deny.priority < 65534
@@ -109,25 +167,39 @@ run "vm" {
     error_message = "In the project the VM may write logs and metrics, and nothing else."
   }
   assert {
-    condition     = google_artifact_registry_repository_iam_member.vm.role == "roles/artifactregistry.reader"
+    condition     = google_artifact_registry_repository_iam_member.vm.role == "roles/artifactregistry.reader" && google_artifact_registry_repository_iam_member.vm.repository == "rl"
     error_message = "The VM pulls its image, and pushes none."
   }
   assert {
-    condition     = startswith(google_compute_instance_template.redis.metadata["user-data"], "#cloud-config\n")
-    error_message = "cloud-init reads nothing else."
+    condition     = startswith(google_compute_instance_template.redis.metadata["user-data"], "#cloud-config\n") && strcontains(google_compute_instance_template.redis.metadata["user-data"], "rl-redis.service\"]]")
+    error_message = "cloud-init reads nothing else; the service must be started."
   }
   assert {
     condition     = strcontains(google_compute_instance_template.redis.metadata["user-data"], var.image) && strcontains(google_compute_instance_template.redis.metadata["user-data"], "IP:10.64.1.5")
     error_message = "The VM must run the image by its digest, and its certificate name the load balancer's address."
   }
+  assert {
+    condition     = strcontains(google_compute_instance_template.redis.metadata["user-data"], "/v1/projects/1/secrets/rl-vm-auth/versions/7:access") && output.endpoint.password == { secret = "rl-vm-auth", version = "7" }
+    error_message = "The VM and the fronts must read one and the same version of the password."
+  }
+  assert {
+    condition     = output.endpoint.url == "rediss://rl-module@10.64.1.5:6379" && output.endpoint.verify == "full" && !output.endpoint.iam && output.endpoint.ca == { secret = "rl-vm-ca", version = "latest" }
+    error_message = "The front must be told of TLS, the narrow user, and the certificate that the VM published last."
+  }
+  assert {
+    condition     = output.reachable_from["front"] == toset(["10.64.0.0/24"])
+    error_message = "It must say who reaches it."
+  }
 }
 
 run "may_be_destroyed_when_told_so" {
+  command = plan
   module { source = "./modules/store-vm" }
   variables { deletion_protection = false }
   assert {
     condition = (
       google_compute_instance_group_manager.redis.deletion_policy == "DELETE" && !google_secret_manager_secret.password.deletion_protection
+      && !google_secret_manager_secret.ca.deletion_protection && !output.protected
       && [for disk in google_compute_instance_group_manager.redis.stateful_disk : disk.delete_rule] == ["ON_PERMANENT_INSTANCE_DELETION"]
     )
     error_message = "deletion_protection = false must reach all of it."

@@ -1,98 +1,238 @@
-# The root, with each store in turn: one store, reached over TLS, and the front that is told of it.
+# The root, by the examples, one for each store: that one alone is made, reached over TLS, and the front is told of it.
 mock_provider "google" {
   mock_resource "google_memorystore_instance" {
+    override_during = plan
     defaults = {
       endpoints = [{ connections = [
         { psc_auto_connection = [{
-          connection_type = "CONNECTION_TYPE_PRIMARY", ip_address = "10.64.1.9", port = 6379, forwarding_rule = "",
+          connection_type = "CONNECTION_TYPE_PRIMARY", ip_address = "10.64.4.9", port = 6379, forwarding_rule = "",
           network         = "", project_id = "", psc_connection_id = "", service_attachment = ""
         }] },
         { psc_auto_connection = [{
-          connection_type = "CONNECTION_TYPE_DISCOVERY", ip_address = "10.64.1.8", port = 6379, forwarding_rule = "",
+          connection_type = "CONNECTION_TYPE_DISCOVERY", ip_address = "10.64.4.8", port = 6379, forwarding_rule = "",
           network         = "", project_id = "", psc_connection_id = "", service_attachment = ""
         }] },
       ] }]
     }
   }
   mock_resource "google_redis_instance" {
-    defaults = { host = "10.1.2.3", port = 6378 }
+    override_during = plan
+    defaults        = { host = "10.1.2.3", port = 6378 }
   }
   mock_resource "google_compute_address" {
-    defaults = { address = "10.64.1.5" }
+    override_during = plan
+    defaults        = { address = "10.64.1.5" }
+  }
+  mock_resource "google_cloud_run_v2_service" {
+    override_during = plan
+    defaults        = { uri = "https://rl-front-abc-ew.a.run.app" }
+  }
+  mock_resource "google_artifact_registry_repository" {
+    override_during = plan
+    defaults        = { registry_uri = "europe-west1-docker.pkg.dev/my-project/rl" }
   }
 }
 
 variables {
-  project_id = "demo-project"
+  project_id = "my-project"
   images = {
-    front = "europe-west1-docker.pkg.dev/demo-project/rl/front@sha256:0000000000000000000000000000000000000000000000000000000000000000"
-    redis = "europe-west1-docker.pkg.dev/demo-project/rl/redis@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+    front = "europe-west1-docker.pkg.dev/my-project/rl/front@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+    redis = "europe-west1-docker.pkg.dev/my-project/rl/redis@sha256:0000000000000000000000000000000000000000000000000000000000000000"
   }
 }
 
+run "example_redis" {
+  command = plan
+  module { source = "./tests/example" }
+  variables { file = "examples/redis.tfvars" }
+}
+
 run "redis" {
+  command = plan
+  variables {
+    project_id = run.example_redis.values.project_id
+    store      = run.example_redis.values.store
+    front      = run.example_redis.values.front
+    alerts     = run.example_redis.values.alerts
+  }
+  assert {
+    condition     = toset(keys(run.example_redis.values)) == toset(["alerts", "front", "project_id", "store"])
+    error_message = "All that the example says must be in this run."
+  }
+  assert {
+    condition = alltrue([for group, value in { front = var.front, alerts = var.alerts } :
+      length(setsubtract(keys(run.example_redis.values[group]), keys(value))) == 0
+    ])
+    error_message = "The example must say nothing that there is not."
+  }
   assert {
     condition     = output.store == "rediss://10.1.2.3:6378"
-    error_message = "The front must be told to use TLS, and where: ${output.store}"
+    error_message = "The store's address must say where it is, and TLS: ${output.store}"
   }
   assert {
     condition     = length(module.redis) == 1 && length(module.valkey) == 0 && length(module.vm) == 0
     error_message = "There is one store."
   }
   assert {
-    condition     = module.redis[0].endpoint.password != null && !module.redis[0].endpoint.iam
-    error_message = "Its password must be mounted."
+    condition = {
+      for name in ["RL_STORE", "RL_REDIS_VERIFY", "RL_REDIS_PASSWORD_FILE"] : name => lookup(module.front[0].environment, name, null)
+    } == { RL_STORE = "rediss://10.1.2.3:6378", RL_REDIS_VERIFY = "ca", RL_REDIS_PASSWORD_FILE = "/etc/rl/password/password" }
+    error_message = "The front must be told of that store, and log in with its password."
   }
   assert {
-    condition     = output.url != null && startswith(output.next, "RL_SMOKE_IDENTITY=")
-    error_message = "The outputs must say where it is, and how to try it."
+    condition     = output.url == "https://rl-front-abc-ew.a.run.app" && output.repository == "europe-west1-docker.pkg.dev/my-project/rl"
+    error_message = "The outputs must say where the front is, and where images go."
+  }
+  assert {
+    condition     = output.next == "RL_SMOKE_IDENTITY=$(gcloud auth print-identity-token) scripts/smoke https://rl-front-abc-ew.a.run.app # from a machine in the VPC"
+    error_message = "The next command must try the front, from where it is reached: ${output.next}"
+  }
+  assert {
+    condition     = output.protected
+    error_message = "It must not be destroyed by mistake."
+  }
+  assert {
+    condition     = module.monitoring[0].alerts == sort(["degraded", "errors", "no-front", "slow", "store-cpu", "store-memory"])
+    error_message = "Somebody must be told of each."
+  }
+  assert {
+    condition     = toset([for api in google_project_service.api : api.service if !api.disable_on_destroy]) == toset([for name in ["artifactregistry", "cloudresourcemanager", "compute", "iam", "logging", "monitoring", "redis", "run", "secretmanager", "servicenetworking"] : "${name}.googleapis.com"])
+    error_message = "These APIs must be on, and stay so for others."
+  }
+  assert {
+    condition     = google_artifact_registry_repository.images.docker_config[0].immutable_tags && google_artifact_registry_repository.images.format == "DOCKER"
+    error_message = "What an image is called must not change under those who run it."
   }
 }
 
+run "example_valkey" {
+  command = plan
+  module { source = "./tests/example" }
+  variables { file = "examples/valkey.tfvars" }
+}
+
 run "valkey" {
-  variables { store = "valkey" }
+  command = plan
+  variables {
+    project_id = run.example_valkey.values.project_id
+    region     = run.example_valkey.values.region
+    store      = run.example_valkey.values.store
+    network    = run.example_valkey.values.network
+    valkey     = run.example_valkey.values.valkey
+    front      = run.example_valkey.values.front
+    alerts     = run.example_valkey.values.alerts
+  }
   assert {
-    condition     = output.store == "rediss+cluster://10.64.1.8:6379"
-    error_message = "The front must be told of the discovery address, TLS and a cluster: ${output.store}"
+    condition     = toset(keys(run.example_valkey.values)) == toset(["alerts", "front", "network", "project_id", "region", "store", "valkey"])
+    error_message = "All that the example says must be in this run."
+  }
+  assert {
+    condition = alltrue([for group, value in { front = var.front, alerts = var.alerts, network = var.network, valkey = var.valkey } :
+      length(setsubtract(keys(run.example_valkey.values[group]), keys(value))) == 0
+    ])
+    error_message = "The example must say nothing that there is not."
+  }
+  assert {
+    condition     = output.store == "rediss+cluster://10.64.4.8:6379"
+    error_message = "The store's address must be the one to discover others by, and say TLS and that it is a cluster: ${output.store}"
   }
   assert {
     condition     = length(module.redis) == 0 && length(module.valkey) == 1 && length(module.vm) == 0
     error_message = "There is one store."
   }
   assert {
-    condition     = module.valkey[0].endpoint.iam && module.valkey[0].endpoint.password == null
-    error_message = "It is logged in to by IAM."
+    condition = {
+      for name in ["RL_STORE", "RL_REDIS_IAM", "RL_REDIS_PASSWORD_FILE", "RL_WORKERS"] : name => lookup(module.front[0].environment, name, null)
+    } == { RL_STORE = "rediss+cluster://10.64.4.8:6379", RL_REDIS_IAM = "google", RL_REDIS_PASSWORD_FILE = null, RL_WORKERS = "4" }
+    error_message = "The front must be told of that store, and log in by IAM."
+  }
+  assert {
+    condition     = output.protected
+    error_message = "It must not be destroyed by mistake."
+  }
+  assert {
+    condition     = alltrue([for api in ["memorystore", "networkconnectivity"] : contains(keys(google_project_service.api), api)])
+    error_message = "Its APIs must be on."
   }
 }
 
+run "example_vm" {
+  command = plan
+  module { source = "./tests/example" }
+  variables { file = "examples/vm.tfvars" }
+}
+
 run "vm" {
-  variables { store = "vm" }
+  command = plan
+  variables {
+    project_id = run.example_vm.values.project_id
+    store      = run.example_vm.values.store
+    vm         = run.example_vm.values.vm
+    front      = run.example_vm.values.front
+    alerts     = run.example_vm.values.alerts
+  }
+  assert {
+    condition     = toset(keys(run.example_vm.values)) == toset(["alerts", "front", "project_id", "store", "vm"])
+    error_message = "All that the example says must be in this run."
+  }
+  assert {
+    condition = alltrue([for group, value in { front = var.front, alerts = var.alerts, vm = var.vm } :
+      length(setsubtract(keys(run.example_vm.values[group]), keys(value))) == 0
+    ])
+    error_message = "The example must say nothing that there is not."
+  }
   assert {
     condition     = output.store == "rediss://rl-module@10.64.1.5:6379"
-    error_message = "The front must be told to use TLS, the narrow user and the address that stays: ${output.store}"
+    error_message = "The store's address must be the one that stays, and say TLS and the narrow user: ${output.store}"
   }
   assert {
     condition     = length(module.redis) == 0 && length(module.valkey) == 0 && length(module.vm) == 1
     error_message = "There is one store."
   }
   assert {
-    condition     = module.vm[0].endpoint.verify == "full" && module.vm[0].endpoint.password != null
-    error_message = "Its certificate names the address, so that is looked at; its password must be mounted."
+    condition = {
+      for name in ["RL_STORE", "RL_REDIS_VERIFY", "RL_REDIS_PASSWORD_FILE", "RL_TOKENS"] : name => lookup(module.front[0].environment, name, null)
+      } == {
+      RL_STORE               = "rediss://rl-module@10.64.1.5:6379", RL_REDIS_VERIFY = "full"
+      RL_REDIS_PASSWORD_FILE = "/etc/rl/password/password", RL_TOKENS = "/etc/rl/tokens/tokens.toml"
+    }
+    error_message = "The front must be told of that store, look at the name in its certificate, and log in with its password."
+  }
+  assert {
+    condition     = module.vm[0].reachable_from["front"] == toset(["10.64.0.0/24"])
+    error_message = "Of the VPC the front alone must reach it."
+  }
+  assert {
+    condition     = module.monitoring[0].alerts == sort(["degraded", "errors", "no-front", "slow", "store-cpu", "uptime"])
+    error_message = "Somebody must be told of each; Google does not see this Redis' memory."
+  }
+  assert {
+    condition     = output.next == "RL_SMOKE_IDENTITY=$(gcloud auth print-identity-token) scripts/smoke https://rl-front-abc-ew.a.run.app"
+    error_message = "A front on the internet is probed from there, and can be tried from anywhere."
+  }
+  assert {
+    condition     = output.protected && contains(keys(google_project_service.api), "iap")
+    error_message = "It must not be destroyed by mistake; operators reach it through Identity-Aware Proxy."
   }
 }
 
 run "before_there_are_images" {
+  command = plan
   variables {
-    store  = "vm"
-    images = {}
+    images              = {}
+    deletion_protection = false
   }
   assert {
-    condition     = length(module.front) == 0 && length(module.vm) == 0 && output.url == null && output.store == null
-    error_message = "What runs an image waits for it."
+    condition     = length(module.front) == 0 && length(module.monitoring) == 0 && output.url == null && output.store == "rediss://10.1.2.3:6378"
+    error_message = "What runs an image waits for it; the store does not."
   }
   assert {
-    condition     = startswith(output.next, "scripts/deploy") && output.repository != null
+    condition     = startswith(output.next, "scripts/deploy") && output.repository == "europe-west1-docker.pkg.dev/my-project/rl"
     error_message = "The outputs must say where the images go, and what to do."
+  }
+  assert {
+    condition     = !module.redis[0].protected && !output.protected
+    error_message = "deletion_protection = false must reach it."
   }
 }
 
@@ -100,10 +240,22 @@ run "a_vm_without_its_image" {
   command = plan
   variables {
     store  = "vm"
-    images = { front = "europe-west1-docker.pkg.dev/demo-project/rl/front@sha256:0000000000000000000000000000000000000000000000000000000000000000" }
+    images = { front = "europe-west1-docker.pkg.dev/my-project/rl/front@sha256:0000000000000000000000000000000000000000000000000000000000000000" }
   }
   assert {
-    condition     = length(module.front) == 0
+    condition     = length(module.vm) == 0 && length(module.front) == 0 && output.store == null
     error_message = "A front without a store would decide by itself."
+  }
+}
+
+run "may_be_destroyed_when_told_so" {
+  command = plan
+  variables {
+    store               = "vm"
+    deletion_protection = false
+  }
+  assert {
+    condition     = !module.vm[0].protected && !module.front[0].protected && !output.protected
+    error_message = "deletion_protection = false must reach all of it."
   }
 }

@@ -32,9 +32,10 @@
 //! | `metrics` | what `/metrics` says after a known story, and that no caller can grow it |
 //! | `operators` | a listener of their own, and what `/admin/denied` says |
 //! | `logs` | log lines as JSON, the ids of a request, and no key in any of them |
-//! | `monitoring` | `docs/monitoring/`: alert rules, dashboard and table of metrics against a live front |
+//! | `monitoring` | `docs/monitoring/` and `terraform/`: alert rules, dashboards and table of metrics against a live front |
 //! | `lifecycle` | starting, readiness, draining |
 //! | `scripts` | `scripts/demo`, `smoke` and `deploy`: what they show, and what they leave behind when they fail |
+//! | `terraform` | `terraform/` against the front that it starts: settings and policies |
 //! | `vm` | the start-up files of `terraform/modules/store-vm`: what they make serves fronts over TLS |
 //! | `proxies` | the configurations of `docs/proxies.md`, in real proxies |
 
@@ -70,6 +71,7 @@ mod privacy;
 mod proxies;
 mod readme;
 mod scripts;
+mod terraform;
 mod tokens;
 mod topologies;
 mod vm;

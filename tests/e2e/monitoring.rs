@@ -1,4 +1,5 @@
-//! `docs/monitoring/`: what it says of the metrics is what a live front shows, and Prometheus takes it.
+//! `docs/monitoring/` and `terraform/modules/monitoring`: what they say of the metrics is what a live front shows, and
+//! Prometheus takes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,6 +14,10 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/monitoring");
 const README: &str = include_str!("../../docs/monitoring/README.md");
 const ALERTS: &str = include_str!("../../docs/monitoring/alerts.yml");
 const DASHBOARD: &str = include_str!("../../docs/monitoring/dashboard.json");
+const TERRAFORM: &str = concat!(
+    include_str!("../../terraform/modules/monitoring/main.tf"),
+    include_str!("../../terraform/modules/monitoring/dashboard.tf"),
+);
 
 /// Runs promtool, which must have nothing to complain about: what it says.
 #[track_caller]
@@ -66,6 +71,21 @@ fn queries() -> Vec<String> {
     filled
 }
 
+/// Every query of `terraform/modules/monitoring`, of fronts and of Google's metrics.
+fn terraform() -> Vec<String> {
+    let literals = TERRAFORM.lines().filter_map(|line| line.split_once(" = \""));
+    let texts = literals.map(|(_, rest)| {
+        let literal = format!("\"{rest}");
+        serde_json::from_str::<String>(&literal).unwrap_or_default() // other lines go on
+    });
+    let queries = texts.filter(|text| text.contains('{') && text.contains('('));
+    let filled = queries
+        .map(|text| text.replace("${local.front}", "job=\"rl\"").replace("${var.name}", "rl"));
+    let filled: Vec<_> = filled.collect();
+    assert!(filled.iter().all(|query| !query.contains('$')), "{filled:#?}");
+    filled
+}
+
 /// The names of the front's metrics in a text.
 fn names(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));
@@ -100,10 +120,10 @@ fn alerts_fire_when_they_should() {
 #[test]
 fn rules_and_dashboard_ask_for_what_there_is() {
     let (_, scrape) = live();
-    let queries = queries().join("\n");
+    let (queries, terraform) = (queries().join("\n"), terraform().join("\n"));
     let series: BTreeSet<_> =
         scrape.series.keys().map(|series| series.split('{').next().unwrap_or_default()).collect();
-    for (text, least) in [(ALERTS, 10), (&queries, 20)] {
+    for (text, least) in [(ALERTS, 10), (&queries, 20), (&terraform, 6)] {
         let asked = names(text);
         assert!(asked.len() >= least, "{asked:?}");
         let missing: Vec<_> = asked.difference(&series).collect();
@@ -112,7 +132,8 @@ fn rules_and_dashboard_ask_for_what_there_is() {
 
     // Labels too: a misspelt one makes a query that is valid, and empty for ever.
     let mut matchers = 0;
-    for selector in [ALERTS, &queries].iter().flat_map(|text| text.split_inclusive('}')) {
+    for selector in [ALERTS, &queries, &terraform].iter().flat_map(|text| text.split_inclusive('}'))
+    {
         let Some((before, inside)) = selector.rsplit_once('{') else { continue };
         let Some(name) = names(before).into_iter().find(|name| before.ends_with(name)) else {
             continue;
@@ -143,9 +164,11 @@ fn rules_and_dashboard_ask_for_what_there_is() {
 }
 
 #[test]
-fn prometheus_can_read_the_queries_of_the_dashboard() {
+fn prometheus_can_read_the_queries() {
+    let asked = terraform();
+    assert!(asked.len() >= 15, "{asked:#?}");
     let rules: Vec<_> = (0..)
-        .zip(queries())
+        .zip(queries().into_iter().chain(asked))
         .map(|(i, query)| json!({ "record": format!("panel:query:{i}"), "expr": query }))
         .collect();
     assert!(rules.len() >= 40, "{}", rules.len());

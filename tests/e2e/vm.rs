@@ -60,8 +60,8 @@ impl Vm {
             ("image", "registry.test/rl/redis@sha256:0".to_owned()),
             ("registry", "registry.test".to_owned()),
             ("port", self.port.to_string()),
-            ("password_secret", "projects/p/secrets/rl-redis-auth".to_owned()),
-            ("ca_secret", "projects/p/secrets/rl-redis-ca".to_owned()),
+            ("password_secret", "projects/p/secrets/rl-vm-auth/versions/7".to_owned()),
+            ("ca_secret", "projects/p/secrets/rl-vm-ca".to_owned()),
             ("secret_manager", format!("http://127.0.0.1:{}", self.google.port())),
             ("etc", text(self.path("etc"))),
             ("data", text(self.path("data"))),
@@ -138,15 +138,15 @@ fn google(request: &Message, password: &str) -> (u16, String) {
         ("GET", TOKEN) if request.header("metadata-flavor") == "Google" => {
             (200, json!({"access_token": "ya29.a-token", "expires_in": 3599}).to_string())
         }
-        ("GET", "/v1/projects/p/secrets/rl-redis-auth/versions/latest:access") if authorized => {
+        ("GET", "/v1/projects/p/secrets/rl-vm-auth/versions/7:access") if authorized => {
             let payload = json!({"data": encoded(password), "dataCrc32c": "1"});
             let answer =
-                json!({"name": "projects/1/secrets/rl-redis-auth/versions/1", "payload": payload});
+                json!({"name": "projects/1/secrets/rl-vm-auth/versions/7", "payload": payload});
             // As Google writes it, over several lines.
             (200, serde_json::to_string_pretty(&answer).unwrap())
         }
-        ("POST", "/v1/projects/p/secrets/rl-redis-ca:addVersion") if authorized => {
-            (200, json!({"name": "projects/1/secrets/rl-redis-ca/versions/1"}).to_string())
+        ("POST", "/v1/projects/p/secrets/rl-vm-ca:addVersion") if authorized => {
+            (200, json!({"name": "projects/1/secrets/rl-vm-ca/versions/1"}).to_string())
         }
         _ => (403, json!({"error": {"code": 403}}).to_string()),
     }
@@ -304,7 +304,7 @@ fn a_new_machine_has_the_old_one_s_buckets_and_authority() {
     redis.signal("TERM");
     assert!(redis.wait(SOON).success());
 
-    // The secret has another version by now; the front finds both, and the bucket.
+    // The password is another by now, and the front has it too: it finds the bucket.
     "another".clone_into(&mut vm.password.lock().unwrap());
     let _redis = vm.serve();
     assert!(vm.published().is_empty(), "the authority is the same, and is where it was");
@@ -322,7 +322,7 @@ fn without_a_password_it_does_not_start() {
     let mut redis = vm.boot();
     assert!(!redis.wait(SOON).success());
     assert!(
-        redis.said().contains("secret projects/p/secrets/rl-redis-auth is empty"),
+        redis.said().contains("secret projects/p/secrets/rl-vm-auth/versions/7 is empty"),
         "{}",
         redis.said()
     );

@@ -111,7 +111,7 @@ resource "google_cloud_run_v2_service" "front" {
         image      = "us-docker.pkg.dev/cloud-ops-agents-artifacts/cloud-run-gmp-sidecar/cloud-run-gmp-sidecar:1.2.0"
         depends_on = ["front"]
         resources {
-          limits   = { cpu = "0.5", memory = "256Mi" }
+          limits   = { cpu = "1", memory = "512Mi" } # less of a processor goes with one request at a time only
           cpu_idle = false
         }
         volume_mounts {

@@ -4,7 +4,13 @@ variable "region" { type = string }
 variable "network" { type = string }
 variable "subnetwork" { type = string }
 variable "account" { type = string }
-variable "policies" { type = string }
+variable "policies" {
+  type = string
+  validation {
+    condition     = length(base64encode(var.policies)) <= 64 * 1024 / 3 * 4
+    error_message = "Shorten the policy file to less than 64 KiB, the most that Secret Manager keeps: by fewer overrides, for instance."
+  }
+}
 variable "image" { type = string }
 variable "deletion_protection" { type = bool }
 variable "store" {

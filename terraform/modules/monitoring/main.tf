@@ -32,15 +32,16 @@ locals {
   # By the store's own.
   of_store = {
     redis = {
-      memory = "redis_googleapis_com:stats_memory_usage_ratio{monitored_resource=\"redis_instance\",instance_id=~\".*/${var.name}\"} > 0.8"
-      cpu    = "sum by (instance_id) (rate(redis_googleapis_com:stats_cpu_utilization_main_thread{monitored_resource=\"redis_instance\",instance_id=~\".*/${var.name}\"}[5m])) > 0.7"
+      memory = "redis_googleapis_com:stats_memory_usage_ratio{monitored_resource=\"redis_instance\",instance_id=~\"(.*/)?${var.name}\"} > 0.8"
+      cpu    = "sum by (instance_id, node_id) (rate(redis_googleapis_com:stats_cpu_utilization_main_thread{monitored_resource=\"redis_instance\",instance_id=~\"(.*/)?${var.name}\"}[5m])) > 0.7"
     }
     valkey = {
-      memory = "memorystore_googleapis_com:instance_memory_maximum_utilization{instance_id=\"${var.name}\"} > 0.8"
-      cpu    = "memorystore_googleapis_com:instance_cpu_maximum_utilization{instance_id=\"${var.name}\"} > 0.7"
+      memory = "memorystore_googleapis_com:instance_memory_maximum_utilization{instance_id=~\"(.*/)?${var.name}-valkey\"} > 0.8"
+      cpu    = "memorystore_googleapis_com:instance_cpu_maximum_utilization{instance_id=~\"(.*/)?${var.name}-valkey\"} > 0.7"
     }
     vm = {
-      cpu = "compute_googleapis_com:instance_cpu_utilization{metadata_system_name=~\"${var.name}-redis-.*\"} > 0.7"
+      # Of one processor: Redis uses no more, however many the machine has.
+      cpu = "sum by (instance_name) (rate(compute_googleapis_com:instance_cpu_usage_time{monitored_resource=\"gce_instance\",instance_name=~\"${var.name}-redis-.*\"}[5m])) > 0.7"
     }
   }[var.store]
   texts = {

@@ -9,6 +9,8 @@ resource "google_cloud_run_v2_service_iam_member" "probes" {
   location = var.region
   role     = "roles/run.invoker"
   member   = "serviceAccount:service-${data.google_project.project[0].number}@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
+  # Google makes this account for the first such check.
+  depends_on = [google_monitoring_uptime_check_config.ready, google_monitoring_notification_channel.email]
 }
 
 resource "google_monitoring_uptime_check_config" "ready" {

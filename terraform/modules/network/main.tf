@@ -23,7 +23,7 @@ resource "google_compute_subnetwork" "subnet" {
 
 # Memorystore for Redis: private services access, a peering with Google's network.
 resource "google_compute_global_address" "peering" {
-  count         = var.store == "redis" && var.config.peering ? 1 : 0
+  count         = var.store == "redis" && var.config.connection ? 1 : 0
   name          = "${var.name}-peering"
   purpose       = "VPC_PEERING"
   address_type  = "INTERNAL"
@@ -40,7 +40,7 @@ resource "google_service_networking_connection" "peering" {
 
 # Memorystore for Valkey: endpoints in the subnet, which this policy lets Google make.
 resource "google_network_connectivity_service_connection_policy" "valkey" {
-  count         = var.store == "valkey" ? 1 : 0
+  count         = var.store == "valkey" && var.config.connection ? 1 : 0
   name          = "${var.name}-valkey"
   location      = var.region
   service_class = "gcp-memorystore"

@@ -30,8 +30,8 @@ resource "google_secret_manager_secret" "password" {
   }
 }
 
-# AUTH is a computed attribute of the instance above, and so in the state whatever is done here: guard the bucket of
-# this state as a secret. (Valkey and the VM have none in it.)
+# The provider writes AUTH into the state as an attribute of the instance above, at every refresh and whatever is done here:
+# guard the bucket of this state as a secret. (Valkey and the VM have none in it.)
 resource "google_secret_manager_secret_version" "password" {
   secret                 = google_secret_manager_secret.password.id
   secret_data_wo         = google_redis_instance.store.auth_string

@@ -8,3 +8,8 @@ output "endpoint" {
     password = { secret = google_secret_manager_secret.password.secret_id, version = google_secret_manager_secret_version.password.version }
   }
 }
+
+output "protected" {
+  description = "Whether it and its secrets are refused to be destroyed."
+  value       = alltrue([google_redis_instance.store.deletion_protection, google_secret_manager_secret.password.deletion_protection, google_secret_manager_secret.ca.deletion_protection])
+}

@@ -1,7 +1,11 @@
 # Memorystore for Valkey, a cluster: shards are added in place. TLS; who may log in says IAM, with tokens that live an
 # hour, so there is no password. Scripts: it loads no modules.
+locals {
+  id = "${var.name}-valkey" # of 4 letters or more
+}
+
 resource "google_memorystore_instance" "store" {
-  instance_id                 = var.name
+  instance_id                 = local.id
   location                    = var.region
   mode                        = "CLUSTER"
   engine_version              = var.config.version
@@ -38,7 +42,7 @@ resource "google_project_iam_member" "connect" {
   member  = var.client
   condition {
     title      = "${var.name}-store"
-    expression = "resource.name == \"projects/${var.project_id}/locations/${var.region}/instances/${var.name}\""
+    expression = "resource.name.endsWith(\"/locations/${var.region}/instances/${local.id}\")" # the project, by id or number, is this one
   }
 }
 

@@ -9,3 +9,8 @@ output "endpoint" {
   }
   depends_on = [google_project_iam_member.connect]
 }
+
+output "protected" {
+  description = "Whether it and its secrets are refused to be destroyed."
+  value       = alltrue([google_memorystore_instance.store.deletion_protection_enabled, google_secret_manager_secret.ca.deletion_protection])
+}

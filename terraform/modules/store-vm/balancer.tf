@@ -46,7 +46,8 @@ resource "google_compute_forwarding_rule" "redis" {
   ports                 = [local.port]
 }
 
-# Whatever other rules of the network allow, nobody reaches the VM but these.
+# Nobody reaches the VM but these: the denial overrules what rules of the usual priorities, 1000 and up, allow in a VPC that
+# exists.
 resource "google_compute_firewall" "deny" {
   name          = "${local.label}-deny"
   network       = var.network

@@ -4,18 +4,13 @@ locals {
   label = "${var.name}-redis"
 }
 
-data "google_compute_image" "cos" {
-  family  = "cos-stable"
-  project = "cos-cloud"
-}
-
 module "boot" {
   source          = "./boot"
   address         = google_compute_address.redis.address
   image           = var.image
   registry        = split("/", var.image)[0]
   port            = local.port
-  password_secret = google_secret_manager_secret.password.id
+  password_secret = google_secret_manager_secret_version.password.name # this version, as the fronts: another one makes the VM anew
   ca_secret       = google_secret_manager_secret.ca.id
 }
 
@@ -27,7 +22,7 @@ resource "google_compute_instance_template" "redis" {
 
   disk {
     boot         = true
-    source_image = data.google_compute_image.cos.self_link
+    source_image = "projects/cos-cloud/global/images/family/cos-stable"
     disk_size_gb = 20
     disk_type    = "pd-balanced"
   }
@@ -59,11 +54,13 @@ resource "google_compute_instance_template" "redis" {
     enable-oslogin         = "TRUE"
     block-project-ssh-keys = "TRUE"
     serial-port-enable     = "FALSE"
-    google-logging-enabled = "true"
+    # Logs, and the use of memory and disk.
+    google-logging-enabled    = "true"
+    google-monitoring-enabled = "true"
   }
   lifecycle {
     create_before_destroy = true
-    ignore_changes        = [disk[0].source_image] # a new release of the system is no reason to make the VM anew
+    ignore_changes        = [disk[0].source_image] # a new release of the system waits until this is replaced (docs/deploy.md)
   }
   # Its first boot reads one secret and adds to another.
   depends_on = [
@@ -79,7 +76,8 @@ resource "google_compute_instance_group_manager" "redis" {
   target_size        = 1
   deletion_policy    = var.deletion_protection ? "PREVENT" : "DELETE"
   # Until it has passed its health check once: its certificate is published then.
-  wait_for_instances = true
+  wait_for_instances        = true
+  wait_for_instances_status = "UPDATED"
 
   version {
     instance_template = google_compute_instance_template.redis.self_link_unique

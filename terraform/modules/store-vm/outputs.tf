@@ -9,3 +9,13 @@ output "endpoint" {
   }
   depends_on = [google_compute_instance_group_manager.redis, google_compute_forwarding_rule.redis]
 }
+
+output "protected" {
+  description = "Whether it and its secrets are refused to be destroyed."
+  value       = alltrue([google_compute_instance_group_manager.redis.deletion_policy == "PREVENT", google_secret_manager_secret.password.deletion_protection, google_secret_manager_secret.ca.deletion_protection])
+}
+
+output "reachable_from" {
+  description = "Which ranges the firewall lets in, by rule."
+  value       = { for name, rule in google_compute_firewall.allow : name => rule.source_ranges }
+}

@@ -5,7 +5,7 @@ ephemeral "random_password" "redis" {
 }
 
 resource "google_secret_manager_secret" "password" {
-  secret_id           = "${local.label}-auth"
+  secret_id           = "${var.name}-vm-auth" # not as that of store-redis, which may be on its way out
   deletion_protection = var.deletion_protection
   replication {
     auto {}
@@ -16,11 +16,14 @@ resource "google_secret_manager_secret_version" "password" {
   secret                 = google_secret_manager_secret.password.id
   secret_data_wo         = ephemeral.random_password.redis.result
   secret_data_wo_version = "1"
+  lifecycle {
+    create_before_destroy = true # the VM and the fronts read the old one until they are told of the new one
+  }
 }
 
 # Public, but a file: Cloud Run mounts those from here. The VM adds the version.
 resource "google_secret_manager_secret" "ca" {
-  secret_id           = "${local.label}-ca"
+  secret_id           = "${var.name}-vm-ca"
   deletion_protection = var.deletion_protection
   replication {
     auto {}

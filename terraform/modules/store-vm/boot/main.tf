@@ -9,7 +9,7 @@ variable "image" {
   type        = string
 }
 variable "password_secret" {
-  description = "projects/PROJECT/secrets/ID, read by the VM."
+  description = "projects/PROJECT/secrets/ID/versions/VERSION, read by the VM."
   type        = string
 }
 variable "ca_secret" {

@@ -1,0 +1,17 @@
+# Redis with the module on a VM: the fastest checks, in one zone. Callers on the internet, with identity tokens.
+project_id = "my-project"
+store      = "vm"
+
+vm = {
+  machine_type = "n2-standard-4"
+  zone         = "c"
+  disk_gb      = 50
+}
+front = {
+  ingress       = "all"
+  invokers      = ["group:api-clients@example.com"]
+  tokens_secret = "rl-tokens"
+}
+alerts = {
+  emails = ["oncall@example.com"]
+}

@@ -1,0 +1,24 @@
+# Before anything is there, what Google will make is unknown, and so is what depends on it: how many there are of each must not.
+mock_provider "google" {}
+
+variables {
+  project_id = "demo-project"
+  images     = { front = "europe-west1-docker.pkg.dev/demo-project/rl/front@sha256:0000000000000000000000000000000000000000000000000000000000000000" }
+}
+
+run "with_an_uptime_check" {
+  command = plan
+  variables {
+    store               = "valkey"
+    front               = { ingress = "all" }
+    deletion_protection = false
+  }
+  assert {
+    condition     = contains(module.monitoring[0].alerts, "uptime") && contains(module.monitoring[0].alerts, "store-memory")
+    error_message = "There must be alerts for the front, the store and the way from outside."
+  }
+  assert {
+    condition     = !module.valkey[0].protected && !module.front[0].protected
+    error_message = "deletion_protection = false must reach all of it."
+  }
+}

@@ -1,0 +1,39 @@
+//! `terraform/` against the front that it starts: the settings it gives, and the policies it begins with.
+
+use std::collections::BTreeSet;
+
+use rl_tests::Front;
+
+const FRONT: &str = include_str!("../../terraform/modules/front/main.tf");
+const ROOT: &str = include_str!("../../terraform/main.tf");
+const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../terraform/policies.toml");
+
+#[test]
+fn every_setting_is_one_of_the_front() {
+    let help = Front::run(&["--help"]).stdout;
+    let help = String::from_utf8(help).unwrap();
+    let known = help.lines().filter_map(|line| line.trim().strip_prefix("[env: "));
+    let known: BTreeSet<_> =
+        known.map(|rest| rest.split(['=', ']']).next().unwrap_or_default()).collect();
+    let given = FRONT.lines().map(|line| line.trim().split(' ').next().unwrap_or_default());
+    let given: BTreeSet<_> = given.filter(|word| word.starts_with("RL_")).collect();
+    assert!(given.len() >= 10, "{given:?}");
+    let unknown: Vec<_> = given.difference(&known).collect();
+    assert!(unknown.is_empty(), "the front knows no {unknown:?}, but {known:?}");
+}
+
+#[test]
+fn the_policies_to_begin_with_are_good() {
+    let output = Front::run(&["--check-config", POLICIES]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Terraform's own tests cannot see what waits for what.
+#[test]
+fn nothing_is_made_before_its_api_is_on() {
+    let blocks: Vec<_> = ROOT.split("\n}\n").filter(|it| it.contains("\nmodule \"")).collect();
+    assert_eq!(blocks.len(), 6);
+    for block in blocks {
+        assert!(block.ends_with("= [google_project_service.api]"), "{block}");
+    }
+}
