@@ -34,6 +34,7 @@
 //! | `monitoring` | `docs/monitoring/`: alert rules, dashboard and table of metrics against a live front |
 //! | `lifecycle` | starting, readiness, draining |
 //! | `vm` | the start-up files of `terraform/modules/store-vm`: what they make serves fronts over TLS |
+//! | `images` | what `server/Dockerfile`, `module/Dockerfile`, `compose.yaml` and `kubernetes/` make and start, without an engine |
 //! | `proxies` | the configurations of `docs/proxies.md`, in real proxies |
 
 mod access;
@@ -54,6 +55,7 @@ mod faults;
 mod headers;
 mod hostile;
 mod http;
+mod images;
 mod lifecycle;
 mod logs;
 mod metrics;
