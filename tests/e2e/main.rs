@@ -37,6 +37,7 @@
 //! | `scripts` | `scripts/demo`, `smoke` and `deploy`: what they show, and what they leave behind when they fail |
 //! | `terraform` | `terraform/` against the front that it starts: settings and policies |
 //! | `vm` | the start-up files of `terraform/modules/store-vm`: what they make serves fronts over TLS |
+//! | `images` | what `server/Dockerfile`, `module/Dockerfile`, `compose.yaml` and `kubernetes/` make and start, without an engine |
 //! | `proxies` | the configurations of `docs/proxies.md`, in real proxies |
 
 mod access;
@@ -57,6 +58,7 @@ mod faults;
 mod headers;
 mod hostile;
 mod http;
+mod images;
 mod lifecycle;
 mod logs;
 mod metrics;

@@ -1,0 +1,192 @@
+//! How the image of `module/` starts Redis, with paths of one's own, and who gets in.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use rl_tests::{Running, eventually, free_port, module_path};
+use tempfile::TempDir;
+
+use super::{instructions, text};
+
+const SOON: Duration = Duration::from_secs(30);
+const PASSWORD: &str = "pass word\"#%{}";
+const MODULE: &str = "/usr/lib/redis/modules/librl.so";
+
+/// A container of that image: its files, and its Redis once it is started.
+pub(super) struct Store {
+    folder: TempDir,
+    pub(super) port: u16,
+    redis: Option<Running>,
+}
+
+// === impl Store ===
+
+impl Store {
+    /// One that serves.
+    pub(super) fn start() -> Self {
+        let mut store = Self::new(Some(&format!("{PASSWORD}\r\nnot this line\n")));
+        store.redis = Some(store.boot(&[]));
+        eventually("Redis is ready", SOON, || {
+            store.redis.as_ref().unwrap().said().contains("Ready to accept")
+        });
+        store
+    }
+
+    fn new(password: Option<&str>) -> Self {
+        let store = Self { folder: TempDir::new().unwrap(), port: free_port(), redis: None };
+        for name in ["data", "run"] {
+            fs::create_dir(store.path(name)).unwrap();
+        }
+        if let Some(password) = password {
+            fs::write(store.password_file(), password).unwrap();
+        }
+        for name in ["redis.conf", "rl-redis", "rl-redis-ready"] {
+            let paths = [
+                ("/usr/local/etc/rl-redis.conf", store.path("redis.conf")),
+                ("/run/rl", store.path("run")),
+                ("/data", store.path("data")),
+                (MODULE, module_path()),
+                ("redis-cli ", PathBuf::from(format!("redis-cli -p {} ", store.port))),
+            ];
+            let text =
+                paths.iter().fold(text(&format!("module/image/{name}")), |text, (from, to)| {
+                    text.replace(from, to.to_str().unwrap())
+                });
+            fs::write(store.path(name), text).unwrap();
+        }
+        store
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What `RL_REDIS_PASSWORD_FILE` is to name.
+    pub(super) fn password_file(&self) -> PathBuf {
+        self.path("password")
+    }
+
+    fn script(&self, name: &str) -> Command {
+        let mut command = Command::new("bash");
+        command.arg(self.path(name)).env("RL_REDIS_PASSWORD_FILE", self.password_file());
+        command
+    }
+
+    fn boot(&self, flags: &[&str]) -> Running {
+        let mut command = self.script("rl-redis");
+        let port = self.port.to_string();
+        Running::launch(command.args(["--bind", "127.0.0.1", "--port", &port]).args(flags))
+    }
+
+    /// What a health check gets.
+    pub(super) fn ready(&self) -> Output {
+        self.script("rl-redis-ready").output().unwrap()
+    }
+
+    fn cli(&self, user: &str, password: &str, words: &[&str]) -> String {
+        let mut command = Command::new("redis-cli");
+        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
+        if !user.is_empty() {
+            command.args(["--user", user]).env("REDISCLI_AUTH", password);
+        }
+        let output = command.args(words).output().expect("redis-cli, which scripts/test installs");
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap().trim().to_owned()
+    }
+
+    /// Why it does not start.
+    fn refusal(&self) -> String {
+        let mut redis = self.boot(&[]);
+        assert!(!redis.wait(SOON).success());
+        redis.said()
+    }
+}
+
+#[test]
+fn nobody_gets_in_without_the_password() {
+    let store = Store::start();
+    assert_eq!(store.ready().status.code(), Some(0), "{:?}", store.ready());
+    assert_eq!(store.cli("", "", &["PING"]), "NOAUTH Authentication required.");
+    for user in ["default", "rl-module", "operator"] {
+        let said = store.cli(user, "guess", &["PING"]);
+        assert!(said.contains("WRONGPASS"), "{user}: {said}");
+    }
+    assert!(store.cli("rl-module", PASSWORD, &["FLUSHALL"]).contains("NOPERM"));
+
+    // Operators may do everything, and read their password where only Redis can.
+    let file = store.path("run/operator");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let operator = fs::read_to_string(file).unwrap();
+    let operate = |words: &[&str]| store.cli("operator", operator.trim(), words);
+    for (directive, value) in [
+        ("appendonly", "yes"),
+        ("maxmemory", "268435456"),
+        ("maxmemory-policy", "volatile-ttl"),
+        ("protected-mode", "yes"),
+    ] {
+        assert_eq!(operate(&["CONFIG", "GET", directive]), format!("{directive}\n{value}"));
+    }
+
+    // A password that is another one by now is not the health check's either.
+    fs::write(store.password_file(), "another").unwrap();
+    assert_ne!(store.ready().status.code(), Some(0));
+    let log = store.redis.as_ref().unwrap().said();
+    assert!(!log.contains(PASSWORD) && !log.contains(operator.trim()), "{log}");
+}
+
+#[test]
+fn buckets_outlive_the_container() {
+    let mut store = Store::start();
+    let check = ["RL.CHECK", "rl:{k}", "9", "1/d"];
+    assert!(store.cli("rl-module", PASSWORD, &check).starts_with("1\n9\n8"));
+    let mut redis = store.redis.take().unwrap();
+    redis.signal("TERM");
+    assert!(redis.wait(SOON).success());
+    // Flags come last: more memory, as deployments give.
+    let _redis = store.boot(&["--maxmemory", "600mb"]);
+    eventually("Redis is ready", SOON, || store.ready().status.success());
+    assert!(store.cli("rl-module", PASSWORD, &check).starts_with("1\n9\n7"));
+    let operator = fs::read_to_string(store.path("run/operator")).unwrap();
+    let memory = store.cli("operator", operator.trim(), &["CONFIG", "GET", "maxmemory"]);
+    assert_eq!(memory, "maxmemory\n629145600");
+}
+
+#[test]
+fn without_a_password_it_does_not_start() {
+    for (password, reason) in [
+        (None, "cannot read"),
+        (Some(""), "the first line of"),
+        (Some("\r\nnot this line\n"), "the first line of"),
+    ] {
+        let said = Store::new(password).refusal();
+        assert!(said.contains(reason), "{password:?}: {said}");
+    }
+}
+
+#[test]
+fn fronts_may_do_what_the_page_says() {
+    let words = |line: &str| {
+        let words = line.split(' ').map(|word| word.trim_matches('"'));
+        words.filter(|it| !it.starts_with(['>', '#'])).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (page, script) = (text("docs/security.md"), text("module/image/rl-redis"));
+    let page = page.lines().find_map(|line| line.strip_prefix("ACL SETUSER rl-module "));
+    let script = script.replace("$(hash \"$password\")", "");
+    let script = script.lines().find_map(|line| line.strip_prefix("user rl-module "));
+    assert_eq!(words(page.unwrap()), words(script.unwrap()));
+}
+
+#[test]
+fn the_vm_finds_what_it_asks_for() {
+    let lines = instructions("module/Dockerfile");
+    let boot = text("terraform/modules/store-vm/boot/main.tf");
+    let service = text("terraform/modules/store-vm/boot/files/rl-redis.service");
+    assert!(boot.contains(MODULE) && lines.iter().any(|line| line.ends_with(MODULE)));
+    assert!(service.contains("--user 6379:6379") && lines.contains(&"USER 6379:6379".to_owned()));
+    let installed = lines.iter().find(|line| line.contains("redis-server")).unwrap();
+    for program in ["curl", "openssl", "ca-certificates"] {
+        assert!(installed.contains(program), "{program}");
+    }
+}
