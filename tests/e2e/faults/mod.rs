@@ -21,6 +21,7 @@ mod crash;
 mod disk;
 mod failover;
 mod memory;
+mod names;
 mod network;
 mod outage;
 mod redis;

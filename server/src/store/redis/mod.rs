@@ -12,6 +12,7 @@ mod google;
 mod lane;
 mod link;
 mod live;
+mod lookup;
 mod reach;
 mod reply;
 mod scripts;

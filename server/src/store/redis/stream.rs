@@ -13,7 +13,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::ClientConnection;
 
-use super::tls::Tls;
+use super::{lookup::lookup, tls::Tls};
 use crate::settings::Host;
 
 /// A connection.
@@ -39,7 +39,7 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 impl Stream {
     /// Connects; a host of several addresses is tried at each.
     pub(super) async fn connect(host: &Host, tls: Option<&Tls>) -> io::Result<Self> {
-        let socket = TcpStream::connect((host.name.as_str(), host.port)).await?;
+        let socket = TcpStream::connect(lookup(host).await?.as_slice()).await?;
         // A check is one small write: Nagle's algorithm would hold it back until the last is acknowledged.
         socket.set_nodelay(true)?;
         let options = SockRef::from(&socket);

@@ -1,0 +1,80 @@
+//! Names, and the servers that they lead to.
+
+use std::fs;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use rl_tests::{Front, Setup, eventually, server_path};
+use tempfile::TempDir;
+
+use super::rig::SOON;
+
+/// Longer than an attempt to connect may take, shorter than a resolver waits for a name server.
+const SLOW: Duration = Duration::from_millis(2500);
+
+/// What a name server answers (RFC 1035, 4.1): this address, which every name has, and nothing else.
+fn answer(query: Vec<u8>, address: Ipv4Addr) -> Vec<u8> {
+    let name = 12 + query[12..].iter().position(|byte| *byte == 0).expect("an end of the name");
+    let is_a = query[name + 1..name + 3] == [0, 1];
+    let mut answer = [&query[..2], &[0x81, 0x80, 0, 1, 0, u8::from(is_a), 0, 0, 0, 0]].concat();
+    answer.extend_from_slice(&query[12..name + 5]);
+    if is_a {
+        answer.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]);
+        answer.extend_from_slice(&address.octets());
+    }
+    answer
+}
+
+/// A program for which this file stands at that place, and for no other.
+pub(super) fn with_file(file: &Path, place: &str, program: &str) -> Command {
+    let mut command = Command::new("unshare");
+    let mount = format!(r#"mount --bind "$0" {place} && exec "$@""#);
+    command.args(["--mount", "sh", "-c", &mount]).arg(file).arg(program);
+    command
+}
+
+pub(super) fn is_permitted(mut with_names: Command) -> bool {
+    let permitted = with_names.status().is_ok_and(|status| status.success());
+    if !permitted {
+        eprintln!("skipped: no process here may have names of its own, see unshare(1)");
+    }
+    permitted
+}
+
+#[test]
+fn a_name_that_takes_long_to_look_up_is_found() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let resolver = folder.path().join("resolv.conf");
+    let with_names = |program: &str| with_file(&resolver, "/etc/resolv.conf", program);
+    // Name servers have one port: an address of its own, then.
+    let address = Ipv4Addr::new(127, 53, fastrand::u8(..), fastrand::u8(1..255));
+    fs::write(&resolver, format!("nameserver {address}\n")).expect("to write a file");
+    let bound = UdpSocket::bind((address, 53));
+    let (Ok(socket), true) = (bound, is_permitted(with_names("true"))) else { return };
+    let socket = Arc::new(socket);
+    thread::spawn(move || {
+        let mut query = [0; 512];
+        while let Ok((length, asker)) = socket.recv_from(&mut query) {
+            let (query, socket) = (query[..length].to_vec(), Arc::clone(&socket));
+            thread::spawn(move || {
+                thread::sleep(SLOW);
+                let _ = socket.send_to(&answer(query, Ipv4Addr::LOCALHOST), asker);
+            });
+        }
+    });
+    let server = Setup::with_module().start();
+    let mut command = with_names(server_path().to_str().expect("a path in UTF-8"));
+    let store = format!("redis://redis.test.:{}", server.port());
+    command.args(["--listen", "127.0.0.1:0", "--store", &store, "--deadline-ms", "1000"]);
+    let front = Front::launch(command);
+    eventually("it is found all the same", SOON, || front.links() > 0);
+    assert!(
+        front.log().contains("no answer in time"),
+        "an attempt waits for less: {}",
+        front.log()
+    );
+}
