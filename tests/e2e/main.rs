@@ -28,6 +28,7 @@
 //! | `pages` | the tests that `docs/security.md` and `docs/reliability.md` name, and the record of their runs |
 //! | `cli` | `rl-server check`, `peek` and `reset`, against fronts and straight at Redis |
 //! | `bench` | `rl-server bench`: exact counts, rates, ending early, what goes away |
+//! | `links` | files, headings and scripts that the pages point to |
 //! | `readme` | the README's tables of flags and subcommands |
 //! | `metrics` | what `/metrics` says after a known story, and that no caller can grow it |
 //! | `operators` | a listener of their own, and what `/admin/denied` says |
@@ -60,6 +61,7 @@ mod hostile;
 mod http;
 mod images;
 mod lifecycle;
+mod links;
 mod logs;
 mod metrics;
 mod monitoring;
