@@ -2,6 +2,7 @@
 
 mod demo;
 mod deploy;
+mod site;
 mod smoke;
 
 use std::env;

@@ -9,11 +9,13 @@ use tempfile::TempDir;
 
 use super::{PATIENT, SOON, check, front, healed, is_degraded, tls};
 
+/// What the user of a front may do in these tests.
+const RULES: &str = "on ~rl:* resetchannels -@all +ping +role +rl.check +rl.peek +rl.mcheck";
+
 #[test]
 fn a_password_is_rotated_without_a_restart_and_without_a_gap() {
     let server = Setup::with_module().start();
-    let rules = "on ~rl:* resetchannels -@all +ping +role +rl.check +rl.peek +rl.mcheck";
-    server.run::<()>(&format!("ACL SETUSER front {rules} >first"));
+    server.run::<()>(&format!("ACL SETUSER front {RULES} >first"));
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("password");
     fs::write(&file, "first\n").unwrap();
@@ -52,8 +54,7 @@ fn a_password_is_rotated_without_a_restart_and_without_a_gap() {
 fn a_service_account_logs_in() {
     let authority = Authority::new();
     let Some((server, port)) = tls::server(&authority, "127.0.0.1", "no") else { return };
-    let rules = "on ~rl:* resetchannels -@all +ping +role +rl.check +rl.peek +rl.mcheck";
-    server.run::<()>(&format!("ACL SETUSER front {rules} >ya29.first"));
+    server.run::<()>(&format!("ACL SETUSER front {RULES} >ya29.first"));
     // The metadata server, as long as it has a token.
     let token = Arc::new(Mutex::new(None::<(&str, u32)>));
     let now = Arc::clone(&token);
@@ -100,8 +101,7 @@ fn a_service_account_logs_in() {
 #[test]
 fn a_password_that_is_not_watched_is_read_with_the_next_connection() {
     let server = Setup::with_module().start();
-    let rules = "on ~rl:* resetchannels -@all +ping +role +rl.check +rl.peek +rl.mcheck";
-    server.run::<()>(&format!("ACL SETUSER front {rules} >first"));
+    server.run::<()>(&format!("ACL SETUSER front {RULES} >first"));
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("password");
     fs::write(&file, "first").unwrap();
