@@ -14,7 +14,7 @@ use crate::store::redis::{Google, Tls};
 /// Flags about the way to Redis.
 #[derive(Args, Clone, Debug, Default)]
 pub struct RedisArgs {
-    /// Password for Redis: the first line of this file, which is read for each new connection and once a second
+    /// Password for Redis: the first line of this file, which is read for each new connection and, but for --reload signal, once a second
     #[arg(long, env = "RL_REDIS_PASSWORD_FILE", value_name = "FILE")]
     redis_password_file: Option<PathBuf>,
 

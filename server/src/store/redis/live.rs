@@ -86,11 +86,12 @@ impl Live {
         if self.since.elapsed() >= self.age {
             return Ok(true);
         }
-        if !reach.watches_password() && *place != Place::Primary {
+        let watches = reach.watches_password();
+        if !watches && *place != Place::Primary {
             return Ok(false);
         }
         let secrets = reach.secrets().await?;
-        if secrets.password != self.password {
+        if watches && secrets.password != self.password {
             return Ok(true);
         }
         match place {
