@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::{Arc, Mutex};
 
-use rl_tests::{Application, Authority, Front, Setup, eventually};
+use rl_tests::{Application, Authority, Front, Sentinels, Setup, eventually, group};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -119,6 +119,45 @@ fn a_password_that_is_not_watched_is_read_with_the_next_connection() {
     server.run::<()>("ACL SETUSER front resetpass >second");
     fs::write(&file, "second").unwrap();
     healed(&front, "k");
+}
+
+#[test]
+fn nor_is_it_watched_where_sentinels_are_asked_each_second() {
+    let servers = group(Setup::with_module, 1);
+    let server = &servers[0];
+    let sentinels = Sentinels::watch(server, 1);
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("password");
+    let write = |password: &str| fs::write(&file, password).unwrap();
+    write("first");
+    let [quiet, watching] = [("quiet", "signal"), ("watching", "change")].map(|(user, when)| {
+        server.run::<()>(&format!("ACL SETUSER {user} {RULES} >first >second >third"));
+        let store = sentinels.url().replace("://", &format!("://{user}@"));
+        let flags = ["--redis-password-file", file.to_str().unwrap(), "--reload", when];
+        let front = front(&store, &flags);
+        eventually("every worker is logged in", SOON, || front.links() == 2);
+        (user, front)
+    });
+    // Ids of connections, which are never used again.
+    let connections = |user: &str| {
+        let list: String = server.run("CLIENT LIST");
+        let of_user = list.lines().filter(|line| line.contains(&format!("user={user} ")));
+        let mut ids: Vec<_> = of_user.map(|it| it.split(' ').next().unwrap().to_owned()).collect();
+        ids.sort();
+        ids
+    };
+    let before = connections(quiet.0);
+    assert_eq!(before.len(), 2);
+    // Whoever watches has changed over twice: at least a second has passed since the first.
+    for password in ["second", "third"] {
+        let old = connections(watching.0);
+        write(password);
+        eventually("others change over", SOON, || {
+            let new = connections(watching.0);
+            new.len() == 2 && new.iter().all(|id| !old.contains(id))
+        });
+    }
+    assert_eq!(connections(quiet.0), before);
 }
 
 #[test]
