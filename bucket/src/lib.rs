@@ -31,12 +31,14 @@ mod decimal;
 mod decision;
 mod level;
 mod limit;
+mod op;
 mod rate;
 mod state;
 
 pub use decision::{Decision, Outcome};
 pub use level::{Level, Step};
 pub use limit::{Capacity, Cost, Invalid, Limit};
+pub use op::Op;
 pub use rate::Rate;
 pub use state::{Bucket, Micros};
 
@@ -46,3 +48,6 @@ pub use state::{Bucket, Micros};
 /// that a check made at the promised moment is never refused. The shortfall stays in the bucket as
 /// a tiny debt: nothing is gained over time.
 pub const TOLERANCE: f64 = 1e-6;
+
+/// Most checks in one call of a command, and in one batch.
+pub const MAX_CHECKS: usize = 1024;

@@ -8,21 +8,21 @@ use bencher::{Bencher, benchmark_group, benchmark_main};
 use rl_bucket::{Cost, Decision, Limit, Outcome};
 use rl_server::{
     api::bench,
-    limiter::{Answer, Decisions},
+    limiter::{ActivePolicies, CheckResult},
     metrics::Metrics,
-    policy::{DEFAULT, Policies},
-    store::{self, memory::MemoryStore},
+    policy::Policies,
 };
+use rl_store::{Decisions, bucket_key::DEFAULT_POLICY, memory::MemoryStore, now};
 
 fn limit() -> Limit {
     Limit::parse("100", "100/m").unwrap()
 }
 
-fn answer(outcome: Outcome) -> Answer {
-    let policies = Policies::without_file(limit(), &Metrics::new());
-    let policy = Arc::clone(policies.named(DEFAULT).unwrap());
+fn answer(outcome: Outcome) -> CheckResult {
+    let policies = ActivePolicies::new(Policies::without_file(limit()), &Metrics::new());
+    let policy = Arc::clone(policies.named(DEFAULT_POLICY).unwrap());
     let decision = Decision { outcome, limit: 100, remaining: 42, reset_after_ms: 34_800 };
-    Answer {
+    CheckResult {
         limits: policy.limits("user:42"),
         policy,
         decisions: Decisions::from_slice(&[decision]),
@@ -58,7 +58,7 @@ fn response_write_denied(b: &mut Bencher) {
 
 fn memory_check(b: &mut Bencher) {
     let (store, limit) = (MemoryStore::new(), limit());
-    b.iter(|| store.check_with(black_box(b"rl:{user:42}:default"), &limit, Cost::ONE, store::now));
+    b.iter(|| store.check_with(black_box(b"rl:{user:42}:default"), &limit, Cost::ONE, now));
 }
 
 benchmark_group!(

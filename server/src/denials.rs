@@ -5,26 +5,20 @@
 //! or a raised limit made through another front goes unseen. All workers share what is remembered, so
 //! that a flood against an empty bucket costs Redis one question a second per key and front.
 
-use std::{
-    fmt,
-    hash::{BuildHasher, RandomState},
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use hashbrown::HashTable;
 use rl_bucket::{Cost, Decision, Limit, Outcome, TOLERANCE};
 
-use crate::{limiter::Decisions, policy::Limits};
+use rl_store::{Decisions, Sharded};
+
+use crate::policy::Limits;
 
 /// Remembered denials, by the name of the first bucket that was asked about. Safe to share.
+#[derive(Debug, Default)]
 pub struct Denials {
-    shards: Box<[Mutex<Shard>]>,
-    /// Seeded at random, so that no caller can aim all keys at one shard.
-    hasher: RandomState,
+    shards: Sharded<HashTable<Denial>, SHARDS>,
 }
-
-type Shard = HashTable<Denial>;
 
 struct Denial {
     bucket: Box<[u8]>,
@@ -46,10 +40,7 @@ const LONGEST: Duration = Duration::from_secs(1);
 impl Denials {
     /// Nothing is remembered.
     pub fn new() -> Self {
-        Self {
-            shards: std::iter::repeat_with(Mutex::default).take(SHARDS).collect(),
-            hasher: RandomState::new(),
-        }
+        Self::default()
     }
 
     /// What a check at `now` is known to answer: the remembered decisions, their waits shortened by
@@ -61,8 +52,8 @@ impl Denials {
         cost: Cost,
         now: Instant,
     ) -> Option<Decisions> {
-        let hash = self.hasher.hash_one(bucket);
-        let shard = self.lock(hash);
+        let hash = self.shards.hash_bytes(bucket);
+        let shard = self.shards.lock(hash);
         let denial = shard.find(hash, |denial| *denial.bucket == *bucket)?;
         if now >= denial.until || cost != denial.cost || *limits != denial.limits {
             return None;
@@ -86,10 +77,10 @@ impl Denials {
         if until <= now {
             return;
         }
-        let hash = self.hasher.hash_one(bucket);
+        let hash = self.shards.hash_bytes(bucket);
         let (limits, decisions) = (limits.clone(), decisions.into());
         let denial = Denial { bucket: bucket.into(), hash, limits, cost, decisions, sent, until };
-        let mut shard = self.lock(hash);
+        let mut shard = self.shards.lock(hash);
         if let Some(before) = shard.find_mut(hash, |denial| *denial.bucket == *bucket) {
             *before = denial;
             return;
@@ -105,28 +96,12 @@ impl Denials {
 
     /// Forgets a denial, since this front is about to change the bucket.
     pub fn forget(&self, bucket: &[u8]) {
-        let hash = self.hasher.hash_one(bucket);
-        if let Ok(slot) = self.lock(hash).find_entry(hash, |denial| *denial.bucket == *bucket) {
+        let hash = self.shards.hash_bytes(bucket);
+        if let Ok(slot) =
+            self.shards.lock(hash).find_entry(hash, |denial| *denial.bucket == *bucket)
+        {
             slot.remove();
         }
-    }
-
-    /// By bits in the middle of the hash: a table takes those at both ends.
-    fn lock(&self, hash: u64) -> MutexGuard<'_, Shard> {
-        let shard = (hash >> 32) as usize % SHARDS;
-        self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Default for Denials {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl fmt::Debug for Denials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Denials").finish_non_exhaustive()
     }
 }
 
@@ -229,7 +204,7 @@ mod tests {
             let sent = Instant::now();
             denials.remember(&i.to_le_bytes(), &limits, Cost::ONE, &[denied(60_000)], sent);
         }
-        let held: usize = denials.shards.iter().map(|shard| shard.lock().unwrap().len()).sum();
+        let held: usize = denials.shards.lock_each().map(|shard| shard.len()).sum();
         assert!(held <= SHARDS * SHARD_LEN, "{held}");
     }
 }

@@ -1,28 +1,28 @@
-//! The front of RL: it turns an HTTP request into one question for a token bucket, and asks a store.
+//! The front of RL: an HTTP server that answers "may this key proceed?" from a store of token
+//! buckets.
 //!
-//! A request falls through the modules in this order and never climbs back: [`app`] (serve, drain) →
-//! [`api`] (HTTP and JSON) → [`limiter`] (which limit; ask in time, or decide without Redis) →
-//! [`policy`], [`names`] and [`denials`] (what is known), [`store`] (in-process, or Redis). Beside them, on the
-//! ground, stand [`settings`], [`reload`], [`access`], [`metrics`], [`offenders`], [`status`] and [`telemetry`].
+//! A request goes down through these modules: [`mod@run`] (workers; [`drain`] ends them) → [`api`]
+//! (HTTP and JSON) → [`limiter`] (finds the limits, and decides by the store or without it) →
+//! [`policy`] and [`denials`] (what is known here), [`rl_store`] (where the buckets are). Beside
+//! them are [`settings`], [`reload`] (files that are read again), [`access`] (tokens),
+//! [`metrics`], [`offenders`], [`status`] and [`telemetry`] (the log).
 //!
-//! [`mod@bench`] (load a front, or Redis), [`client`] (ask one) and [`simulate`] are programs of their own under the same name.
+//! The command line is in the binary, which alone knows the subcommands of `rl-tools`.
 
 #![forbid(unsafe_code)]
 
 pub mod access;
 pub mod api;
-pub mod app;
-pub mod bench;
-pub mod client;
 pub mod denials;
+pub mod drain;
 pub mod limiter;
 pub mod metrics;
-pub mod names;
 pub mod offenders;
 pub mod policy;
 pub mod reload;
+pub mod run;
 pub mod settings;
-pub mod simulate;
 pub mod status;
-pub mod store;
 pub mod telemetry;
+
+pub use self::run::run;

@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+mod cli;
+
 use std::{
     env,
     fmt::Display,
@@ -11,15 +13,11 @@ use std::{
     process::ExitCode,
 };
 
+use cli::Invocation;
 use mimalloc::MiMalloc;
-use rl_server::{
-    app, bench,
-    metrics::Metrics,
-    policy::Policies,
-    reload,
-    settings::{Invocation, Settings},
-    simulate, telemetry,
-};
+use rl_bucket::Limit;
+use rl_server::{policy::Policies, reload, settings::Settings, telemetry};
+use rl_tools::{bench, simulate};
 use tokio::{
     net::{self, TcpSocket},
     select,
@@ -40,8 +38,8 @@ async fn main() -> ExitCode {
         Invocation::Serve(settings) => serve(*settings).await,
         Invocation::CheckConfig(file) => check_config(&file),
         Invocation::Bench(args) => return bench::execute(&args).await,
-        Invocation::Ask(command) => return command.execute().await,
-        Invocation::Simulate(args) => simulate::run(&args, &mut io::stdout().lock()),
+        Invocation::Query(command) => return command.execute().await,
+        Invocation::Simulate(args) => simulate::run(&args, policy_limit, &mut io::stdout().lock()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -56,11 +54,21 @@ async fn main() -> ExitCode {
 
 /// Says on stdout what a policy file defines, or fails with its first mistake.
 fn check_config(file: &Path) -> io::Result<()> {
-    let said = |reason: &dyn Display| io::Error::other(format!("{}: {reason}", file.display()));
-    let content = reload::content(file).map_err(|error| said(&error))?;
-    let policies = Policies::read(&content, &Metrics::new()).map_err(|error| said(&error))?;
-    let (count, hash) = (policies.len(), policies.hash());
+    let policies = read_policies(file).map_err(io::Error::other)?;
+    let (count, hash) = (policies.by_name.len(), &policies.hash);
     writeln!(io::stdout(), "{}: good, policies: {count}, hash: {hash}", file.display())
+}
+
+/// The limit called `POLICY` or `POLICY:LIMIT` in a policy file.
+fn policy_limit(file: &Path, name: &str) -> Result<Limit, String> {
+    read_policies(file)?.limit(name).map_err(|reason| format!("{}: {reason}", file.display()))
+}
+
+/// Reads a policy file. The error names it.
+fn read_policies(file: &Path) -> Result<Policies, String> {
+    let failed = |reason: &dyn Display| format!("{}: {reason}", file.display());
+    let content = reload::content(file).map_err(|error| failed(&error))?;
+    Policies::read(&content).map_err(|error| failed(&error))
 }
 
 async fn serve(settings: Settings) -> io::Result<()> {
@@ -75,7 +83,7 @@ async fn serve(settings: Settings) -> io::Result<()> {
         None => None,
     };
     greet(&listener, admin.as_ref(), &settings)?;
-    app::run(listener, admin, settings, async move {
+    rl_server::run(listener, admin, settings, async move {
         select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}

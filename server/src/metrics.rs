@@ -12,11 +12,9 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector, process_collector::ProcessCollector,
 };
 
-use crate::{
-    policy::OnError,
-    status::{Serving, Status},
-    store::Unavailable,
-};
+use rl_store::{EngineKind, StoreError};
+
+use crate::{policy::OnError, status::Status};
 
 /// Every series of one server.
 pub struct Metrics {
@@ -30,7 +28,7 @@ pub struct Metrics {
     pub request_seconds: HistogramVec,
     /// Seconds from question to answer of Redis.
     pub store_seconds: Histogram,
-    store_errors: [IntCounter; Unavailable::ALL.len()],
+    store_errors: [IntCounter; StoreError::ALL.len()],
     /// Checks in a request to `/check/batch`.
     pub batch: Histogram,
     engine: IntGaugeVec,
@@ -118,7 +116,7 @@ impl Metrics {
                 )
                 .buckets(SECONDS.to_vec()),
             )),
-            store_errors: Unavailable::ALL
+            store_errors: StoreError::ALL
                 .map(|reason| store_errors.with_label_values(&[reason.name()])),
             batch: made(Histogram::with_opts(
                 HistogramOpts::new("rl_batch_size", "Checks in a request to /check/batch.")
@@ -216,7 +214,7 @@ impl Metrics {
     }
 
     /// Redis did not answer.
-    pub fn unavailable(&self, reason: Unavailable) {
+    pub fn unavailable(&self, reason: StoreError) {
         self.store_errors[reason as usize].inc();
     }
 
@@ -244,11 +242,13 @@ impl Metrics {
 
     /// Everything, as Prometheus text (exposition format 0.0.4).
     pub fn text(&self, status: &Status) -> String {
-        for engine in Serving::ALL {
-            let serves = i64::from(engine == status.serving());
+        for engine in EngineKind::ALL {
+            let serves = i64::from(engine == status.store().engine());
             self.engine.with_label_values(&[engine.name()]).set(serves);
         }
-        for (state, links) in [("closed", status.links_up()), ("open", status.links_down())] {
+        for (state, links) in
+            [("closed", status.store().links_up()), ("open", status.store().links_down())]
+        {
             self.links.with_label_values(&[state]).set(i64::try_from(links).unwrap_or(i64::MAX));
         }
         self.draining.set(status.is_draining().into());
@@ -300,7 +300,7 @@ fn gauges(name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
     made(IntGaugeVec::new(Opts::new(name, help), labels))
 }
 
-/// Names and labels are written in this file, so a bad or doubled one shows in the first test.
+/// Pseudonyms and labels are written in this file, so a bad or doubled one shows in the first test.
 #[track_caller]
 fn made<T>(result: prometheus::Result<T>) -> T {
     result.unwrap_or_else(|error| panic!("a metric: {error}"))
@@ -309,11 +309,15 @@ fn made<T>(result: prometheus::Result<T>) -> T {
 #[cfg(test)]
 mod tests {
     use super::Metrics;
-    use crate::{policy::OnError, status::Status, store::Unavailable};
+    use std::sync::Arc;
+
+    use rl_store::{StoreError, StoreHealth};
+
+    use crate::{policy::OnError, status::Status};
 
     #[test]
     fn a_policy_shows_while_it_exists() {
-        let (metrics, status) = (Metrics::new(), Status::memory());
+        let (metrics, status) = (Metrics::new(), Status::new(Arc::new(StoreHealth::memory())));
         let meters = metrics.policy("api");
         meters.denied.inc();
         meters.degraded(OnError::Open);
@@ -341,8 +345,8 @@ mod tests {
         metrics.loaded("tokens", 1, "cc", None);
         metrics.loaded("policies", 2, "bb", Some("aa"));
         metrics.refused("policies");
-        metrics.unavailable(Unavailable::Late);
-        let text = metrics.text(&Status::memory());
+        metrics.unavailable(StoreError::Late);
+        let text = metrics.text(&Status::new(Arc::new(StoreHealth::memory())));
         for line in [
             r#"rl_config_info{file="policies",hash="bb"} 1"#,
             r#"rl_config_info{file="tokens",hash="cc"} 1"#,

@@ -7,23 +7,17 @@
 //! There are several tables, each with a lock and a share of the keys: in a flood of denials workers would
 //! wait for each other before one.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    hash::{BuildHasher, RandomState},
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
-};
+use std::{collections::HashMap, fmt, time::Instant};
 
 use hashbrown::HashTable;
+use rl_store::Sharded;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 /// The keys denied most in this minute and the one before. Safe to share.
 pub struct Offenders {
     began: Instant,
-    shards: Box<[Mutex<Minutes>]>,
-    hasher: RandomState,
+    shards: Sharded<Minutes, SHARDS>,
 }
 
 /// A key, and how often it was denied.
@@ -79,11 +73,7 @@ const SLOTS: usize = 256;
 impl Offenders {
     /// Nobody was denied.
     pub fn new() -> Self {
-        Self {
-            began: Instant::now(),
-            shards: std::iter::repeat_with(Mutex::default).take(SHARDS).collect(),
-            hasher: RandomState::new(),
-        }
+        Self { began: Instant::now(), shards: Sharded::new() }
     }
 
     /// A key was denied now.
@@ -92,9 +82,8 @@ impl Offenders {
     }
 
     fn denied_at(&self, policy: &str, key: &str, now: Instant) {
-        let hash = self.hasher.hash_one((policy, key));
-        // By bits in the middle: a table takes those at both ends.
-        let mut minutes = lock(&self.shards[(hash >> 32) as usize % SHARDS]);
+        let hash = self.shards.hash_one((policy, key));
+        let mut minutes = self.shards.lock(hash);
         minutes.turn(self.minute(now));
         minutes.current.count(hash, policy, key);
     }
@@ -107,7 +96,7 @@ impl Offenders {
     fn top_at(&self, most: usize, now: Instant) -> Vec<Offender> {
         let minute = self.minute(now);
         let mut top: Vec<_> =
-            self.shards.iter().flat_map(|shard| lock(shard).offenders(minute)).collect();
+            self.shards.lock_each().flat_map(|mut shard| shard.offenders(minute)).collect();
         top.sort_unstable_by(|a, b| {
             (b.denied, &a.policy, &a.key).cmp(&(a.denied, &b.policy, &b.key))
         });
@@ -118,10 +107,6 @@ impl Offenders {
     fn minute(&self, now: Instant) -> u64 {
         now.saturating_duration_since(self.began).as_secs() / 60
     }
-}
-
-fn lock(shard: &Mutex<Minutes>) -> MutexGuard<'_, Minutes> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Default for Offenders {
@@ -211,7 +196,7 @@ mod tests {
         time::{Duration, Instant},
     };
 
-    use super::{Offender, Offenders, SHARDS, SLOTS, lock};
+    use super::{Offender, Offenders, SHARDS, SLOTS};
 
     #[test]
     fn the_worst_comes_first() {
@@ -255,7 +240,7 @@ mod tests {
             *times.entry(key.to_string()).or_default() += 1;
             offenders.denied_at("p", &key.to_string(), offenders.began);
         }
-        let all = offenders.shards.iter().flat_map(|shard| lock(shard).offenders(0));
+        let all = offenders.shards.lock_each().flat_map(|mut shard| shard.offenders(0));
         let all: HashMap<_, _> = all.map(|it| (it.key.clone(), it)).collect();
         assert_eq!(all.len(), SHARDS * SLOTS);
         for Offender { key, denied, error, .. } in all.values() {

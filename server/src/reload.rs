@@ -15,25 +15,33 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use clap::ValueEnum;
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{MissedTickBehavior, interval},
 };
 
-use crate::settings::Reload;
+/// When files are read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Reload {
+    /// When they change, within a second, and on SIGHUP
+    Change,
+    /// On SIGHUP only, for mounts where each look is a billed call; the password with each new connection
+    Signal,
+}
 
-/// What a file says, as it stands.
+/// The content of a file, as it is in force.
 #[derive(Debug)]
-pub struct Live<T> {
+pub struct Reloadable<T> {
     value: ArcSwap<T>,
     generation: AtomicU64,
 }
 
 /// A file that is read again when it changes.
-pub struct Source<T> {
+pub struct WatchedFile<T> {
     path: PathBuf,
     read: Box<Read<T>>,
-    live: Arc<Live<T>>,
+    live: Arc<Reloadable<T>>,
     /// The last content that was judged, good or bad.
     judged: Option<Vec<u8>>,
     /// A new content that was seen once.
@@ -42,7 +50,7 @@ pub struct Source<T> {
 
 /// What became of a changed content.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum ReloadOutcome {
     /// It is in force.
     Loaded,
     /// It is not, for this reason, and what was in force stays.
@@ -55,9 +63,9 @@ type Read<T> = dyn Fn(&[u8]) -> Result<T, String> + Send;
 const MAX_SIZE: u64 = 16 << 20;
 const LOOK: Duration = Duration::from_millis(500);
 
-// === impl Live ===
+// === impl Reloadable ===
 
-impl<T> Live<T> {
+impl<T> Reloadable<T> {
     /// The first generation.
     pub fn new(value: T) -> Self {
         Self { value: ArcSwap::from_pointee(value), generation: AtomicU64::new(1) }
@@ -79,9 +87,9 @@ impl<T> Live<T> {
     }
 }
 
-// === impl Source ===
+// === impl WatchedFile ===
 
-impl<T> Source<T> {
+impl<T> WatchedFile<T> {
     /// Reads `path`; the error names it, the place and the reason.
     pub fn open(
         path: &Path,
@@ -92,27 +100,27 @@ impl<T> Source<T> {
         Ok(Self {
             path: path.to_owned(),
             read: Box::new(read),
-            live: Arc::new(Live::new(value)),
+            live: Arc::new(Reloadable::new(value)),
             judged: Some(content),
             seen: None,
         })
     }
 
     /// What it says, wherever that is needed.
-    pub fn live(&self) -> Arc<Live<T>> {
+    pub fn live(&self) -> Arc<Reloadable<T>> {
         self.live.clone()
     }
 
     /// Looks at the file; what changed, if anything did. `now` judges what is there at once, even if it
     /// was judged before.
-    pub fn look(&mut self, now: bool) -> Option<Change> {
+    pub fn look(&mut self, now: bool) -> Option<ReloadOutcome> {
         let content = match content(&self.path) {
             Ok(content) => content,
             // Told once, until there is a file again.
             Err(_) if !now && self.judged.is_none() => return None,
             Err(error) => {
                 (self.judged, self.seen) = (None, None);
-                return Some(Change::Refused(error.to_string()));
+                return Some(ReloadOutcome::Refused(error.to_string()));
             }
         };
         if !now {
@@ -128,9 +136,9 @@ impl<T> Source<T> {
         let change = match (self.read)(&content) {
             Ok(value) => {
                 self.live.replace(value);
-                Change::Loaded
+                ReloadOutcome::Loaded
             }
-            Err(reason) => Change::Refused(reason),
+            Err(reason) => ReloadOutcome::Refused(reason),
         };
         (self.judged, self.seen) = (Some(content), None);
         Some(change)
@@ -140,7 +148,7 @@ impl<T> Source<T> {
     pub async fn follow(
         mut self,
         when: Reload,
-        mut on_change: impl FnMut(&Change),
+        mut on_change: impl FnMut(&ReloadOutcome),
     ) -> io::Result<()> {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut looks = interval(LOOK);
@@ -157,9 +165,9 @@ impl<T> Source<T> {
     }
 }
 
-impl<T> fmt::Debug for Source<T> {
+impl<T> fmt::Debug for WatchedFile<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("WatchedFile").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -176,7 +184,7 @@ pub fn content(path: &Path) -> io::Result<Vec<u8>> {
 mod tests {
     use std::{env, fs, path::PathBuf, process};
 
-    use super::{Change, Source};
+    use super::{ReloadOutcome, WatchedFile};
 
     struct Scratch(PathBuf);
 
@@ -201,43 +209,43 @@ mod tests {
     #[test]
     fn a_change_counts_once_it_rests() {
         let file = Scratch::new("rest", "1");
-        let mut source = Source::open(&file.0, number).unwrap();
+        let mut source = WatchedFile::open(&file.0, number).unwrap();
         let live = source.live();
         assert_eq!(source.look(false), None);
         fs::write(&file.0, "2").unwrap();
         assert_eq!(source.look(false), None);
         fs::write(&file.0, "23").unwrap();
         assert_eq!(source.look(false), None, "it is still being written");
-        assert_eq!(source.look(false), Some(Change::Loaded));
+        assert_eq!(source.look(false), Some(ReloadOutcome::Loaded));
         assert_eq!((**live.get(), live.generation()), (23, 2));
         assert_eq!(source.look(false), None);
         fs::write(&file.0, "4").unwrap();
-        assert_eq!(source.look(true), Some(Change::Loaded), "told to look: no second look");
+        assert_eq!(source.look(true), Some(ReloadOutcome::Loaded), "told to look: no second look");
         assert_eq!((**live.get(), live.generation()), (4, 3));
     }
 
     #[test]
     fn a_bad_content_is_refused_once_and_the_old_stays() {
         let file = Scratch::new("bad", "1");
-        let mut source = Source::open(&file.0, number).unwrap();
-        let refused = Some(Change::Refused("not a number".to_owned()));
+        let mut source = WatchedFile::open(&file.0, number).unwrap();
+        let refused = Some(ReloadOutcome::Refused("not a number".to_owned()));
         fs::write(&file.0, "x").unwrap();
         assert_eq!((source.look(false), source.look(false)), (None, refused.clone()));
         assert_eq!((source.look(false), source.look(false)), (None, None));
         assert_eq!(source.look(true), refused);
         fs::remove_file(&file.0).unwrap();
-        assert!(matches!(source.look(false), Some(Change::Refused(_))));
+        assert!(matches!(source.look(false), Some(ReloadOutcome::Refused(_))));
         assert_eq!(source.look(false), None);
         assert_eq!((**source.live().get(), source.live().generation()), (1, 1));
         fs::write(&file.0, "5").unwrap();
-        assert_eq!((source.look(false), source.look(false)), (None, Some(Change::Loaded)));
+        assert_eq!((source.look(false), source.look(false)), (None, Some(ReloadOutcome::Loaded)));
     }
 
     #[test]
     fn what_cannot_be_read_is_named() {
-        let missing = Source::open("/nonexistent/file".as_ref(), number).unwrap_err();
+        let missing = WatchedFile::open("/nonexistent/file".as_ref(), number).unwrap_err();
         assert!(missing.starts_with("/nonexistent/file: "), "{missing}");
         let file = Scratch::new("start", "x");
-        assert!(Source::open(&file.0, number).unwrap_err().ends_with(": not a number"));
+        assert!(WatchedFile::open(&file.0, number).unwrap_err().ends_with(": not a number"));
     }
 }

@@ -54,7 +54,7 @@ pub(super) struct BatchReply<'a> {
 #[serde(untagged)]
 pub(super) enum BatchResult<'a> {
     /// As `/check` answers.
-    Answer(Reply<'a>),
+    CheckResult(Reply<'a>),
     /// As `/check` refuses.
     Problem(Details),
 }
@@ -122,7 +122,7 @@ pub(super) async fn check(
         }
         // There is an answer to each question.
         match asked.and_then(|()| Ok(answers.next().ok_or(Problem::Malformed)??)) {
-            Ok(answer) => BatchResult::Answer(Reply::new(&answer, None)).write(&mut text),
+            Ok(answer) => BatchResult::CheckResult(Reply::new(&answer, None)).write(&mut text),
             Err(problem) => BatchResult::Problem(problem.details()).write(&mut text),
         }
     }
@@ -134,7 +134,7 @@ impl BatchResult<'_> {
     /// Appends it as JSON.
     fn write(&self, text: &mut BytesMut) {
         match self {
-            Self::Answer(reply) => reply.write(text),
+            Self::CheckResult(reply) => reply.write(text),
             // A few fixed texts: that is JSON.
             Self::Problem(details) => {
                 text.extend_from_slice(&serde_json::to_vec(details).unwrap_or_default());

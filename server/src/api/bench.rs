@@ -3,10 +3,10 @@
 use actix_web::{HttpResponse, http::StatusCode};
 
 use super::{Problem, batch, reply, request::CheckBody};
-use crate::limiter::{Answer, Question};
+use crate::limiter::{CheckRequest, CheckResult};
 
 /// The question in the body of a check.
-pub fn question(body: &[u8]) -> Result<Question<'_>, Problem> {
+pub fn question(body: &[u8]) -> Result<CheckRequest<'_>, Problem> {
     CheckBody::parse(body)?.question()
 }
 
@@ -20,6 +20,6 @@ pub fn batch(body: &[u8]) -> Result<usize, Problem> {
 }
 
 /// The response to a check.
-pub fn response(answer: &Answer) -> HttpResponse {
+pub fn response(answer: &CheckResult) -> HttpResponse {
     reply::respond(StatusCode::OK, answer, None)
 }

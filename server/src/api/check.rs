@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     access::{Grant, Role},
-    limiter::{Answer, Limiter, Question, Refusal},
+    limiter::{CheckRequest, CheckResult, Limiter, LimiterError},
 };
 
 /// May this key go on now?
@@ -51,7 +51,7 @@ pub(super) async fn decide(
     request: &HttpRequest,
     payload: dev::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let check = async |question: &Question<'_>| Ok((None, limiter.check(question).await?));
+    let check = async |question: &CheckRequest<'_>| Ok((None, limiter.check(question).await?));
     answer(grant, Role::Check, request, payload, check).await
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn answer(
     role: Role,
     request: &HttpRequest,
     payload: dev::Payload,
-    ask: impl AsyncFnOnce(&Question<'_>) -> Result<(Option<u64>, Answer), Refusal>,
+    ask: impl AsyncFnOnce(&CheckRequest<'_>) -> Result<(Option<u64>, CheckResult), LimiterError>,
 ) -> Result<HttpResponse, Problem> {
     grant.needs(role)?;
     let body = body::read(request, payload, body::ONE).await?;

@@ -11,7 +11,7 @@ use actix_web::{
 use rl_bucket::{Decision, Limit, Outcome};
 
 use super::text::{end, number};
-use crate::{limiter::Answer, policy::NamedLimit};
+use crate::{limiter::CheckResult, policy::NamedLimit};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");
@@ -20,9 +20,9 @@ const STATE: HeaderName = HeaderName::from_static("ratelimit");
 const MAX_INTEGER: u64 = 999_999_999_999_999;
 
 /// Adds what the answer says, written in `text`.
-pub(super) fn insert(headers: &mut HeaderMap, text: &mut BytesMut, answer: &Answer) {
+pub(super) fn insert(headers: &mut HeaderMap, text: &mut BytesMut, answer: &CheckResult) {
     let mut insert = |name, text: &mut BytesMut| {
-        // Names are of a charset that a configuration is held to, the rest are numbers.
+        // Pseudonyms are of a charset that a configuration is held to, the rest are numbers.
         if let Ok(value) = HeaderValue::from_maybe_shared(end(text)) {
             headers.insert(name, value);
         }
@@ -32,7 +32,7 @@ pub(super) fn insert(headers: &mut HeaderMap, text: &mut BytesMut, answer: &Answ
     states(text, &answer.limits, &answer.decisions);
     insert(STATE, text);
     if !answer.is_allowed()
-        && let Outcome::NotYet { retry_after_ms } = answer.speaking().outcome
+        && let Outcome::NotYet { retry_after_ms } = answer.deciding().outcome
     {
         number(text, seconds(retry_after_ms).max(1));
         insert(RETRY_AFTER, text);

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use super::reply::json;
 use crate::{
-    policy::Policies,
-    reload::Live,
+    limiter::ActivePolicies,
+    reload::Reloadable,
     status::{Readiness, Status},
 };
 
@@ -67,19 +67,22 @@ pub(super) async fn live() -> HttpResponse {
         (status = 503, description = "Not now", body = Ready),
     ),
 )]
-pub(super) async fn ready(status: Data<Status>, policies: Data<Live<Policies>>) -> HttpResponse {
+pub(super) async fn ready(
+    status: Data<Status>,
+    policies: Data<Reloadable<ActivePolicies>>,
+) -> HttpResponse {
     let (code, word) = match status.readiness(Instant::now()) {
         Readiness::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
         Readiness::Ready => (StatusCode::OK, "ready"),
         Readiness::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
     };
-    let store = if status.store_is_up() { "up" } else { "down" };
+    let store = if status.store().is_up() { "up" } else { "down" };
     let generation = policies.generation();
     json(
         &mut HttpResponse::build(code),
         &Ready {
             status: word,
-            engine: status.serving().name(),
+            engine: status.store().engine().name(),
             store,
             generation,
             policies: policies.get().hash(),

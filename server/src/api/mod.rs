@@ -1,24 +1,24 @@
 //! HTTP: what each path takes and gives. Nothing below this floor knows of requests or JSON.
 
 mod admin;
-mod amount;
+mod auth;
 mod batch;
 #[doc(hidden)]
 pub mod bench;
 mod body;
 mod check;
-mod grant;
+mod fast_path;
 mod headers;
 mod health;
+mod hold_body;
 mod observe;
 mod openapi;
+mod operations;
 mod problem;
 mod proxy;
 mod reply;
 mod request;
-mod shortcut;
 mod text;
-mod unread;
 
 use actix_web::{
     HttpResponse, Resource, Route,
@@ -26,7 +26,7 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-pub use grant::Access;
+pub use auth::Access;
 pub use observe::{Observer, observe};
 pub use problem::Problem;
 
@@ -42,11 +42,11 @@ pub fn routes(config: &mut ServiceConfig) {
                 .default_service(web::to(|| refuse(Problem::Method { allow: "GET, HEAD, POST" }))),
         )
         .service(post("/check/batch", web::post().to(batch::check)))
-        .service(post("/peek", web::post().to(amount::peek)))
-        .service(post("/take", web::post().to(amount::take)))
-        .service(post("/refund", web::post().to(amount::refund)))
-        .service(post("/charge", web::post().to(amount::charge)))
-        .service(post("/reset", web::post().to(amount::reset)));
+        .service(post("/peek", web::post().to(operations::peek)))
+        .service(post("/take", web::post().to(operations::take)))
+        .service(post("/refund", web::post().to(operations::refund)))
+        .service(post("/charge", web::post().to(operations::charge)))
+        .service(post("/reset", web::post().to(operations::reset)));
     config.service(get("/openapi.json", openapi::document)).service(get("/docs", openapi::page));
     health_routes(config);
     config.default_service(web::to(|| refuse(Problem::UnknownPath)));

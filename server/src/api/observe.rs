@@ -15,9 +15,10 @@ use actix_web::{
 };
 use log::{Level, log, log_enabled};
 use prometheus::{Histogram, IntCounter};
+use rl_store::Throttle;
 
-use super::{shortcut, unread::Unread};
-use crate::{metrics::Metrics, status::Status, telemetry::Throttle};
+use super::{fast_path, hold_body::Unread};
+use crate::{metrics::Metrics, status::Status};
 
 /// Sees every request of one listener.
 #[derive(Debug)]
@@ -156,7 +157,7 @@ pub async fn observe(
     let path = request.path();
     let endpoint = ENDPOINTS.iter().position(|known| *known == path).unwrap_or(OTHER);
     let unread = Unread::of(&mut request);
-    let mut response = shortcut::call(request, next).await?;
+    let mut response = fast_path::call(request, next).await?;
     let Some(observer) = observer else { return Ok(response) };
     let status = response.status();
     if let Some(unread) = unread

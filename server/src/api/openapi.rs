@@ -27,7 +27,7 @@ pub(super) use self::{
     numbers::{amount, capacity, rate},
     responses::{AskedByProxy, AskedOne, Batched, Changed, Decided, Listed},
 };
-use super::{admin, amount as family, batch, check, health, proxy};
+use super::{admin, batch, check, health, operations, proxy};
 
 /// What the attributes of handlers and types add up to.
 #[derive(OpenApi)]
@@ -51,12 +51,12 @@ use super::{admin, amount as family, batch, check, health, proxy};
     paths(
         check::check,
         batch::check,
-        family::peek,
-        family::take,
+        operations::peek,
+        operations::take,
         proxy::check,
-        family::refund,
-        family::charge,
-        family::reset,
+        operations::refund,
+        operations::charge,
+        operations::reset,
         health::live,
         health::ready,
         admin::metrics,

@@ -12,7 +12,7 @@ use actix_web::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::limiter::Refusal;
+use crate::limiter::LimiterError;
 
 /// Why a request gets no decision. Nothing the caller sent appears in the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,14 +133,16 @@ impl ResponseError for Problem {
     }
 }
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
+impl From<LimiterError> for Problem {
+    fn from(refusal: LimiterError) -> Self {
         match refusal {
-            Refusal::UnknownPolicy => Self::UnknownPolicy,
-            Refusal::InlineOff => Self::InlineOff,
-            Refusal::SeveralLimits => Self::Invalid("policy must have one limit here, not several"),
-            Refusal::NotDone => Self::NotDone,
-            Refusal::Unknown => Self::Unknown,
+            LimiterError::UnknownPolicy => Self::UnknownPolicy,
+            LimiterError::InlineOff => Self::InlineOff,
+            LimiterError::SeveralLimits => {
+                Self::Invalid("policy must have one limit here, not several")
+            }
+            LimiterError::NotDone => Self::NotDone,
+            LimiterError::Unknown => Self::Unknown,
         }
     }
 }

@@ -19,13 +19,13 @@ use super::{
     Problem,
     openapi::AskedByProxy,
     reply::respond,
-    request::{BOTH, HALF, KEY, MAX_KEY},
+    request::{BOTH, HALF, KEY},
 };
 use crate::{
     access::Grant,
-    limiter::{Choice, Limiter, Question},
-    policy::DEFAULT,
+    limiter::{CheckRequest, LimitSource, Limiter},
 };
+use rl_store::{MAX_KEY, bucket_key::DEFAULT_POLICY};
 
 /// The parameters of a query, each at most once.
 #[derive(Debug, Default, PartialEq, IntoParams)]
@@ -165,21 +165,23 @@ impl<'a> Query<'a> {
         }
     }
 
-    fn question<'b>(&'b self, key: Cow<'b, str>) -> Result<Question<'b>, Problem> {
+    fn question<'b>(&'b self, key: Cow<'b, str>) -> Result<CheckRequest<'b>, Problem> {
         let cost = match &self.cost {
             Some(cost) => Cost::parse(cost.as_bytes())?,
             None => Cost::ONE,
         };
         let policy = match (&self.policy, &self.capacity, &self.rate) {
-            (policy, None, None) => Choice::Named(policy.as_deref().unwrap_or(DEFAULT).into()),
-            (None, Some(capacity), Some(rate)) => Choice::Inline(Limit::new(
+            (policy, None, None) => {
+                LimitSource::Named(policy.as_deref().unwrap_or(DEFAULT_POLICY).into())
+            }
+            (None, Some(capacity), Some(rate)) => LimitSource::Inline(Limit::new(
                 Capacity::parse(capacity.as_bytes())?,
                 Rate::parse(rate.as_bytes())?,
             )),
             (Some(_), _, _) => return Err(BOTH),
             (None, _, _) => return Err(HALF),
         };
-        Ok(Question { key, policy, cost })
+        Ok(CheckRequest { key, policy, cost })
     }
 
     fn deny_status(&self) -> Result<StatusCode, Problem> {
@@ -217,8 +219,8 @@ mod tests {
     use rl_bucket::{Cost, Invalid, Limit};
 
     use super::{
-        BOTH, Choice, DENY_STATUS, ENCODING, HALF, KEY, KEY_HEADER, ONE_KEY, Problem, Query, TWICE,
-        UNKNOWN,
+        BOTH, DENY_STATUS, ENCODING, HALF, KEY, KEY_HEADER, LimitSource, ONE_KEY, Problem, Query,
+        TWICE, UNKNOWN,
     };
 
     /// `key cost deny_status`, and the choice.
@@ -235,8 +237,8 @@ mod tests {
         let question = query.question(key)?;
         let deny: StatusCode = query.deny_status()?;
         let (limit, policy) = match question.policy {
-            Choice::Inline(limit) => (Some(limit), String::new()),
-            Choice::Named(name) => (None, name.into_owned()),
+            LimitSource::Inline(limit) => (Some(limit), String::new()),
+            LimitSource::Named(name) => (None, name.into_owned()),
         };
         Ok((question.key.into_owned(), question.cost, deny.as_u16(), limit, policy))
     }

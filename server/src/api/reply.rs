@@ -19,7 +19,7 @@ use super::{
     headers,
     text::{end, number},
 };
-use crate::limiter::Answer;
+use crate::limiter::CheckResult;
 
 /// What a check and its family answer. Under several limits the numbers are those of one: of the limit that
 /// denied, the longest wait, or else of the limit with the least left.
@@ -76,17 +76,17 @@ pub(super) struct LimitReply<'a> {
 // === impl Reply ===
 
 impl<'a> Reply<'a> {
-    pub(super) fn new(answer: &'a Answer, granted: Option<u64>) -> Self {
+    pub(super) fn new(answer: &'a CheckResult, granted: Option<u64>) -> Self {
         let allowed = answer.is_allowed();
-        let speaking = answer.speaking();
+        let deciding = answer.deciding();
         Self {
             granted,
             allowed,
-            limit: speaking.limit,
-            remaining: speaking.remaining,
+            limit: deciding.limit,
+            remaining: deciding.remaining,
             // Whoever is let through need not wait.
-            retry_after_ms: if allowed { Some(0) } else { speaking.retry_after_ms() },
-            reset_after_ms: speaking.reset_after_ms,
+            retry_after_ms: if allowed { Some(0) } else { deciding.retry_after_ms() },
+            reset_after_ms: deciding.reset_after_ms,
             degraded: answer.degraded,
             would_deny: answer.policy.shadow.then(|| answer.is_denied()),
             limits: answer.policy.has_named_limits().then(|| {
@@ -174,7 +174,11 @@ fn numbers(
 }
 
 /// A response that says it all: headers and JSON.
-pub(super) fn respond(status: StatusCode, answer: &Answer, granted: Option<u64>) -> HttpResponse {
+pub(super) fn respond(
+    status: StatusCode,
+    answer: &CheckResult,
+    granted: Option<u64>,
+) -> HttpResponse {
     let mut text = BytesMut::with_capacity(256);
     Reply::new(answer, granted).write(&mut text);
     let mut response = written(status, end(&mut text));

@@ -6,6 +6,7 @@
 use std::{borrow::Cow, fmt, str};
 
 use rl_bucket::{Capacity, Cost, Limit, Rate};
+use rl_store::{MAX_KEY, bucket_key::DEFAULT_POLICY};
 use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, MapAccess, Visitor},
@@ -14,10 +15,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::{Problem, openapi};
-use crate::{
-    limiter::{Choice, Question},
-    policy::DEFAULT,
-};
+use crate::limiter::{CheckRequest, LimitSource};
 
 /// What is asked: whose bucket, under which limit, about how many tokens. Either a policy gives the limit, or
 /// `capacity` and `rate` do.
@@ -53,8 +51,6 @@ enum Field {
     #[serde(other)]
     Unknown,
 }
-
-pub(super) const MAX_KEY: usize = 1024;
 
 const NOT_AN_OBJECT: Problem = Problem::Invalid("a check must be a JSON object");
 const UNKNOWN: Problem =
@@ -95,28 +91,30 @@ impl<'a> CheckBody<'a> {
     }
 
     /// The question it asks of whole buckets, which has no amount.
-    pub(super) fn whole(&self) -> Result<Question<'a>, Problem> {
+    pub(super) fn whole(&self) -> Result<CheckRequest<'a>, Problem> {
         if self.cost.is_some() { Err(NO_COST) } else { self.question() }
     }
 
     /// The question it asks; [`Problem::Invalid`] if a string is of the wrong type or length, a number breaks its
     /// rule or fields exclude each other.
-    pub(super) fn question(&self) -> Result<Question<'a>, Problem> {
+    pub(super) fn question(&self) -> Result<CheckRequest<'a>, Problem> {
         let (key, policy) = (self.key()?, self.named()?);
         let cost = match self.cost {
             Some(raw) => Cost::parse(number(raw).as_bytes())?,
             None => Cost::ONE,
         };
         let policy = match (policy, self.capacity, self.rate) {
-            (policy, None, None) => Choice::Named(policy.unwrap_or(Cow::Borrowed(DEFAULT))),
+            (policy, None, None) => {
+                LimitSource::Named(policy.unwrap_or(Cow::Borrowed(DEFAULT_POLICY)))
+            }
             (None, Some(capacity), Some(rate)) => {
                 let capacity = Capacity::parse(number(capacity).as_bytes())?;
-                Choice::Inline(Limit::new(capacity, Rate::parse(number(rate).as_bytes())?))
+                LimitSource::Inline(Limit::new(capacity, Rate::parse(number(rate).as_bytes())?))
             }
             (Some(_), _, _) => return Err(BOTH),
             (None, _, _) => return Err(HALF),
         };
-        Ok(Question { key, policy, cost })
+        Ok(CheckRequest { key, policy, cost })
     }
 
     fn key(&self) -> Result<Cow<'a, str>, Problem> {
@@ -193,15 +191,15 @@ mod tests {
     use rl_bucket::{Cost, Invalid, Limit};
 
     use super::{
-        BOTH, CheckBody, HALF, KEY, NOT_AN_OBJECT, POLICY, Problem, Question, TWICE, UNKNOWN,
+        BOTH, CheckBody, CheckRequest, HALF, KEY, NOT_AN_OBJECT, POLICY, Problem, TWICE, UNKNOWN,
     };
-    use crate::limiter::Choice;
+    use crate::limiter::LimitSource;
 
     #[track_caller]
-    fn asks(body: &str, key: &str, policy: Choice<'_>, cost: &str) {
+    fn asks(body: &str, key: &str, policy: LimitSource<'_>, cost: &str) {
         let parsed = CheckBody::parse(body.as_bytes()).unwrap();
         let cost = Cost::parse(cost.as_bytes()).unwrap();
-        assert_eq!(parsed.question(), Ok(Question { key: key.into(), policy, cost }), "{body}");
+        assert_eq!(parsed.question(), Ok(CheckRequest { key: key.into(), policy, cost }), "{body}");
     }
 
     fn refusal(body: &[u8]) -> Option<Problem> {
@@ -210,17 +208,17 @@ mod tests {
 
     #[test]
     fn questions() {
-        let default = Choice::Named("default".into());
+        let default = LimitSource::Named("default".into());
         asks(r#"{"key":"user:42"}"#, "user:42", default.clone(), "1");
         asks(r#" { "cost" : 2.5 , "key" : "k" } "#, "k", default.clone(), "2.5");
         asks(r#"{"key":"k","cost":"0"}"#, "k", default.clone(), "0");
         asks(r#"{"key":"k","policy":"default"}"#, "k", default.clone(), "1");
-        asks(r#"{"key":"k","policy":"\u0061pi"}"#, "k", Choice::Named("api".into()), "1");
+        asks(r#"{"key":"k","policy":"\u0061pi"}"#, "k", LimitSource::Named("api".into()), "1");
         asks(r#"{"k\u0065y":"\"\u00e9\n\ud83d\ude00"}"#, "\"é\n😀", default, "1");
-        let inline = || Choice::Inline(Limit::parse("10", "100/m").unwrap());
+        let inline = || LimitSource::Inline(Limit::parse("10", "100/m").unwrap());
         asks(r#"{"key":"k","capacity":10,"rate":"100/m"}"#, "k", inline(), "1");
         asks(r#"{"key":"k","capacity":"10","rate":"100\/m"}"#, "k", inline(), "1");
-        let plain = Choice::Inline(Limit::parse("1", "5").unwrap());
+        let plain = LimitSource::Inline(Limit::parse("1", "5").unwrap());
         asks(r#"{"key":"k","capacity":1.0,"rate":5}"#, "k", plain, "1");
     }
 

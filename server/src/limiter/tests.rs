@@ -2,19 +2,15 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use rl_bucket::{Cost, Limit, Outcome};
 
-use super::{Answer, Choice, Limiter, Question, Refusal, Shared};
-use crate::{
-    metrics::Metrics,
-    policy::Policies,
-    reload::Live,
-    settings::{EngineChoice, RedisAddress, RedisArgs, RedisSettings},
-    status::Status,
-    store::{
-        Store,
-        memory::MemoryStore,
-        redis::{Link, Reach},
-    },
+use super::{CheckRequest, CheckResult, LimitSource, Limiter, LimiterError, Shared};
+use rl_store::{
+    Store, StoreHealth,
+    memory::MemoryStore,
+    redis::{Connector, EngineChoice, RedisAddress, RedisOptions, RedisSettings, RedisStore},
 };
+
+use super::ActivePolicies;
+use crate::{metrics::Metrics, policy::Policies, reload::Reloadable};
 
 const FILE: &str = r#"
     inline = true
@@ -39,10 +35,11 @@ const FILE: &str = r#"
 
 fn shared() -> Arc<Shared> {
     let metrics = Arc::new(Metrics::new());
-    let policies = Policies::read(FILE.as_bytes(), &metrics).unwrap();
+    let policies = Policies::read(FILE.as_bytes()).unwrap();
+    let policies = ActivePolicies::new(policies, &metrics);
     Arc::new(Shared {
         local: Arc::new(MemoryStore::new()),
-        policies: Arc::new(Live::new(policies)),
+        policies: Arc::new(Reloadable::new(policies)),
         names: Default::default(),
         denials: Default::default(),
         offenders: Default::default(),
@@ -60,46 +57,47 @@ fn without_redis() -> (Limiter, TcpListener) {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("redis://{}", silent.local_addr().unwrap());
     let address = RedisAddress::parse(&address).unwrap();
-    let settings = RedisSettings::new(address, &RedisArgs::default()).unwrap();
-    let status = Arc::new(Status::redis(1));
-    let reach = Reach::new(settings, EngineChoice::Auto, Duration::from_secs(60), status);
-    let link = Link::start(Arc::new(reach));
-    (Limiter::new(Store::Redis(link), shared()), silent)
+    let settings = RedisSettings::new(address, RedisOptions::default()).unwrap();
+    let health = Arc::new(StoreHealth::redis(1));
+    let deadline = Duration::from_secs(60);
+    let connector = Connector::new(settings, EngineChoice::Auto, deadline, health);
+    let store = RedisStore::start(Arc::new(connector));
+    (Limiter::new(Store::Redis(store), shared()), silent)
 }
 
-fn question<'a>(key: &'a str, policy: &'a str) -> Question<'a> {
-    Question { key: key.into(), policy: Choice::Named(policy.into()), cost: Cost::ONE }
+fn question<'a>(key: &'a str, policy: &'a str) -> CheckRequest<'a> {
+    CheckRequest { key: key.into(), policy: LimitSource::Named(policy.into()), cost: Cost::ONE }
 }
 
-fn brief(answer: &Answer) -> (bool, u64, i64) {
-    (answer.is_allowed(), answer.speaking().limit, answer.speaking().remaining)
+fn brief(answer: &CheckResult) -> (bool, u64, i64) {
+    (answer.is_allowed(), answer.deciding().limit, answer.deciding().remaining)
 }
 
 #[actix_web::test]
 async fn each_key_and_policy_has_its_bucket() {
     let limiter = limiter();
-    let inline = || Choice::Inline(Limit::parse("1", "1/h").unwrap());
+    let inline = || LimitSource::Inline(Limit::parse("1", "1/h").unwrap());
     for (key, policy, remaining) in [
-        ("a", Choice::Named("default".into()), 1),
-        ("a", Choice::Named("default".into()), 0),
-        ("b", Choice::Named("default".into()), 1),
-        ("big", Choice::Named("default".into()), 8),
+        ("a", LimitSource::Named("default".into()), 1),
+        ("a", LimitSource::Named("default".into()), 0),
+        ("b", LimitSource::Named("default".into()), 1),
+        ("big", LimitSource::Named("default".into()), 8),
         ("a", inline(), 0),
         ("b", inline(), 0),
-        ("a", Choice::Named("two".into()), 1),
+        ("a", LimitSource::Named("two".into()), 1),
     ] {
-        let question = Question { key: key.into(), policy, cost: Cost::ONE };
+        let question = CheckRequest { key: key.into(), policy, cost: Cost::ONE };
         let answer = limiter.check(&question).await.unwrap();
         assert!(answer.is_allowed() && !answer.degraded);
-        assert_eq!(answer.speaking().remaining, remaining, "{question:?}");
+        assert_eq!(answer.deciding().remaining, remaining, "{question:?}");
     }
 }
 
 #[actix_web::test]
 async fn what_is_refused() {
     let limiter = limiter();
-    assert_eq!(limiter.check(&question("k", "api")).await.err(), Some(Refusal::UnknownPolicy));
-    assert_eq!(limiter.take(&question("k", "two")).await.err(), Some(Refusal::SeveralLimits));
+    assert_eq!(limiter.check(&question("k", "api")).await.err(), Some(LimiterError::UnknownPolicy));
+    assert_eq!(limiter.take(&question("k", "two")).await.err(), Some(LimiterError::SeveralLimits));
 }
 
 #[actix_web::test]
@@ -109,7 +107,7 @@ async fn each_is_answered_in_its_place() {
     let expected = [
         Ok((true, 2, 1)),
         Ok((true, 2, 1)),
-        Err(Refusal::UnknownPolicy),
+        Err(LimiterError::UnknownPolicy),
         Ok((true, 2, 0)),
         Ok((true, 2, 0)),
         Ok((false, 2, 0)),
@@ -141,11 +139,11 @@ async fn a_policy_says_what_happens_without_redis() {
         assert_eq!(brief(&answer), expected, "{policy}");
     }
     let closed = limiter.peek(&question("k", "closed")).await.unwrap();
-    assert_eq!(closed.speaking().outcome, Outcome::NotYet { retry_after_ms: 1000 });
+    assert_eq!(closed.deciding().outcome, Outcome::NotYet { retry_after_ms: 1000 });
     let many = Cost::parse(b"5.5").unwrap();
     for (policy, expected) in [("default", 2), ("open", 5), ("closed", 0)] {
         let question =
-            Question { key: "t".into(), policy: Choice::Named(policy.into()), cost: many };
+            CheckRequest { key: "t".into(), policy: LimitSource::Named(policy.into()), cost: many };
         let (granted, answer) = limiter.take(&question).await.unwrap();
         assert!(answer.degraded);
         assert_eq!(granted, expected, "{policy}");
@@ -153,8 +151,8 @@ async fn a_policy_says_what_happens_without_redis() {
     // A change is not made up.
     for policy in ["default", "open", "closed", "two"] {
         let question = question("k", policy);
-        assert_eq!(limiter.refund(&question).await.err(), Some(Refusal::NotDone));
-        assert_eq!(limiter.charge(&question).await.err(), Some(Refusal::NotDone));
-        assert_eq!(limiter.reset(&question).await.err(), Some(Refusal::NotDone));
+        assert_eq!(limiter.refund(&question).await.err(), Some(LimiterError::NotDone));
+        assert_eq!(limiter.charge(&question).await.err(), Some(LimiterError::NotDone));
+        assert_eq!(limiter.reset(&question).await.err(), Some(LimiterError::NotDone));
     }
 }

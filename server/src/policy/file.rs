@@ -6,19 +6,17 @@
 use std::{
     collections::{BTreeMap, HashMap},
     str,
-    sync::Arc,
 };
 
 use rl_bucket::{Capacity, Invalid, Limit, Rate};
+use rl_store::MAX_KEY;
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
 use super::{
-    INLINE, Named, NamedLimit, OnError, Policy,
+    INLINE, NamedLimit, OnError, PoliciesByName, Policy,
     mistake::{FileError, Mistake},
 };
-use crate::metrics::Metrics;
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -73,7 +71,6 @@ struct Text<'a>(&'a str);
 const MAX_POLICIES: usize = 1000;
 const MAX_LIMITS: usize = 16;
 const MAX_NAME: usize = 64;
-const MAX_KEY: usize = 1024;
 
 const NAME: &str = "a name must be 1 to 64 letters, digits, '.', '_' or '-'";
 const RESERVED: &str =
@@ -91,7 +88,7 @@ const OVERRIDE_SEVERAL: &str =
 const OVERRIDE_NAME: &str = "the policy has no limit of this name";
 
 /// The policies by name, and whether limits may come with a check.
-pub(super) fn read(file: &[u8], metrics: &Metrics) -> Result<(Named, bool), FileError> {
+pub(super) fn read(file: &[u8]) -> Result<(PoliciesByName, bool), FileError> {
     let text = str::from_utf8(file).map_err(|error| {
         let valid = str::from_utf8(&file[..error.valid_up_to()]).unwrap_or_default();
         FileError::at(valid, valid.len(), "the file must be UTF-8".to_owned())
@@ -104,10 +101,10 @@ pub(super) fn read(file: &[u8], metrics: &Metrics) -> Result<(Named, bool), File
     if file.policies.len() > MAX_POLICIES || (file.policies.is_empty() && !file.inline) {
         return Err(located(Mistake::new(0..0, POLICIES)));
     }
-    let mut policies = BTreeMap::new();
+    let mut policies = PoliciesByName::new();
     for (name, table) in &file.policies {
-        let policy = Text(text).policy(name, table, metrics).map_err(located)?;
-        policies.insert(policy.name.clone(), Arc::new(policy));
+        let policy = Text(text).policy(name, table).map_err(located)?;
+        policies.insert(policy.name.clone(), policy);
     }
     Ok((policies, file.inline))
 }
@@ -119,7 +116,6 @@ impl Text<'_> {
         self,
         name: &Spanned<String>,
         table: &Spanned<PolicyTable>,
-        metrics: &Metrics,
     ) -> Result<Policy, Mistake> {
         check_name(name)?;
         if name.get_ref() == INLINE {
@@ -156,7 +152,6 @@ impl Text<'_> {
             overrides,
             on_error: table.on_error,
             shadow: table.mode == Mode::Shadow,
-            meters: metrics.policy(name.get_ref()),
         })
     }
 
@@ -263,15 +258,14 @@ fn check_name(name: &Spanned<String>) -> Result<(), Mistake> {
 #[cfg(test)]
 mod tests {
     use super::super::{Limits, Policies};
-    use crate::metrics::Metrics;
 
     fn read(text: &str) -> Result<Policies, String> {
-        Policies::read(text.as_bytes(), &Metrics::new()).map_err(|error| error.to_string())
+        Policies::read(text.as_bytes()).map_err(|error| error.to_string())
     }
 
     /// `name capacity rate` of each limit that applies to a key.
     fn limits(policies: &Policies, policy: &str, key: &str) -> Vec<String> {
-        let Limits::Shared(limits) = policies.named(policy).unwrap().limits(key) else {
+        let Limits::Shared(limits) = policies.by_name[policy].limits(key) else {
             panic!("limits of a policy");
         };
         let text = |limit: &super::NamedLimit| {
@@ -302,14 +296,14 @@ mod tests {
             "#,
         )
         .unwrap();
-        assert_eq!(policies.len(), 2);
-        assert!(policies.inline().is_none(), "off as soon as there is a file");
+        assert_eq!(policies.by_name.len(), 2);
+        assert!(policies.inline.is_none(), "off as soon as there is a file");
         assert_eq!(limits(&policies, "default", "x"), ["default 100 100/m"]);
         assert_eq!(limits(&policies, "default", "vip:1"), ["default 1000 100/m"]);
         assert_eq!(limits(&policies, "default", "vip:2"), ["default 0.5 2.5"]);
         assert_eq!(limits(&policies, "api", "x"), ["burst 20 10/s", "day 10000 10000/d"]);
         assert_eq!(limits(&policies, "api", "vip:1"), ["burst 20 10/s", "day 10000 20000/d"]);
-        let (default, api) = (policies.named("default").unwrap(), policies.named("api").unwrap());
+        let (default, api) = (&policies.by_name["default"], &policies.by_name["api"]);
         assert_eq!((default.on_error.name(), default.shadow), ("local", false));
         assert_eq!((api.on_error.name(), api.shadow), ("closed", true));
 
@@ -319,12 +313,42 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_has_the_name_of_its_policy_or_its_own() {
+        let policies = read(
+            r#"
+            [policies.default]
+            capacity = 4
+            rate = "2/s"
+            [policies.api]
+            limits = [
+              { name = "burst", capacity = 20, rate = "10/s" },
+              { name = "day", capacity = 100, rate = "100/d" },
+            ]
+            "#,
+        )
+        .unwrap();
+        let limit = |name: &str| {
+            policies.limit(name).map(|limit| format!("{} {}", limit.capacity(), limit.rate()))
+        };
+        assert_eq!(limit("default"), Ok("4 2/s".to_owned()));
+        assert_eq!(limit("api:day"), Ok("100 100/d".to_owned()));
+        for (name, reason) in [
+            ("api", "the policy has several limits: name one, as POLICY:LIMIT"),
+            ("api:hour", "the policy has no limit of this name"),
+            ("default:default", "the policy has no limit of this name"),
+            ("none", "no policy has this name"),
+        ] {
+            assert_eq!(limit(name), Err(reason));
+        }
+    }
+
+    #[test]
     fn a_hash_tells_contents_apart() {
         let [one, two] = ["inline = true", "inline = true "].map(|text| read(text).unwrap());
-        assert!(one.inline().is_some());
-        assert_eq!(one.hash().len(), 16);
-        assert_ne!(one.hash(), two.hash());
-        assert_eq!(one.hash(), read("inline = true").unwrap().hash());
+        assert!(one.inline.is_some());
+        assert_eq!(one.hash.len(), 16);
+        assert_ne!(one.hash, two.hash);
+        assert_eq!(one.hash, read("inline = true").unwrap().hash);
     }
 
     #[test]
@@ -390,7 +414,7 @@ mod tests {
             let said = read(text).err().unwrap_or_default();
             assert!(said.starts_with(mistake), "{text}\n-> {said}");
         }
-        let latin = Policies::read(b"# \xe9", &Metrics::new()).err().unwrap();
+        let latin = Policies::read(b"# \xe9").err().unwrap();
         assert_eq!(latin.to_string(), "line 1, column 3: the file must be UTF-8");
     }
 }

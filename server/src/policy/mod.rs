@@ -16,22 +16,21 @@ use sha2::{Digest, Sha256};
 
 pub use mistake::FileError;
 
-use crate::{
-    metrics::{Metrics, PolicyMeters},
-    names,
-};
+use rl_store::bucket_key::{DEFAULT_POLICY, bucket_key};
 
-/// Every policy in force. It is never changed, only replaced as a whole.
+/// The policies of a file, or of the flags that stand for one.
 #[derive(Debug)]
 pub struct Policies {
-    named: Named,
-    /// What applies to limits that come with the question, if they may.
-    inline: Option<Arc<Policy>>,
-    hash: String,
+    /// The policies that have names.
+    pub by_name: PoliciesByName,
+    /// The policy of limits that come with a request, if they may.
+    pub inline: Option<Policy>,
+    /// A short hash of the content: 16 hex digits, equal on all fronts with the same file.
+    pub hash: String,
 }
 
 /// Policies by name; mostly one or a few, so that comparing beats hashing.
-type Named = BTreeMap<Box<str>, Arc<Policy>>;
+pub type PoliciesByName = BTreeMap<Box<str>, Policy>;
 
 /// One limit or several, which are checked all or nothing.
 #[derive(Debug)]
@@ -45,8 +44,6 @@ pub struct Policy {
     pub on_error: OnError,
     /// Whether a denial is only reported, and the caller let through.
     pub shadow: bool,
-    /// What is counted.
-    pub meters: PolicyMeters,
 }
 
 /// A limit, and what the outside calls it: the name of its policy if it is the only one.
@@ -80,67 +77,49 @@ pub enum OnError {
     Closed,
 }
 
-/// The policy that applies when none is named.
-pub const DEFAULT: &str = "default";
 /// The policy of limits that come with the question; a file cannot define it.
 pub const INLINE: &str = "inline";
 
 // === impl Policies ===
 
 impl Policies {
-    /// Without a file: `limit` is the policy [`DEFAULT`], and questions may bring limits.
-    pub fn without_file(limit: Limit, metrics: &Metrics) -> Self {
-        let only = NamedLimit { name: DEFAULT.into(), limit };
+    /// The policies without a file: `limit` is the policy `default`, and requests may bring limits.
+    pub fn without_file(limit: Limit) -> Self {
+        let only = NamedLimit { name: DEFAULT_POLICY.into(), limit };
         let text = format!("{} {}", limit.capacity(), limit.rate());
         Self {
-            named: BTreeMap::from([(DEFAULT.into(), Arc::new(Policy::single(only, metrics)))]),
-            inline: Some(Arc::new(Policy::inline(metrics))),
+            by_name: BTreeMap::from([(DEFAULT_POLICY.into(), Policy::single(only))]),
+            inline: Some(Policy::inline()),
             hash: hash(text.as_bytes()),
         }
     }
 
-    /// Reads a policy file: UTF-8 TOML. The error says where and why.
-    pub fn read(file: &[u8], metrics: &Metrics) -> Result<Self, FileError> {
-        let (named, inline) = file::read(file, metrics)?;
-        Ok(Self {
-            named,
-            inline: inline.then(|| Arc::new(Policy::inline(metrics))),
-            hash: hash(file),
-        })
+    /// Reads a policy file: UTF-8 TOML. The error names the line, the column and the rule.
+    pub fn read(file: &[u8]) -> Result<Self, FileError> {
+        let (by_name, inline) = file::read(file)?;
+        Ok(Self { by_name, inline: inline.then(Policy::inline), hash: hash(file) })
     }
 
-    /// The policy of this name.
-    pub fn named(&self, name: &str) -> Option<&Arc<Policy>> {
-        self.named.get(name)
-    }
-
-    /// What applies to limits that come with a question; `None` if they are not taken.
-    pub fn inline(&self) -> Option<&Arc<Policy>> {
-        self.inline.as_ref()
-    }
-
-    /// Every name under which something is counted, in no order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.named.values().chain(&self.inline).map(|policy| &*policy.name)
-    }
-
-    /// How many policies have a name.
-    pub fn len(&self) -> usize {
-        self.named.len()
-    }
-
-    /// Whether no policy has a name.
-    pub fn is_empty(&self) -> bool {
-        self.named.is_empty()
-    }
-
-    /// Tells one content from another: 16 hex digits, equal on all fronts with the same file.
-    pub fn hash(&self) -> &str {
-        &self.hash
+    /// The limit called `POLICY`, or `POLICY:LIMIT` of a policy with several limits.
+    pub fn limit(&self, name: &str) -> Result<Limit, &'static str> {
+        let (policy, limit) = match name.split_once(':') {
+            Some((policy, limit)) => (policy, Some(limit)),
+            None => (name, None),
+        };
+        let policy = self.by_name.get(policy).ok_or("no policy has this name")?;
+        match (&*policy.limits, limit) {
+            ([only], None) => Ok(only.limit),
+            (_, None) => Err("the policy has several limits: name one, as POLICY:LIMIT"),
+            (limits, Some(name)) => limits
+                .iter()
+                .find(|limit| policy.has_named_limits() && limit.name == name)
+                .map(|limit| limit.limit)
+                .ok_or("the policy has no limit of this name"),
+        }
     }
 }
 
-/// The first 8 bytes of the SHA-256.
+/// The first 8 bytes of the SHA-256, in hex.
 fn hash(content: &[u8]) -> String {
     Sha256::digest(content).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
@@ -148,11 +127,10 @@ fn hash(content: &[u8]) -> String {
 // === impl Policy ===
 
 impl Policy {
-    fn single(limit: NamedLimit, metrics: &Metrics) -> Self {
+    fn single(limit: NamedLimit) -> Self {
         Self {
             name: limit.name.as_ref().into(),
             several: false,
-            meters: metrics.policy(&limit.name),
             limits: Arc::new([limit]),
             overrides: HashMap::new(),
             on_error: OnError::Local,
@@ -160,11 +138,10 @@ impl Policy {
         }
     }
 
-    fn inline(metrics: &Metrics) -> Self {
+    fn inline() -> Self {
         Self {
             name: INLINE.into(),
             several: false,
-            meters: metrics.policy(INLINE),
             limits: Arc::new([]),
             overrides: HashMap::new(),
             on_error: OnError::Local,
@@ -189,7 +166,7 @@ impl Policy {
 
     /// The name in the store of the bucket under `limit` of the key called `name`.
     pub fn bucket(&self, name: &str, limit: &NamedLimit) -> Vec<u8> {
-        names::bucket(name, &self.name, self.several.then_some(&*limit.name))
+        bucket_key(name, &self.name, self.several.then_some(&*limit.name))
     }
 }
 

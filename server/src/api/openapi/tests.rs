@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{DOCUMENT, PAGE, PAGE_POLICY, integrity};
-use crate::{api::tests::Server, status::Status};
+use crate::api::tests::{Server, status};
 
 fn document() -> Value {
     serde_json::from_slice(&DOCUMENT).unwrap()
@@ -53,7 +53,7 @@ fn describes_every_route_and_no_other() {
 
 #[actix_web::test]
 async fn describes_every_method_and_no_other() {
-    let server = Server::new(Status::memory());
+    let server = Server::new(status());
     for (path, methods) in paths() {
         let refused = server.ask("BREW", &path, &[], "").await;
         assert_eq!(refused.status, 405, "{path}");
@@ -110,7 +110,7 @@ fn numbers_have_one_grammar() {
 
 #[actix_web::test]
 async fn what_it_gives_as_examples_is_taken() {
-    let server = Server::new(Status::memory());
+    let server = Server::new(status());
     let document = document();
     for (path, operations) in document["paths"].as_object().unwrap() {
         let Some(media) = operations["post"].pointer("/requestBody/content/application~1json")
@@ -129,7 +129,7 @@ async fn what_it_gives_as_examples_is_taken() {
 
 #[actix_web::test]
 async fn the_page_needs_nothing_else() {
-    let page = Server::new(Status::memory()).ask("GET", "/docs", &[], "").await;
+    let page = Server::new(status()).ask("GET", "/docs", &[], "").await;
     assert_eq!((page.status, page.kind.as_str()), (200, "text/html; charset=utf-8"));
     assert!(
         page.headers.contains("content-security-policy: default-src 'none'; script-src 'sha256-")

@@ -1,5 +1,10 @@
 //! Who may ask what, and what operators and platforms are told.
 
+use std::sync::Arc;
+
+use rl_store::StoreHealth;
+
+use super::status;
 use super::{FILE, Server};
 use crate::status::Status;
 
@@ -15,7 +20,7 @@ async fn tokens_say_who_may_what() {
         + &entry("app", "role = 'check'")
         + &entry("half", "role = 'admin'\nprefix = 'a:'")
         + &entry("ops", "role = 'admin'");
-    let server = Server::with(Status::memory(), FILE, Some(&tokens));
+    let server = Server::with(status(), FILE, Some(&tokens));
     let (own, other) = (r#"{"key":"a:1"}"#, r#"{"key":"b:1"}"#);
     let inline = r#"{"key":"a:1","capacity":1,"rate":1}"#;
     for (token, method, path, body, status) in [
@@ -58,7 +63,7 @@ async fn tokens_say_who_may_what() {
 
 #[actix_web::test]
 async fn operators_see_who_is_denied() {
-    let server = Server::new(Status::memory());
+    let server = Server::new(status());
     for _ in 0..3 {
         server.post("/check", r#"{"key":"k","policy":"shadow"}"#).await;
     }
@@ -75,20 +80,15 @@ async fn operators_see_who_is_denied() {
 
 #[actix_web::test]
 async fn health() {
-    let draining = Status::memory();
+    let draining = status();
     draining.drain();
     let ready =
         |text: &str| format!(r#"{{"status":{text},"generation":1,"policies":"fe25dd5db2b9d04c"}}"#);
     for (status, path, expected, body) in [
-        (Status::memory(), "/health/live", 200, r#"{"status":"live"}"#.to_owned()),
+        (status(), "/health/live", 200, r#"{"status":"live"}"#.to_owned()),
+        (status(), "/health/ready", 200, ready(r#""ready","engine":"memory","store":"up""#)),
         (
-            Status::memory(),
-            "/health/ready",
-            200,
-            ready(r#""ready","engine":"memory","store":"up""#),
-        ),
-        (
-            Status::redis(1),
+            Status::new(Arc::new(StoreHealth::redis(1))),
             "/health/ready",
             503,
             ready(r#""starting","engine":"unknown","store":"down""#),

@@ -1,11 +1,11 @@
 //! What callers are answered.
 
+use super::status;
 use super::{FILE, Response, Server};
-use crate::status::Status;
 
 #[actix_web::test]
 async fn check() {
-    let server = Server::new(Status::memory());
+    let server = Server::new(status());
     assert_eq!(
         server.post("/check", r#"{"key":"user:42","cost":2}"#).await,
         r#"{"allowed":true,"limit":100,"remaining":98,"retry_after_ms":0,"reset_after_ms":1200}"#
@@ -14,7 +14,7 @@ async fn check() {
 
 #[actix_web::test]
 async fn the_short_way_to_a_check_and_the_long_one_are_one() {
-    let [short, long] = [(); 2].map(|()| Server::new(Status::memory()));
+    let [short, long] = [(); 2].map(|()| Server::new(status()));
     let json = |key: &str, more: &str| format!(r#"{{"key":"{key}"{more}}}"#);
     let id = [("x-request-id", "a-1"), ("content-type", "text/plain")];
     // Each has a bucket of its own: what time adds to one would show.
@@ -43,7 +43,7 @@ async fn the_short_way_to_a_check_and_the_long_one_are_one() {
 
 #[actix_web::test]
 async fn the_family() {
-    let server = Server::new(Status::memory());
+    let server = Server::new(status());
     let limit = r#""capacity":3,"rate":"1/d""#;
     for (path, cost, expected) in [
         ("/check", "1", r#"{"allowed":true,"limit":3,"remaining":2,"#),
@@ -65,7 +65,7 @@ async fn the_family() {
 
 #[actix_web::test]
 async fn several_limits_stand_or_fall_together() {
-    let server = Server::new(Status::memory());
+    let server = Server::new(status());
     let body = r#"{"key":"k","policy":"two","cost":2}"#;
     assert_eq!(
         server.post("/check", body).await,
@@ -90,7 +90,7 @@ async fn several_limits_stand_or_fall_together() {
 
 #[actix_web::test]
 async fn a_shadow_lets_through_and_tells() {
-    let server = Server::new(Status::memory());
+    let server = Server::new(status());
     let body = r#"{"key":"k","policy":"shadow"}"#;
     assert!(server.post("/check", body).await.contains(r#""would_deny":false}"#));
     let watched = server.ask("POST", "/check", &[], body).await;
@@ -104,7 +104,7 @@ async fn a_shadow_lets_through_and_tells() {
 
 #[actix_web::test]
 async fn batch() {
-    let server = Server::new(Status::memory());
+    let server = Server::new(status());
     let said = server
         .post(
             "/check/batch",
@@ -135,7 +135,7 @@ async fn batch() {
 
 #[actix_web::test]
 async fn the_form_for_proxies() {
-    let server = Server::new(Status::memory());
+    let server = Server::new(status());
     let path = "/check?key_header=x-user&capacity=1&rate=1/h&deny_status=403&uri=/a?key=b";
     let headers = [("x-user", "anna")];
     let first = server.ask("GET", path, &headers, "").await;
@@ -156,7 +156,7 @@ async fn the_form_for_proxies() {
 
 #[actix_web::test]
 async fn every_error_is_a_problem_that_repeats_nothing() {
-    let server = Server::with(Status::memory(), &FILE.replace("inline = true", ""), None);
+    let server = Server::with(status(), &FILE.replace("inline = true", ""), None);
     let padded = |len: usize| format!(r#"{{"key":"secret"}}{}"#, " ".repeat(len - 16));
     for (method, path, body, expected, detail) in [
         ("POST", "/check", String::new(), 400, "the body must be JSON"),
@@ -195,7 +195,7 @@ async fn every_error_is_a_problem_that_repeats_nothing() {
 
 #[actix_web::test]
 async fn only_plain_json_is_read() {
-    let server = Server::new(Status::memory());
+    let server = Server::new(status());
     for (name, value, status) in [
         ("content-type", "application/json", 200),
         ("content-type", "Application/JSON; charset=utf-8", 200),

@@ -12,16 +12,16 @@ use actix_web::{
     test::{TestRequest, call_service, init_service, read_body},
     web::Data,
 };
+use rl_store::{Store, StoreHealth, memory::MemoryStore};
 
 use super::{Access, Observer, admin_routes, observe, routes};
 use crate::{
     access::Tokens,
-    limiter::{Limiter, Shared},
+    limiter::{ActivePolicies, Limiter, Shared},
     metrics::Metrics,
     policy::Policies,
-    reload::Live,
+    reload::Reloadable,
     status::Status,
-    store::{Store, memory::MemoryStore},
 };
 
 const FILE: &str = r#"
@@ -57,6 +57,11 @@ pub(super) struct Response {
     pub(super) body: String,
 }
 
+/// The status of a front over memory.
+pub(super) fn status() -> Status {
+    Status::new(Arc::new(StoreHealth::memory()))
+}
+
 impl Server {
     pub(super) fn new(status: Status) -> Self {
         Self::with(status, FILE, None)
@@ -64,10 +69,11 @@ impl Server {
 
     fn with(status: Status, policies: &str, tokens: Option<&str>) -> Self {
         let metrics = Arc::new(Metrics::new());
-        let policies = Policies::read(policies.as_bytes(), &metrics).unwrap();
+        let policies = Policies::read(policies.as_bytes()).unwrap();
+        let policies = ActivePolicies::new(policies, &metrics);
         let shared = Shared {
             local: Arc::new(MemoryStore::new()),
-            policies: Arc::new(Live::new(policies)),
+            policies: Arc::new(Reloadable::new(policies)),
             names: Default::default(),
             denials: Default::default(),
             offenders: Default::default(),
@@ -78,7 +84,7 @@ impl Server {
             status: Arc::new(status),
             metrics,
             shared: Arc::new(shared),
-            access: tokens.map(|tokens| Arc::new(Live::new(tokens))),
+            access: tokens.map(|tokens| Arc::new(Reloadable::new(tokens))),
         }
     }
 

@@ -1,0 +1,276 @@
+//! The command line: flags, each also an environment variable, and the subcommands.
+
+use std::{env, ffi::OsString, num::NonZeroUsize, path::PathBuf, thread, time::Duration};
+
+use clap::{
+    CommandFactory, FromArgMatches, Parser, Subcommand,
+    builder::RangedU64ValueParser,
+    error::{Error, ErrorKind},
+};
+use rl_bucket::{Capacity, Invalid, Limit, Rate};
+use rl_server::{
+    reload::Reload,
+    settings::{PolicySource, Settings},
+    telemetry::LogFormat,
+};
+use rl_store::redis::StoreAddress;
+use rl_tools::{
+    bench::BenchArgs,
+    flags::{EngineFlag, RedisArgs, capacity, rate},
+    query,
+    simulate::SimulateArgs,
+};
+
+/// The parsed command line.
+#[derive(Debug)]
+pub(crate) enum Invocation {
+    /// Serve.
+    Serve(Box<Settings>),
+    /// Check a policy file.
+    CheckConfig(PathBuf),
+    /// Simulate algorithms under a load.
+    Simulate(SimulateArgs),
+    /// Load a front or Redis.
+    Bench(Box<BenchArgs>),
+    /// Ask a front or Redis.
+    Query(Box<query::Command>),
+}
+
+/// A distributed rate limiter: POST /check answers whether a key may proceed
+#[derive(Parser)]
+#[command(name = "rl-server", version, args_conflicts_with_subcommands = true)]
+struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    /// Address to listen on [default: 127.0.0.1:8080, or 0.0.0.0:$PORT if PORT is set]
+    #[arg(long, env = "RL_LISTEN", value_name = "HOST:PORT", value_parser = host_and_port)]
+    listen: Option<String>,
+
+    /// Where buckets live: `memory`, `redis://USER:PASSWORD@HOST:PORT/DB` (all but HOST optional),
+    /// `redis+sentinel://HOST:PORT,HOST:PORT/SERVICE`, `redis+cluster://HOST:PORT,HOST:PORT`; with TLS `rediss`
+    // Read as plain text: a parse error of clap's would print the password.
+    #[arg(long, env = "RL_STORE", value_name = "STORE", default_value = "memory")]
+    #[arg(hide_env_values = true)]
+    store: String,
+
+    #[command(flatten)]
+    redis: RedisArgs,
+
+    /// What computes buckets in Redis
+    #[arg(long, env = "RL_ENGINE", value_enum, default_value_t = EngineFlag::Auto)]
+    engine: EngineFlag,
+
+    /// Policy file (TOML), read again as --reload says
+    #[arg(long, env = "RL_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Say whether a policy file is good, and exit
+    #[arg(long, value_name = "FILE")]
+    check_config: Option<PathBuf>,
+
+    /// Without --config: tokens a bucket holds under the policy "default" [default: 100]
+    #[arg(long, env = "RL_CAPACITY", value_name = "TOKENS", value_parser = capacity)]
+    capacity: Option<Capacity>,
+
+    /// And how fast they come back: 10 (a second), 100/m, 5000/h, 1000/d, 5/10s [default: 100/m]
+    #[arg(long, env = "RL_RATE", value_name = "RATE", value_parser = rate)]
+    rate: Option<Rate>,
+
+    /// Token file (TOML): who may ask what, read again as --config is; without it everybody may
+    #[arg(long, env = "RL_TOKENS", value_name = "FILE")]
+    tokens: Option<PathBuf>,
+
+    /// When the files of --config, --tokens and --redis-password-file are read again
+    #[arg(long, env = "RL_RELOAD", value_name = "WHEN", value_enum, default_value_t = Reload::Change)]
+    reload: Reload,
+
+    /// Secret file: HMAC-SHA-256 under it stands for each key in Redis and in /admin/denied
+    #[arg(long, env = "RL_KEY_SECRET_FILE", value_name = "FILE")]
+    key_secret_file: Option<PathBuf>,
+
+    /// Address of a second listener, for /metrics, /admin/denied and /health
+    #[arg(long, env = "RL_ADMIN_LISTEN", value_name = "HOST:PORT", value_parser = host_and_port)]
+    admin_listen: Option<String>,
+
+    /// Longest wait for Redis, in milliseconds, before a check is decided without it
+    #[arg(long, env = "RL_DEADLINE_MS", value_name = "MS", default_value = "50")]
+    #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(1..=60_000))]
+    deadline_ms: u64,
+
+    /// Worker threads [default: one per core]
+    #[arg(long, env = "RL_WORKERS", value_name = "N")]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    workers: Option<usize>,
+
+    /// How log lines look
+    #[arg(long, env = "RL_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+/// What there is to do beside serving
+#[derive(Subcommand)]
+enum Command {
+    /// Show how token bucket, fixed window, sliding window and leaky bucket meet a load
+    Simulate(SimulateArgs),
+    /// Load a front, or Redis, with checks, and tell how fast they are answered
+    Bench(Box<BenchArgs>),
+    #[command(flatten)]
+    Query(query::Command),
+}
+
+const CAPACITY: &[u8] = b"100";
+const RATE: &[u8] = b"100/m";
+const LISTEN: &str = "127.0.0.1:8080";
+
+// === impl Invocation ===
+
+impl Invocation {
+    /// Reads command line (the first of `args` being the program's name) and environment. The error
+    /// knows its text and its exit code; `--help` and `--version` are errors too.
+    pub(crate) fn from_args<A>(args: impl IntoIterator<Item = A>) -> Result<Self, Error>
+    where
+        A: Into<OsString> + Clone,
+    {
+        let args = Args::from_arg_matches(&Args::command().try_get_matches_from(args)?)?;
+        match args.command {
+            Some(Command::Query(command)) => return Ok(Self::Query(Box::new(command))),
+            Some(Command::Bench(args)) => return Ok(Self::Bench(args)),
+            Some(Command::Simulate(args)) => return Ok(Self::Simulate(args)),
+            None => {}
+        }
+        if let Some(file) = args.check_config {
+            return Ok(Self::CheckConfig(file));
+        }
+        match args.check(env::var("PORT").ok()) {
+            Ok(settings) => Ok(Self::Serve(Box::new(settings))),
+            Err(text) => Err(Args::command().error(ErrorKind::ValueValidation, text)),
+        }
+    }
+}
+
+// === impl Args ===
+
+impl Args {
+    /// Checks that the flags fit together.
+    fn check(self, port: Option<String>) -> Result<Settings, String> {
+        let listen = match (self.listen, port) {
+            (Some(listen), _) => listen,
+            (None, Some(port)) => host_and_port(&format!("0.0.0.0:{port}"))
+                .map_err(|_| "PORT must be a port number".to_owned())?,
+            (None, None) => LISTEN.to_owned(),
+        };
+        let store = StoreAddress::parse(&self.store).map_err(|error| format!("--store {error}"))?;
+        let store = match store {
+            StoreAddress::Memory if self.engine != EngineFlag::Auto => {
+                return Err("--engine needs a --store in Redis".to_owned());
+            }
+            StoreAddress::Memory => None,
+            StoreAddress::Redis(address) => {
+                let mut redis = self.redis.settings(address)?;
+                redis.watches_password &= self.reload == Reload::Change;
+                Some(redis)
+            }
+        };
+        let policies = match (self.config, self.capacity, self.rate) {
+            (Some(file), None, None) => PolicySource::File(file),
+            (Some(_), _, _) => {
+                return Err("--capacity and --rate are for servers without --config".to_owned());
+            }
+            (None, capacity, rate) => PolicySource::Flags(Limit::new(
+                capacity.map_or_else(|| Capacity::parse(CAPACITY), Ok).map_err(Invalid::text)?,
+                rate.map_or_else(|| Rate::parse(RATE), Ok).map_err(Invalid::text)?,
+            )),
+        };
+        Ok(Settings {
+            listen,
+            admin_listen: self.admin_listen,
+            store,
+            engine: self.engine.into(),
+            policies,
+            tokens: self.tokens,
+            reload: self.reload,
+            key_secret: self.key_secret_file,
+            log_format: self.log_format,
+            deadline: Duration::from_millis(self.deadline_ms),
+            workers: self
+                .workers
+                .unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZeroUsize::get)),
+        })
+    }
+}
+
+// === parsers ===
+
+fn host_and_port(text: &str) -> Result<String, &'static str> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+            Ok(text.to_owned())
+        }
+        _ => Err("listen must be HOST:PORT, such as 127.0.0.1:8080"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use rl_store::redis::EngineChoice;
+
+    use super::{Args, PolicySource, Settings};
+
+    fn settings(args: &[&str], port: Option<&str>) -> Result<Settings, String> {
+        let args = Args::try_parse_from([&["rl-server"], args].concat())
+            .map_err(|error| error.to_string())?;
+        args.check(port.map(str::to_owned))
+    }
+
+    #[test]
+    fn defaults() {
+        let settings = settings(&[], None).unwrap();
+        assert_eq!(settings.listen, "127.0.0.1:8080");
+        assert!(settings.store.is_none());
+        assert_eq!(settings.engine, EngineChoice::Auto);
+        let PolicySource::Flags(limit) = settings.policies else { panic!("no file was given") };
+        assert_eq!(limit.capacity().to_string(), "100");
+        assert_eq!(limit.rate().to_string(), "100/m");
+        assert!(settings.tokens.is_none() && settings.key_secret.is_none());
+        assert!(settings.admin_listen.is_none());
+        assert_eq!(settings.deadline.as_millis(), 50);
+        assert!(settings.workers >= 1);
+    }
+
+    #[test]
+    fn port_counts_only_when_no_address_is_given() {
+        assert_eq!(settings(&[], Some("9000")).unwrap().listen, "0.0.0.0:9000");
+        let given = settings(&["--listen", "[::1]:7000"], Some("9000")).unwrap();
+        assert_eq!(given.listen, "[::1]:7000");
+        assert_eq!(settings(&[], Some("http")).unwrap_err(), "PORT must be a port number");
+    }
+
+    #[test]
+    fn limits_are_from_flags_or_from_a_file() {
+        let both = settings(&["--config", "f", "--rate", "1"], None).unwrap_err();
+        assert!(both.contains("for servers without --config"), "{both}");
+        let file = settings(&["--config", "f"], None).unwrap();
+        assert!(matches!(file.policies, PolicySource::File(_)));
+    }
+
+    #[test]
+    fn refusals_name_the_rule() {
+        for (args, text) in [
+            (["--capacity", "0"], "capacity must be a plain decimal number above 0"),
+            (["--capacity", "1e3"], "capacity must be a plain decimal number above 0"),
+            (["--rate", "100/x"], "rate must be a plain decimal number, alone or over a period"),
+            (["--deadline-ms", "0"], "0 is not in 1..=60000"),
+            (["--deadline-ms", "60001"], "60001 is not in 1..=60000"),
+            (["--workers", "0"], "0 is not in 1..=1024"),
+            (["--listen", "8080"], "listen must be HOST:PORT"),
+            (["--engine", "lua"], "--engine needs a --store in Redis"),
+            (["--store", "rediss:/h"], "--store must be memory, or redis://"),
+        ] {
+            let error = settings(&args, None).unwrap_err();
+            assert!(error.contains(text), "{args:?}: {error}");
+        }
+    }
+}

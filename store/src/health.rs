@@ -1,0 +1,313 @@
+//! How the store is: how many workers can reach it, through which engine, and why not.
+
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU8, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use log::{error, info, warn};
+
+use crate::{Throttle, redis::Host};
+
+/// The health of one store, shared by all workers.
+///
+/// Node clients report here when they come up, go down or fail; status pages and metrics read it.
+/// Reasons are logged, so they must hold nothing that a caller has sent.
+#[derive(Debug)]
+pub struct StoreHealth {
+    links: Mutex<Links>,
+    engine: AtomicU8,
+    misconfigured: AtomicBool,
+    closing: AtomicBool,
+    failures: Throttle,
+    retries: Throttle,
+    /// The last reason that was logged.
+    reason: Mutex<Option<Box<str>>>,
+}
+
+/// The links to the store: one for each worker. This is the one place where "up" is counted.
+#[derive(Debug)]
+struct Links {
+    links: Vec<Link>,
+    started: usize,
+}
+
+/// One worker's link. It is up while at least one of its nodes can be sent requests.
+#[derive(Clone, Debug, Default)]
+struct Link {
+    nodes_up: usize,
+    /// Whether it has been up before.
+    has_been_up: bool,
+}
+
+/// Which program computes the buckets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum EngineKind {
+    /// Redis has not answered yet.
+    Unknown,
+    /// The in-process store.
+    Memory,
+    /// The Redis module.
+    Module,
+    /// The Lua scripts.
+    Lua,
+}
+
+// === impl StoreHealth ===
+
+impl StoreHealth {
+    /// The health of an in-process store, which is always up.
+    pub fn memory() -> Self {
+        Self::new(0, EngineKind::Memory)
+    }
+
+    /// The health of a Redis store that this many workers will start.
+    pub fn redis(workers: usize) -> Self {
+        Self::new(workers, EngineKind::Unknown)
+    }
+
+    fn new(workers: usize, engine: EngineKind) -> Self {
+        Self {
+            links: Mutex::new(Links { links: vec![Link::default(); workers], started: 0 }),
+            engine: AtomicU8::new(engine as u8),
+            misconfigured: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            failures: Throttle::new(Duration::from_secs(1)),
+            retries: Throttle::new(Duration::from_secs(10)),
+            reason: Mutex::new(None),
+        }
+    }
+
+    /// The engine that decided last.
+    pub fn engine(&self) -> EngineKind {
+        match self.engine.load(Ordering::Relaxed) {
+            1 => EngineKind::Memory,
+            2 => EngineKind::Module,
+            3 => EngineKind::Lua,
+            _ => EngineKind::Unknown,
+        }
+    }
+
+    /// Whether the store can be sent requests.
+    pub fn is_up(&self) -> bool {
+        let links = self.links();
+        links.links.is_empty() || links.up() > 0
+    }
+
+    /// Links that can be sent requests; an in-process store has none.
+    pub fn links_up(&self) -> usize {
+        self.links().up()
+    }
+
+    /// Links that cannot.
+    pub fn links_down(&self) -> usize {
+        let links = self.links();
+        links.links.len() - links.up()
+    }
+
+    /// Whether every link has been up at least once.
+    pub fn all_have_been_up(&self) -> bool {
+        self.links().links.iter().all(|link| link.has_been_up)
+    }
+
+    /// Whether the settings ask for an engine that the server does not have.
+    pub fn is_misconfigured(&self) -> bool {
+        self.misconfigured.load(Ordering::Relaxed)
+    }
+
+    /// The reason of the last failure that was logged; suppressed lines do not count.
+    pub fn reason(&self) -> Option<Box<str>> {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Records that the process is shutting down: lost connections are no longer logged.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Registers a worker's link and returns its index.
+    pub(crate) fn add_link(&self) -> usize {
+        let mut links = self.links();
+        let index = links.started;
+        links.started += 1;
+        if index == links.links.len() {
+            links.links.push(Link::default());
+        }
+        index
+    }
+
+    /// Records that a node of this link can be sent requests.
+    pub(crate) fn node_up(&self, link: usize, engine: EngineKind) {
+        let links_up = {
+            let mut links = self.links();
+            let state = &mut links.links[link];
+            state.nodes_up += 1;
+            state.has_been_up = true;
+            if state.nodes_up > 1 {
+                return;
+            }
+            links.up()
+        };
+        self.misconfigured.store(false, Ordering::Relaxed);
+        if links_up == 1 {
+            self.engine.store(engine as u8, Ordering::Relaxed);
+            info!("redis is up; engine: {}", engine.name());
+        } else {
+            self.engine_changed(engine);
+        }
+    }
+
+    /// Records that a node of this link that was up is lost.
+    pub(crate) fn node_down(&self, link: usize, host: &Host, reason: &str) {
+        let (nodes_up, links_up) = {
+            let mut links = self.links();
+            let state = &mut links.links[link];
+            state.nodes_up = state.nodes_up.saturating_sub(1);
+            (state.nodes_up, links.up())
+        };
+        if nodes_up > 0 {
+            self.failed(&format!("{host} is lost ({reason})"));
+        } else if self.closing.load(Ordering::Relaxed) {
+            // Nothing to report: connections are closed on purpose.
+        } else if links_up == 0 {
+            self.note(reason);
+            warn!(
+                "redis connection lost ({reason}): using each policy's on_error until it is back"
+            );
+        } else if let Some(skipped) = self.failures.pass(Instant::now()) {
+            self.note(reason);
+            warn!("one redis connection lost ({reason}), others are up{skipped}");
+        }
+    }
+
+    /// Records the engine of a connection that took another's place.
+    pub(crate) fn engine_changed(&self, engine: EngineKind) {
+        let before = self.engine.swap(engine as u8, Ordering::Relaxed);
+        if before != engine as u8 {
+            info!("engine changed to {}", engine.name());
+        }
+    }
+
+    /// Records a request that failed over a connection that stays.
+    pub(crate) fn failed(&self, reason: &str) {
+        if let Some(skipped) = self.failures.pass(Instant::now()) {
+            self.note(reason);
+            warn!("redis request failed: {reason}{skipped}");
+        }
+    }
+
+    /// Records a failed attempt to connect; another will follow.
+    pub(crate) fn retrying(&self, reason: &str) {
+        if let Some(skipped) = self.retries.pass(Instant::now()) {
+            self.note(reason);
+            warn!("cannot connect to redis, retrying: {reason}{skipped}");
+        }
+    }
+
+    /// Records that the server lacks the one engine that the settings ask for.
+    pub(crate) fn misconfigured(&self, reason: &str) {
+        self.misconfigured.store(true, Ordering::Relaxed);
+        if self.retries.pass(Instant::now()).is_some() {
+            self.note(reason);
+            error!("{reason}");
+        }
+    }
+
+    fn note(&self, reason: &str) {
+        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.into());
+    }
+
+    fn links(&self) -> MutexGuard<'_, Links> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Links ===
+
+impl Links {
+    fn up(&self) -> usize {
+        self.links.iter().filter(|link| link.nodes_up > 0).count()
+    }
+}
+
+// === impl EngineKind ===
+
+impl EngineKind {
+    /// Every kind, in the order of declaration.
+    pub const ALL: [Self; 4] = [Self::Unknown, Self::Memory, Self::Module, Self::Lua];
+
+    /// The name in the log, in metrics and in `/health/ready`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Memory => "memory",
+            Self::Module => "module",
+            Self::Lua => "lua",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EngineKind, StoreHealth};
+    use crate::redis::Host;
+
+    fn host() -> Host {
+        Host { name: "redis".to_owned(), port: 6379 }
+    }
+
+    #[test]
+    fn memory_is_always_up() {
+        let health = StoreHealth::memory();
+        assert!(health.is_up() && health.all_have_been_up());
+        assert_eq!((health.links_up(), health.links_down()), (0, 0));
+        assert_eq!(health.engine(), EngineKind::Memory);
+    }
+
+    #[test]
+    fn a_link_is_up_while_one_of_its_nodes_is() {
+        let health = StoreHealth::redis(2);
+        let (first, second) = (health.add_link(), health.add_link());
+        assert!(!health.is_up());
+        health.node_up(first, EngineKind::Lua);
+        health.node_up(first, EngineKind::Lua);
+        health.node_down(first, &host(), "test");
+        assert_eq!((health.links_up(), health.links_down()), (1, 1));
+        assert!(!health.all_have_been_up());
+        health.node_up(second, EngineKind::Module);
+        assert_eq!(health.engine(), EngineKind::Module);
+        health.node_down(first, &host(), "test");
+        assert!(health.is_up() && health.all_have_been_up());
+        health.node_down(second, &host(), "test");
+        assert!(!health.is_up() && health.all_have_been_up());
+    }
+
+    #[test]
+    fn a_server_without_the_engine_is_misconfigured_until_one_is_found() {
+        let health = StoreHealth::redis(1);
+        let link = health.add_link();
+        health.misconfigured("test");
+        assert!(health.is_misconfigured());
+        health.node_up(link, EngineKind::Module);
+        assert!(!health.is_misconfigured());
+    }
+
+    #[test]
+    fn the_reason_is_the_last_one_logged() {
+        let health = StoreHealth::redis(1);
+        let link = health.add_link();
+        assert_eq!(health.reason(), None);
+        health.retrying("refused");
+        health.retrying("suppressed");
+        assert_eq!(health.reason().as_deref(), Some("refused"));
+        health.node_up(link, EngineKind::Lua);
+        health.failed("WRONGTYPE");
+        assert_eq!(health.reason().as_deref(), Some("WRONGTYPE"));
+        health.node_down(link, &host(), "closed by peer");
+        assert_eq!(health.reason().as_deref(), Some("closed by peer"));
+    }
+}

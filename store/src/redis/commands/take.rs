@@ -1,0 +1,67 @@
+//! `RL.TAKE key capacity rate n`: takes as many whole tokens as there are, at most `n`.
+
+use std::slice;
+
+use rl_bucket::Decision;
+
+use super::{Command, CommandKind, EqualNumbers, Spec, arguments, script};
+use crate::{
+    BucketRequest,
+    redis::{
+        engine::{Engine, ScriptForm},
+        error::CommandError,
+        resp::{
+            encode::CommandBuf,
+            reply::{Reply, decision, invalid, unsigned},
+        },
+    },
+};
+
+pub(super) const SPEC: Spec = Spec {
+    name: "RL.TAKE",
+    script: script!("bucket.lua", "one.lua", "take.lua"),
+    equal_numbers: EqualNumbers::Repeated,
+};
+
+/// Takes as many whole tokens as there are, at most `n`.
+pub(in crate::redis) struct Take<'a>(pub(in crate::redis) &'a BucketRequest<'a>);
+
+impl Command for Take<'_> {
+    type Output = (u64, Decision);
+
+    fn encode(&self, engine: &Engine, form: ScriptForm) -> CommandBuf {
+        arguments::encode(CommandKind::Take, slice::from_ref(self.0), engine, form)
+    }
+
+    /// Reads the number of tokens granted, then five integers.
+    fn decode(&self, reply: Reply) -> Result<Self::Output, CommandError> {
+        match reply.integers()?.as_slice() {
+            [granted, rest @ ..] => Ok((unsigned(*granted)?, decision(rest)?)),
+            [] => Err(invalid()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rl_bucket::{Cost, Limit};
+
+    use super::{BucketRequest, Command, Take};
+    use crate::redis::resp::reply::tests::{ALLOWED, NEVER, table};
+
+    #[test]
+    fn replies() {
+        let limit = Limit::parse("9", "1").unwrap();
+        let request = BucketRequest { key: b"k", limit, amount: Cost::ONE };
+        table(
+            |reply| Take(&request).decode(reply),
+            [
+                ("3|1|9|8|0|7", Some((3, ALLOWED))),
+                ("0|0|9|8|-1|7", Some((0, NEVER))),
+                ("-1|1|9|8|0|7", None),
+                ("1|9|8|0|7", None),
+                ("", None),
+            ],
+        );
+    }
+}

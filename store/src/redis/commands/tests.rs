@@ -1,0 +1,119 @@
+use rl_bucket::{Cost, Limit};
+
+use super::{
+    Charge, Check, CheckAll, Command, CommandBuf, CommandKind, Engine, MCheck, Peek, Refund, Reset,
+    ScriptForm, Take,
+};
+use crate::{BucketRequest, redis::engine::Scripts};
+
+fn lua() -> Engine {
+    Engine::Lua(Scripts::with_hashes(CommandKind::ALL.map(|command| format!("sha-{command:?}"))))
+}
+
+fn request<'a>(key: &'a str, capacity: &str, rate: &str, amount: &str) -> BucketRequest<'a> {
+    BucketRequest {
+        key: key.as_bytes(),
+        limit: Limit::parse(capacity, rate).unwrap(),
+        amount: Cost::parse(amount.as_bytes()).unwrap(),
+    }
+}
+
+/// The arguments, separated by spaces as one would type them.
+fn line(buf: &CommandBuf) -> String {
+    let text = String::from_utf8(buf.bytes().to_vec()).unwrap();
+    let (head, mut rest) = text.split_once("\r\n").unwrap();
+    let mut line = Vec::new();
+    while let Some((length, text)) = rest.split_once("\r\n") {
+        let length: usize = length.strip_prefix('$').unwrap().parse().unwrap();
+        line.push(&text[..length]);
+        rest = text[length..].strip_prefix("\r\n").unwrap();
+    }
+    assert_eq!(head, format!("*{}", line.len()));
+    line.join(" ")
+}
+
+#[track_caller]
+fn encodes(command: &impl Command, module: &str, script: &str) {
+    assert_eq!(line(&command.encode(&Engine::Module, ScriptForm::Hash)), module);
+    assert_eq!(line(&command.encode(&lua(), ScriptForm::Hash)), script);
+}
+
+#[test]
+fn commands_on_one_bucket() {
+    let one = request("rl:{k}:default", "100", "120/m", "0.1");
+    let module = |name| format!("RL.{name} rl:{{k}}:default 100 120/m 0.1");
+    let script = |name| format!("EVALSHA sha-{name} 1 rl:{{k}}:default 100 2 0.1");
+    encodes(&Check(&one), &module("CHECK"), &script("Check"));
+    encodes(&Peek(&one), &module("PEEK"), &script("Peek"));
+    encodes(&Take(&one), &module("TAKE"), &script("Take"));
+    encodes(&Refund(&one), &module("REFUND"), &script("Refund"));
+    encodes(&Charge(&one), &module("CHARGE"), &script("Charge"));
+}
+
+#[test]
+fn commands_on_several_buckets() {
+    let two = [request("a", "1.5", "1/4s", "1"), request("b", "7", "10", "0")];
+    encodes(
+        &MCheck(&two),
+        "RL.MCHECK a 1.5 1/4s 1 b 7 10 0",
+        "EVALSHA sha-MCheck 2 a b 1.5 0.25 1 7 10 0",
+    );
+    encodes(
+        &CheckAll(&two),
+        "RL.CHECKALL a 1.5 1/4s 1 b 7 10 0",
+        "EVALSHA sha-CheckAll 2 a b 1.5 0.25 1 7 10 0",
+    );
+    encodes(&Reset(&[b"a", b"b"]), "RL.RESET a b", "EVALSHA sha-Reset 2 a b");
+}
+
+#[test]
+fn the_probe_is_a_peek() {
+    let probe = |engine: Engine| line(&engine.probe(ScriptForm::Hash));
+    assert_eq!(probe(Engine::Module), "RL.PEEK rl:{probe}:probe 1 1 1");
+    assert_eq!(probe(lua()), "EVALSHA sha-Peek 1 rl:{probe}:probe 1 1 1");
+}
+
+#[test]
+fn a_rate_reaches_lua_to_the_last_bit() {
+    let request = request("k", "0.000000001", "100/m", "1");
+    let line = line(&Check(&request).encode(&lua(), ScriptForm::Hash));
+    let rate = line.split(' ').nth(5).unwrap();
+    assert_eq!(rate.parse::<f64>().unwrap().to_bits(), (100.0f64 / 60.0).to_bits());
+}
+
+#[test]
+fn equal_numbers_are_sent_once_where_the_script_takes_them_once() {
+    let many = [request("a", "5", "1", "1"), request("b", "5", "1", "1")];
+    encodes(&MCheck(&many), "RL.MCHECK a 5 1 1 b 5 1 1", "EVALSHA sha-MCheck 2 a b 5 1 1");
+    encodes(
+        &CheckAll(&many),
+        "RL.CHECKALL a 5 1 1 b 5 1 1",
+        "EVALSHA sha-CheckAll 2 a b 5 1 1 5 1 1",
+    );
+    let others = [many[0], many[1], request("c", "5", "1", "2"), many[0]];
+    encodes(
+        &MCheck(&others),
+        "RL.MCHECK a 5 1 1 b 5 1 1 c 5 1 2 a 5 1 1",
+        "EVALSHA sha-MCheck 4 a b c a 5 1 1 5 1 1 5 1 2 5 1 1",
+    );
+}
+
+#[test]
+fn a_lost_script_is_sent_in_full() {
+    let one = request("k", "5", "1", "1");
+    let many = [one];
+    let full = |command: &dyn Fn(&Engine) -> CommandBuf| line(&command(&lua()));
+    let form = ScriptForm::Full;
+    for (kind, sent, rest) in [
+        (CommandKind::Check, full(&|engine| Check(&one).encode(engine, form)), "1 k 5 1 1"),
+        (CommandKind::Peek, full(&|engine| Peek(&one).encode(engine, form)), "1 k 5 1 1"),
+        (CommandKind::Take, full(&|engine| Take(&one).encode(engine, form)), "1 k 5 1 1"),
+        (CommandKind::Refund, full(&|engine| Refund(&one).encode(engine, form)), "1 k 5 1 1"),
+        (CommandKind::Charge, full(&|engine| Charge(&one).encode(engine, form)), "1 k 5 1 1"),
+        (CommandKind::MCheck, full(&|engine| MCheck(&many).encode(engine, form)), "1 k 5 1 1"),
+        (CommandKind::CheckAll, full(&|engine| CheckAll(&many).encode(engine, form)), "1 k 5 1 1"),
+        (CommandKind::Reset, full(&|engine| Reset(&[b"k"]).encode(engine, form)), "1 k"),
+    ] {
+        assert_eq!(sent, ["EVAL", kind.script(), rest].join(" "));
+    }
+}

@@ -1,0 +1,109 @@
+//! The Lua scripts that stand in for the module.
+
+use futures_util::future::join_all;
+
+use crate::redis::{
+    commands::CommandKind,
+    error::CommandError,
+    resp::{
+        connection::Connection,
+        encode::CommandBuf,
+        reply::{Reply, invalid},
+    },
+};
+
+/// The SHA-1 hashes by which the server knows the scripts.
+#[derive(Debug)]
+pub(in crate::redis) struct Scripts([String; CommandKind::ALL.len()]);
+
+/// How a script is named. The module's commands have one form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::redis) enum ScriptForm {
+    /// By its hash.
+    Hash,
+    /// In full, for a server that has lost it; that also loads it.
+    Full,
+}
+
+// === impl Scripts ===
+
+impl Scripts {
+    /// Loads the scripts in one round trip. The server keeps them until it restarts or is told to
+    /// forget them.
+    pub(super) async fn load(connection: &Connection) -> Result<Self, CommandError> {
+        let load = |command: CommandKind| {
+            connection.send(&CommandBuf::of(["SCRIPT", "LOAD", command.script()]))
+        };
+        let replies = join_all(CommandKind::ALL.map(load)).await;
+        let hashes = replies.into_iter().collect::<Result<_, _>>().and_then(Self::from_replies);
+        hashes.map_err(|error| match error {
+            CommandError::NoCommand => {
+                CommandError::Refused("NOPERM SCRIPT LOAD may not be run".to_owned())
+            }
+            error => error,
+        })
+    }
+
+    fn from_replies(replies: Vec<Reply>) -> Result<Self, CommandError> {
+        let hashes = replies.into_iter().map(Reply::text).collect::<Result<Vec<_>, _>>()?;
+        hashes.try_into().map(Self).map_err(|_| invalid())
+    }
+
+    /// Appends the arguments that run a command's script with `keys` keys, up to the first key.
+    pub(in crate::redis) fn encode(
+        &self,
+        buf: &mut CommandBuf,
+        command: CommandKind,
+        form: ScriptForm,
+        keys: usize,
+    ) {
+        match form {
+            ScriptForm::Hash => {
+                buf.arg("EVALSHA");
+                buf.arg(&self.0[command as usize]);
+            }
+            ScriptForm::Full => {
+                buf.arg("EVAL");
+                buf.arg(command.script());
+            }
+        }
+        buf.number(keys);
+    }
+
+    /// Scripts with these hashes, in the order of [`CommandKind::ALL`].
+    #[cfg(test)]
+    pub(in crate::redis) fn with_hashes(hashes: [String; CommandKind::ALL.len()]) -> Self {
+        Self(hashes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::Value;
+
+    use super::{CommandBuf, CommandError, CommandKind, Reply, ScriptForm, Scripts};
+
+    #[test]
+    fn every_command_has_its_hash_and_text() {
+        let hashes = CommandKind::ALL.map(|command| command.name().to_owned());
+        let scripts = Scripts::with_hashes(hashes);
+        for command in CommandKind::ALL {
+            let mut buf = CommandBuf::default();
+            scripts.encode(&mut buf, command, ScriptForm::Hash, 1);
+            let encoded = String::from_utf8_lossy(buf.bytes()).into_owned();
+            assert!(encoded.contains(command.name()), "{encoded}");
+            assert!(command.script().starts_with("-- "));
+        }
+    }
+
+    #[test]
+    fn hashes_are_read_strictly() {
+        let text = |text: &str| Reply::Other(Value::BulkString(text.into()));
+        let good = vec![text("c0de"); CommandKind::ALL.len()];
+        assert!(Scripts::from_replies(good.clone()).is_ok());
+        let number = Reply::Other(Value::Int(1));
+        for bad in [vec![], good[1..].to_vec(), vec![number; CommandKind::ALL.len()]] {
+            assert!(matches!(Scripts::from_replies(bad), Err(CommandError::Broken(_))));
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Failures between this process and Redis, sorted by remedy.
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+use super::address::Host;
+use crate::StoreError;
+
+/// A failed command, by remedy. Reasons are for the log: they hold nothing that a caller has sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum CommandError {
+    /// The script is not loaded (restart, failover, `SCRIPT FLUSH`), so it did not run: send it in
+    /// full.
+    NoScript,
+    /// The server does not know the command, or this user may not run it: try the other engine.
+    NoCommand,
+    /// The server refused, over a sound connection: keep the connection.
+    Refused(String),
+    /// The connection, or the server behind it, is unusable: replace the connection.
+    Broken(String),
+    /// A cluster node redirected the command and did not run it: follow.
+    Redirected(Redirect),
+}
+
+/// A cluster node's reply that another node serves the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Redirect {
+    /// That node serves this hash slot. An empty host name stands for the node that replied.
+    Moved(u16, Host),
+    /// The slot is moving to that node, which serves this command; the next may be elsewhere.
+    Ask(Host),
+    /// Some of the keys are moving: try again, or send a command for each key.
+    TryAgain,
+}
+
+/// A failed call to one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum CallError {
+    /// The node gave no decision.
+    Store(StoreError),
+    /// The key holds a value that is not a bucket. It was left as it is.
+    NotABucket,
+    /// The node did nothing: another node of the cluster serves the key.
+    Redirected(Redirect),
+}
+
+// === impl CommandError ===
+
+impl CommandError {
+    /// The reason for the log.
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::Refused(reason) | Self::Broken(reason) => reason,
+            Self::NoScript => "NOSCRIPT: the server has lost its scripts".to_owned(),
+            Self::NoCommand => "the server lacks a command".to_owned(),
+            Self::Redirected(_) => "the server is a cluster node".to_owned(),
+        }
+    }
+}
+
+impl From<RedisError> for CommandError {
+    fn from(error: RedisError) -> Self {
+        let reason = reason(&error);
+        if let Some(redirect) = Redirect::of(&error) {
+            return Self::Redirected(redirect);
+        }
+        let detail = error.detail().unwrap_or_default();
+        match error.kind() {
+            ErrorKind::Server(ServerErrorKind::NoScript) => Self::NoScript,
+            ErrorKind::Server(ServerErrorKind::ResponseError)
+                if detail.starts_with("unknown command") =>
+            {
+                Self::NoCommand
+            }
+            // The other NOPERM, about a key, says nothing about the command.
+            ErrorKind::Server(ServerErrorKind::NoPerm) if detail.contains("to run the") => {
+                Self::NoCommand
+            }
+            // The primary became a replica. The same address may lead to the new primary.
+            ErrorKind::Server(ServerErrorKind::ReadOnly) => Self::Broken(reason),
+            ErrorKind::Server(_) | ErrorKind::Extension => Self::Refused(reason),
+            _ => Self::Broken(reason),
+        }
+    }
+}
+
+// === impl CallError ===
+
+impl CallError {
+    /// The error to report to the caller.
+    pub(super) fn into_store_error(self) -> StoreError {
+        match self {
+            Self::Store(error) => error,
+            Self::NotABucket | Self::Redirected(_) => StoreError::Failed,
+        }
+    }
+}
+
+impl From<StoreError> for CallError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+// === impl Redirect ===
+
+impl Redirect {
+    fn of(error: &RedisError) -> Option<Self> {
+        if error.kind() == ErrorKind::Server(ServerErrorKind::TryAgain) {
+            return Some(Self::TryAgain);
+        }
+        let (node, slot) = error.redirect_node()?;
+        let host = Host::parse(node)?;
+        Some(match error.kind() {
+            ErrorKind::Server(ServerErrorKind::Ask) => Self::Ask(host),
+            _ => Self::Moved(slot, host),
+        })
+    }
+}
+
+/// The server's text up to the first opening quote, after which Redis repeats what it was sent.
+fn reason(error: &RedisError) -> String {
+    let Some(code) = error.code() else {
+        return error.to_string();
+    };
+    let detail = error.detail().unwrap_or_default();
+    let (detail, _script) = detail.split_once(" script: ").unwrap_or((detail, ""));
+    let mut before = ' ';
+    let opens = |this: char| {
+        let is_inside_a_word = std::mem::replace(&mut before, this).is_ascii_alphabetic();
+        matches!(this, '\'' | '`' | '"') && !is_inside_a_word
+    };
+    let detail = detail.split(opens).next().unwrap_or_default();
+    format!("{code} {detail}").trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use redis::{ErrorKind, RedisError, ServerError, parse_redis_value};
+
+    use super::{CommandError, Redirect};
+    use crate::redis::address::Host;
+
+    fn error(line: &str) -> CommandError {
+        let value = parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
+        let redis::Value::ServerError(error) = value else { panic!("{value:?}") };
+        let error: ServerError = error;
+        CommandError::from(RedisError::from(error))
+    }
+
+    #[test]
+    fn errors_are_sorted_by_remedy() {
+        let refused = |reason: &str| CommandError::Refused(reason.to_owned());
+        let node = |name: &str| Host { name: name.to_owned(), port: 7001 };
+        for (line, expected) in [
+            ("NOSCRIPT No matching script. Please use EVAL.", CommandError::NoScript),
+            (
+                "ERR unknown command 'RL.CHECK', with args beginning with: 'x' ",
+                CommandError::NoCommand,
+            ),
+            (
+                "ERR unknown command `RL.CHECK`, with args beginning with: `x`, ",
+                CommandError::NoCommand,
+            ),
+            (
+                "NOPERM this user has no permissions to run the 'rl.check' command or its subcommand",
+                CommandError::NoCommand,
+            ),
+            (
+                "NOPERM User front has no permissions to run the 'rl.check' command",
+                CommandError::NoCommand,
+            ),
+            (
+                "NOPERM No permissions to access a key",
+                refused("NOPERM No permissions to access a key"),
+            ),
+            (
+                "READONLY You can't write against a read only replica. script: c0de, on @user_script:7.",
+                CommandError::Broken(
+                    "READONLY You can't write against a read only replica.".to_owned(),
+                ),
+            ),
+            (
+                "WRONGTYPE Operation against a key holding the wrong kind of value",
+                refused("WRONGTYPE Operation against a key holding the wrong kind of value"),
+            ),
+            ("OOM command not allowed", refused("OOM command not allowed")),
+            ("CLUSTERDOWN Hash slot not served", refused("CLUSTERDOWN Hash slot not served")),
+            ("TRYAGAIN Multiple keys", CommandError::Redirected(Redirect::TryAgain)),
+            (
+                "MOVED 7 10.0.0.2:7001",
+                CommandError::Redirected(Redirect::Moved(7, node("10.0.0.2"))),
+            ),
+            ("MOVED 7 :7001", CommandError::Redirected(Redirect::Moved(7, node("")))),
+            ("ASK 16383 ::1:7001", CommandError::Redirected(Redirect::Ask(node("::1")))),
+            ("ERR bad thing 'rl:{secret}'", refused("ERR bad thing")),
+        ] {
+            assert_eq!(error(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn errors_of_the_socket_break_the_connection() {
+        for kind in
+            [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe, io::ErrorKind::TimedOut]
+        {
+            let error = CommandError::from(RedisError::from(io::Error::from(kind)));
+            assert!(matches!(error, CommandError::Broken(_)));
+        }
+        let garbage = RedisError::from((ErrorKind::Parse, "garbage"));
+        assert!(matches!(CommandError::from(garbage), CommandError::Broken(_)));
+    }
+}

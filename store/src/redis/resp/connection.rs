@@ -1,0 +1,271 @@
+//! One connection to Redis: commands are sent at once, replies come back in the same order.
+//!
+//! The `redis` crate has a connection of its own. It is not used, because reading a reply into the
+//! crate's tree of values costs more than the rest of a check does here, and because this connection
+//! says for certain what was sent and what was not (decision 7 in `docs/decisions/`). Addresses and
+//! the texts of errors are the crate's.
+
+use std::{cell::RefCell, io, rc::Rc};
+
+use tokio::{
+    select,
+    sync::{Notify, oneshot},
+    task::{JoinHandle, spawn_local},
+};
+
+use super::{
+    decode::ReplyDecoder, encode::CommandBuf, pending::PendingReplies, reply::Reply,
+    socket::Socket, tls::TlsConfig,
+};
+use crate::redis::{address::Host, error::CommandError};
+
+/// A connection. It belongs to the thread on which it was made.
+pub(in crate::redis) struct Connection {
+    shared: Rc<Shared>,
+    driver: JoinHandle<()>,
+}
+
+/// The state that callers and the driver task share.
+struct Shared {
+    socket: Socket,
+    /// Wakes the driver when the socket did not take everything.
+    unsent: Notify,
+    pending: RefCell<PendingReplies>,
+    /// Why the connection ended, once it has.
+    end: RefCell<Option<CommandError>>,
+    ended: Notify,
+}
+
+// === impl Connection ===
+
+impl Connection {
+    /// Connects.
+    pub(in crate::redis) async fn connect(
+        host: &Host,
+        tls: Option<&TlsConfig>,
+    ) -> Result<Self, CommandError> {
+        let socket = Socket::connect(host, tls).await.map_err(broken)?;
+        let shared = Rc::new(Shared {
+            socket,
+            unsent: Notify::new(),
+            pending: RefCell::default(),
+            end: RefCell::default(),
+            ended: Notify::new(),
+        });
+        Ok(Self { driver: spawn_local(drive(shared.clone())), shared })
+    }
+
+    /// Logs in, and selects the database.
+    pub(in crate::redis) async fn log_in(
+        &self,
+        user: Option<&str>,
+        password: Option<&str>,
+        db: i64,
+    ) -> Result<(), CommandError> {
+        if let Some(password) = password {
+            let args = [Some("AUTH"), user, Some(password)];
+            self.command(args.into_iter().flatten()).await?;
+        }
+        if db != 0 {
+            self.command(["SELECT", &db.to_string()]).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends a command of these arguments and returns its reply.
+    pub(in crate::redis) async fn command<'a>(
+        &self,
+        args: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Reply, CommandError> {
+        self.send(&CommandBuf::of(args)).await
+    }
+
+    /// Sends one command, at once, and returns its reply.
+    pub(in crate::redis) fn send(
+        &self,
+        command: &CommandBuf,
+    ) -> impl Future<Output = Result<Reply, CommandError>> + use<> {
+        let reply = self.push();
+        self.shared.write(command.bytes());
+        reply
+    }
+
+    /// Sends `count` commands, at once, and returns their replies in order.
+    pub(in crate::redis) fn send_all(
+        &self,
+        commands: &CommandBuf,
+        count: usize,
+    ) -> Vec<impl Future<Output = Result<Reply, CommandError>> + use<>> {
+        let replies = (0..count).map(|_| self.push()).collect();
+        self.shared.write(commands.bytes());
+        replies
+    }
+
+    /// Replies still to come, those that nobody waits for any more included.
+    pub(in crate::redis) fn in_flight(&self) -> usize {
+        self.shared.pending.borrow().len()
+    }
+
+    /// Waits until the connection ends and returns the reason. One task at a time may wait.
+    pub(in crate::redis) async fn ended(&self) -> CommandError {
+        loop {
+            if let Some(error) = self.shared.end.borrow().clone() {
+                return error;
+            }
+            self.shared.ended.notified().await;
+        }
+    }
+
+    /// Takes a place among the pending replies, which is done before the command is sent.
+    fn push(&self) -> impl Future<Output = Result<Reply, CommandError>> + use<> {
+        let receiver = match &*self.shared.end.borrow() {
+            None => self.shared.pending.borrow_mut().push(),
+            Some(_) => oneshot::channel().1, // its sender is gone: it fails at once
+        };
+        async { receiver.await.unwrap_or_else(|_| Err(closed_by_peer())) }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+        self.shared.end(&CommandError::Broken("connection replaced".to_owned()));
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn write(&self, bytes: &[u8]) {
+        if self.end.borrow().is_some() {
+            return;
+        }
+        let _ = self.socket.send(bytes); // an error also shows in reading
+        if self.socket.has_unsent() {
+            self.unsent.notify_one();
+        }
+    }
+
+    /// Reads the replies that have arrived and hands them out.
+    async fn read(&self, decoder: &mut ReplyDecoder) -> Result<(), CommandError> {
+        let is_open = self.socket.read(decoder.buffer()).await.map_err(broken)?;
+        self.pending.borrow_mut().deliver(decoder)?;
+        if is_open { Ok(()) } else { Err(closed_by_peer()) }
+    }
+
+    /// Ends the connection: every pending command fails for this reason.
+    fn end(&self, error: &CommandError) {
+        self.end.replace(Some(error.clone()));
+        self.ended.notify_one();
+        self.pending.borrow_mut().fail(error);
+    }
+}
+
+/// Reads replies, and sends the bytes that were kept, until the connection ends.
+async fn drive(shared: Rc<Shared>) {
+    let mut decoder = ReplyDecoder::default();
+    let error = loop {
+        let has_unsent = shared.socket.has_unsent();
+        let step = select! {
+            biased;
+            read = shared.read(&mut decoder) => read,
+            flushed = shared.socket.flush(), if has_unsent => flushed.map_err(broken),
+            () = shared.unsent.notified(), if !has_unsent => Ok(()),
+        };
+        if let Err(error) = step {
+            break error;
+        }
+    };
+    shared.end(&error);
+}
+
+fn broken(error: io::Error) -> CommandError {
+    CommandError::Broken(error.to_string())
+}
+
+fn closed_by_peer() -> CommandError {
+    CommandError::Broken("closed by peer".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::{CommandBuf, CommandError, Connection, Reply};
+    use crate::redis::address::Host;
+
+    /// A connection and the server's end of it.
+    async fn pair() -> (Connection, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = Host::parse(&listener.local_addr().unwrap().to_string()).unwrap();
+        let (connection, server) =
+            tokio::join!(Connection::connect(&host, None), listener.accept());
+        (connection.unwrap(), server.unwrap().0)
+    }
+
+    fn ping() -> CommandBuf {
+        let mut buf = CommandBuf::command(1);
+        buf.arg("PING");
+        buf
+    }
+
+    #[tokio::test(flavor = "local")]
+    async fn each_caller_gets_its_own_reply_when_another_has_given_up() {
+        let (connection, mut server) = pair().await;
+        let (first, second, third) =
+            (connection.send(&ping()), connection.send(&ping()), connection.send(&ping()));
+        drop(second);
+        let mut received = vec![0; 3 * ping().bytes().len()];
+        server.read_exact(&mut received).await.unwrap();
+        assert_eq!(received, ping().bytes().repeat(3));
+        server.write_all(b"*1\r\n:1\r\n*1\r\n:2\r\n*1\r\n:3\r\n").await.unwrap();
+        assert_eq!(first.await, Ok(Reply::Integers(vec![1])));
+        assert_eq!(third.await, Ok(Reply::Integers(vec![3])));
+    }
+
+    #[tokio::test(flavor = "local")]
+    async fn bytes_that_the_socket_does_not_take_are_sent_later() {
+        let (connection, mut server) = pair().await;
+        let mut buf = CommandBuf::command(1);
+        buf.arg(vec![b'x'; 8 << 20]);
+        let length = buf.bytes().len();
+        let (long, short) = (connection.send(&buf), connection.send(&ping()));
+        let mut received = vec![0; length + ping().bytes().len()];
+        server.read_exact(&mut received).await.unwrap();
+        assert_eq!(received[length..], *ping().bytes());
+        server.write_all(b"*1\r\n:1\r\n*1\r\n:2\r\n").await.unwrap();
+        assert_eq!(long.await, Ok(Reply::Integers(vec![1])));
+        assert_eq!(short.await, Ok(Reply::Integers(vec![2])));
+    }
+
+    #[tokio::test(flavor = "local")]
+    async fn pending_commands_fail_with_the_reason_of_the_end() {
+        for (sent, reason) in [
+            (&b""[..], "closed by peer"),
+            (b"HTTP/1.1 400 Bad Request\r\n", "invalid reply"),
+            (b"*1\r\n:1\r\n*1\r\n:2\r\n*1\r\n:3\r\n", "unexpected reply"),
+        ] {
+            let (connection, mut server) = pair().await;
+            let (first, second) = (connection.send(&ping()), connection.send(&ping()));
+            server.read_exact(&mut vec![0; 2 * ping().bytes().len()]).await.unwrap();
+            server.write_all(sent).await.unwrap();
+            drop(server);
+            let broken = Err(CommandError::Broken(reason.to_owned()));
+            if reason.contains("unexpected") {
+                assert_eq!(first.await, Ok(Reply::Integers(vec![1])));
+                assert_eq!(second.await, Ok(Reply::Integers(vec![2])));
+            } else {
+                assert_eq!((first.await, second.await), (broken.clone(), broken));
+            }
+            // A task that waits for the end hears the reason too.
+            assert_eq!(connection.ended().await, CommandError::Broken(reason.to_owned()));
+            // Later commands fail at once.
+            let late = connection.send(&ping()).now_or_never().expect("at once");
+            assert!(matches!(late, Err(CommandError::Broken(_))), "{reason}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The connection to a server: RESP2 over a socket, plain or with TLS.
+//!
+//! From the ground up: [`dns`] and [`tls`], [`socket`] over both, [`encode`] and [`decode`] for
+//! commands and [`reply`]s, [`pending`] commands, and the [`connection`] that joins them.
+
+pub(super) mod connection;
+pub(super) mod decode;
+mod dns;
+pub(super) mod encode;
+mod pending;
+pub(super) mod reply;
+mod socket;
+pub(super) mod tls;

@@ -1,0 +1,113 @@
+//! Commands that wait for their replies.
+
+use std::collections::VecDeque;
+
+use tokio::sync::oneshot;
+
+use super::{
+    decode::{Decoded, ReplyDecoder},
+    reply::Reply,
+};
+use crate::redis::error::CommandError;
+
+/// Pending replies, oldest first: replies arrive in the order in which commands were sent.
+#[derive(Debug, Default)]
+pub(super) struct PendingReplies(VecDeque<oneshot::Sender<Result<Reply, CommandError>>>);
+
+// === impl PendingReplies ===
+
+impl PendingReplies {
+    /// Adds a command that is about to be sent.
+    pub(super) fn push(&mut self) -> oneshot::Receiver<Result<Reply, CommandError>> {
+        let (sender, receiver) = oneshot::channel();
+        self.0.push_back(sender);
+        receiver
+    }
+
+    /// Replies still to come, those that nobody waits for any more included.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Hands out every reply that is whole. Fails on an invalid reply, and on one that answers no
+    /// command.
+    pub(super) fn deliver(&mut self, decoder: &mut ReplyDecoder) -> Result<(), CommandError> {
+        loop {
+            let reply = match decoder.next()? {
+                Decoded::Reply(reply) => Ok(reply),
+                Decoded::Error(error) => Err(error),
+                Decoded::Incomplete => return Ok(()),
+            };
+            // A caller that gave up waiting has left its place, so the order holds.
+            match self.0.pop_front() {
+                Some(sender) => drop(sender.send(reply)),
+                None => return Err(CommandError::Broken("unexpected reply".to_owned())),
+            }
+        }
+    }
+
+    /// Fails every command that waits.
+    pub(super) fn fail(&mut self, error: &CommandError) {
+        for sender in self.0.drain(..) {
+            let _ = sender.send(Err(error.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{PendingReplies, Reply, ReplyDecoder};
+    use crate::redis::error::CommandError;
+
+    proptest! {
+        /// Replies cut anywhere, callers that gave up, and at some place a stream gone wrong: each
+        /// caller before that place has its own reply, and nobody has another's.
+        #[test]
+        fn nobody_gets_the_reply_of_another(
+            callers in 1..20_usize,
+            abandoned in prop::collection::vec(any::<bool>(), 20),
+            pieces in prop::collection::vec(1..9_usize, 1..200),
+            wrong in prop::option::of((0..20_usize, prop::collection::vec(any::<u8>(), 1..9))),
+        ) {
+            let mut pending = PendingReplies::default();
+            let mut receivers: Vec<_> = (0..callers).map(|_| Some(pending.push())).collect();
+            for (receiver, gone) in receivers.iter_mut().zip(&abandoned) {
+                if *gone {
+                    *receiver = None;
+                }
+            }
+            let mut stream = Vec::new();
+            let mut good = callers;
+            for caller in 0..callers {
+                if let Some((at, bytes)) = &wrong && *at == caller {
+                    stream.extend_from_slice(bytes);
+                    good = caller;
+                }
+                stream.extend_from_slice(format!("*1\r\n:{caller}\r\n").as_bytes());
+            }
+            let mut decoder = ReplyDecoder::default();
+            let mut rest = stream.as_slice();
+            let mut delivered = Ok(());
+            for piece in pieces.into_iter().cycle() {
+                let (now, later) = rest.split_at(piece.min(rest.len()));
+                decoder.buffer().extend_from_slice(now);
+                delivered = pending.deliver(&mut decoder);
+                if delivered.is_err() || later.is_empty() {
+                    break;
+                }
+                rest = later;
+            }
+            let closed = CommandError::Broken("closed".to_owned());
+            pending.fail(delivered.as_ref().err().unwrap_or(&closed));
+            prop_assert_eq!(pending.len(), 0);
+            for (caller, receiver) in receivers.into_iter().enumerate().take(good) {
+                if let Some(mut receiver) = receiver {
+                    let expected = Ok(Reply::Integers(vec![i64::try_from(caller).unwrap()]));
+                    prop_assert_eq!(receiver.try_recv().unwrap(), expected);
+                }
+            }
+        }
+    }
+}

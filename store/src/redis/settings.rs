@@ -1,0 +1,252 @@
+//! Settings of a Redis store: its address, the login, and TLS.
+
+use std::{
+    error, fmt, fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{address::RedisAddress, google::GoogleTokens, resp::tls::TlsConfig};
+
+/// Options of a Redis store beside its address. The default: the password in the address, if there
+/// is one, and the public certificate authorities.
+#[derive(Clone, Debug, Default)]
+pub struct RedisOptions {
+    /// The password for Redis.
+    pub password: PasswordSource,
+    /// The file with the password for the Sentinels.
+    pub sentinel_password_file: Option<PathBuf>,
+    /// Certificates (PEM) to trust in place of the public authorities.
+    pub ca: Option<PathBuf>,
+    /// What the server's certificate must prove; `None`: [`Verify::Full`].
+    pub verify: Option<Verify>,
+    /// Certificate and private key (PEM) to present to servers that ask for one.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// Where the password for Redis comes from.
+#[derive(Clone, Debug, Default)]
+pub enum PasswordSource {
+    /// The address, if it has one.
+    #[default]
+    Address,
+    /// The first line of a file, read for each new connection.
+    File(PathBuf),
+    /// Access tokens of the Google service account that this process runs as.
+    Google,
+}
+
+/// What the server's certificate must prove.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// A chain to a trusted certificate, and the name or IP address of the server.
+    #[default]
+    Full,
+    /// The chain alone, for managed servers whose certificate names something else.
+    Ca,
+}
+
+/// The checked settings of a Redis store. `Debug` shows no secret.
+#[derive(Clone)]
+pub struct RedisSettings {
+    /// The servers.
+    pub address: RedisAddress,
+    /// The TLS settings; `None`: no TLS.
+    pub tls: Option<TlsSettings>,
+    password: Password,
+    sentinel_password_file: Option<PathBuf>,
+    /// Whether a changed password is noticed within a second, and not only by the next connection.
+    pub watches_password: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Password {
+    Address,
+    File(PathBuf),
+    Google(Arc<GoogleTokens>),
+}
+
+/// Files for TLS. They are read for each new connection, since certificates are renewed.
+#[derive(Clone, Debug)]
+pub struct TlsSettings {
+    /// Certificates to trust; `None`: the public authorities.
+    pub ca: Option<PathBuf>,
+    /// What the server's certificate must prove.
+    pub verify: Verify,
+    /// Certificate and private key of this side.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// Options that contradict each other or the address, or a file that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SettingsError {
+    /// Options for TLS, and an address without it.
+    TlsOptionsWithoutTls,
+    /// [`Verify::Ca`] without certificates to trust.
+    VerifyCaWithoutCa,
+    /// Access tokens, and an address without TLS.
+    TokensWithoutTls,
+    /// Access tokens, and an address with a password.
+    TokensAndPassword,
+    /// A file is missing or bad. The text names it.
+    File(String),
+}
+
+// === impl RedisSettings ===
+
+impl RedisSettings {
+    /// Checks the options against the address, and reads the files once.
+    pub fn new(address: RedisAddress, options: RedisOptions) -> Result<Self, SettingsError> {
+        let RedisOptions { password, sentinel_password_file, ca, verify, identity } = options;
+        let has_tls_options = ca.is_some() || verify.is_some() || identity.is_some();
+        if has_tls_options && !address.tls {
+            return Err(SettingsError::TlsOptionsWithoutTls);
+        }
+        if verify == Some(Verify::Ca) && ca.is_none() {
+            return Err(SettingsError::VerifyCaWithoutCa);
+        }
+        let password = match password {
+            PasswordSource::Address => Password::Address,
+            PasswordSource::File(file) => Password::File(file),
+            PasswordSource::Google if !address.tls => return Err(SettingsError::TokensWithoutTls),
+            PasswordSource::Google if address.password.is_some() => {
+                return Err(SettingsError::TokensAndPassword);
+            }
+            PasswordSource::Google => Password::Google(Arc::new(GoogleTokens::from_env())),
+        };
+        let verify = verify.unwrap_or_default();
+        let settings = Self {
+            tls: address.tls.then_some(TlsSettings { ca, verify, identity }),
+            address,
+            // A token that has expired is no reason to reconnect.
+            watches_password: matches!(password, Password::File(_)),
+            password,
+            sentinel_password_file,
+        };
+        settings.tls.as_ref().map(TlsConfig::read).transpose().map_err(SettingsError::File)?;
+        // No token is fetched: the network may still be coming up.
+        if let Password::File(_) = settings.password {
+            settings.password().map_err(SettingsError::File)?;
+        }
+        settings.sentinel_password().map_err(SettingsError::File)?;
+        Ok(settings)
+    }
+
+    /// The password as it is now. It may block, on a disk or on the network.
+    pub fn password(&self) -> Result<Option<String>, String> {
+        match &self.password {
+            Password::Address => Ok(self.address.password.clone()),
+            Password::File(file) => first_line(file).map(Some),
+            Password::Google(tokens) => tokens.token().map(Some),
+        }
+    }
+
+    /// Forgets a token that the server has refused; the next login fetches another.
+    pub(super) fn forget_token(&self) {
+        if let Password::Google(tokens) = &self.password {
+            tokens.forget();
+        }
+    }
+
+    /// The password for the Sentinels. It may block.
+    pub(super) fn sentinel_password(&self) -> Result<Option<String>, String> {
+        self.sentinel_password_file.as_deref().map(first_line).transpose()
+    }
+}
+
+impl fmt::Debug for RedisSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisSettings").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// The text before the first line break, which editors add. The error names the file.
+fn first_line(file: &Path) -> Result<String, String> {
+    let line = fs::read_to_string(file).and_then(|text| match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(line.to_owned()),
+        _ => Err(io::Error::other("its first line is empty")),
+    });
+    line.map_err(|error| format!("{}: {error}", file.display()))
+}
+
+// === impl SettingsError ===
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TlsOptionsWithoutTls => "options for TLS need a rediss:// address",
+            Self::VerifyCaWithoutCa => {
+                "without the server's name, certificates to trust are needed: any server has a \
+                 certificate that a public authority signed"
+            }
+            Self::TokensWithoutTls => {
+                "access tokens need a rediss:// address: a token opens more than one store"
+            }
+            Self::TokensAndPassword => "access tokens need an address without a password",
+            Self::File(text) => text,
+        })
+    }
+}
+
+impl error::Error for SettingsError {}
+
+#[cfg(test)]
+mod tests {
+    use std::{env, fs, process};
+
+    use super::{PasswordSource, RedisAddress, RedisOptions, RedisSettings, SettingsError, Verify};
+
+    fn settings(store: &str, options: RedisOptions) -> Result<RedisSettings, SettingsError> {
+        RedisSettings::new(RedisAddress::parse(store).unwrap(), options)
+    }
+
+    #[test]
+    fn a_password_is_the_first_line_of_its_file_as_it_is_now() {
+        let file = env::temp_dir().join(format!("rl-password-{}", process::id()));
+        fs::write(&file, "hunter2\nanother line\n").unwrap();
+        let password = PasswordSource::File(file.clone());
+        let options = RedisOptions { password, ..RedisOptions::default() };
+        let read = settings("redis://:other@h", options).unwrap();
+        assert_eq!(read.password().unwrap().as_deref(), Some("hunter2"));
+        assert!(!format!("{read:?}").contains("hunter2"));
+        fs::write(&file, "rotated").unwrap();
+        assert_eq!(read.password().unwrap().as_deref(), Some("rotated"));
+        fs::write(&file, "\n").unwrap();
+        assert!(read.password().unwrap_err().contains("its first line is empty"));
+        fs::remove_file(&file).unwrap();
+        assert!(read.password().unwrap_err().contains(file.to_str().unwrap()));
+        let plain = settings("redis://:other@h", RedisOptions::default()).unwrap();
+        assert_eq!(plain.password().unwrap().as_deref(), Some("other"));
+    }
+
+    #[test]
+    fn options_that_contradict_the_address_are_refused() {
+        let none = RedisOptions::default;
+        let google = || RedisOptions { password: PasswordSource::Google, ..none() };
+        let verify = |verify| RedisOptions { verify: Some(verify), ..none() };
+        for (store, options, expected) in [
+            (
+                "redis://h",
+                RedisOptions { ca: Some("f".into()), ..none() },
+                SettingsError::TlsOptionsWithoutTls,
+            ),
+            ("redis://h", verify(Verify::Full), SettingsError::TlsOptionsWithoutTls),
+            ("rediss://h", verify(Verify::Ca), SettingsError::VerifyCaWithoutCa),
+            ("redis://h", google(), SettingsError::TokensWithoutTls),
+            ("rediss://:p@h", google(), SettingsError::TokensAndPassword),
+        ] {
+            assert_eq!(settings(store, options).unwrap_err(), expected, "{store}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_file_it_is_about() {
+        let none = RedisOptions::default;
+        let ca = RedisOptions { ca: Some("/nowhere/ca.pem".into()), ..none() };
+        let error = settings("rediss://h", ca).unwrap_err().to_string();
+        assert!(error.contains("/nowhere/ca.pem"), "{error}");
+        let password = PasswordSource::File("/nowhere/word".into());
+        let error = settings("redis://h", RedisOptions { password, ..none() }).unwrap_err();
+        assert!(error.to_string().contains("/nowhere/word"), "{error}");
+    }
+}

@@ -1,0 +1,8 @@
+//! Which server to connect to: the primary that Sentinels name, or the nodes of a cluster.
+
+pub(super) mod cluster;
+pub(super) mod sentinel;
+pub(super) mod slot;
+pub(super) mod slot_map;
+
+pub(super) use self::{sentinel::PrimaryCache, slot_map::SlotMapCache};

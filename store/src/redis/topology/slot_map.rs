@@ -1,0 +1,125 @@
+//! The nodes that serve the hash slots of a cluster, by `CLUSTER SLOTS`.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use redis::Value;
+
+use super::slot::SLOTS;
+use crate::redis::{
+    address::Host,
+    connector::{Connector, Secrets},
+    error::CommandError,
+    resp::reply::Reply,
+};
+
+/// The last slot map that a worker has read, and when. All workers share it.
+#[derive(Debug, Default)]
+pub(in crate::redis) struct SlotMapCache(Mutex<Option<(Instant, Arc<[SlotRange]>)>>);
+
+/// Consecutive hash slots, and the node that serves them. Several of them are a slot map.
+#[derive(Debug, PartialEq)]
+pub(in crate::redis) struct SlotRange {
+    pub(super) first: usize,
+    pub(super) last: usize,
+    pub(in crate::redis) host: Host,
+}
+
+// === impl SlotMapCache ===
+
+impl SlotMapCache {
+    /// The slot map, if it was read at `moment` or later.
+    pub(super) fn read_since(&self, moment: Instant) -> Option<Arc<[SlotRange]>> {
+        let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        cached.as_ref().filter(|(read_at, _)| *read_at >= moment).map(|(_, map)| map.clone())
+    }
+
+    /// Stores a slot map that was read now.
+    pub(super) fn store(&self, map: Arc<[SlotRange]>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), map));
+    }
+}
+
+/// Reads the slot map of a node, over a connection of its own.
+pub(in crate::redis) async fn read(
+    connector: &Connector,
+    host: &Host,
+    secrets: &Secrets,
+) -> Result<Vec<SlotRange>, CommandError> {
+    let connection = connector.connect(host, secrets).await?;
+    let reply = match connection.command(["CLUSTER", "SLOTS"]).await {
+        Err(CommandError::NoCommand) => {
+            let reason = format!("{host} does not let this user run CLUSTER SLOTS");
+            return Err(CommandError::Refused(reason));
+        }
+        reply => reply?,
+    };
+    parse(&reply, host)
+        .ok_or_else(|| CommandError::Refused(format!("{host} knows no node that serves slots")))
+}
+
+/// Reads the reply to `CLUSTER SLOTS` of the node at `source`. `None` if it is of another shape or
+/// names no node.
+pub(super) fn parse(reply: &Reply, source: &Host) -> Option<Vec<SlotRange>> {
+    let Reply::Other(Value::Array(entries)) = reply else { return None };
+    let range = |entry: &Value| {
+        let Value::Array(parts) = entry else { return None };
+        let [Value::Int(first), Value::Int(last), Value::Array(primary), ..] = parts.as_slice()
+        else {
+            return None;
+        };
+        let [name, Value::Int(port), ..] = primary.as_slice() else { return None };
+        let name = match name {
+            Value::BulkString(name) => String::from_utf8(name.clone()).ok()?,
+            Value::Nil => String::new(),
+            _ => return None,
+        };
+        let host = Host { name, port: u16::try_from(*port).ok()? }.or_name_of(source);
+        let (first, last) = (usize::try_from(*first).ok()?, usize::try_from(*last).ok()?);
+        (first <= last && last < SLOTS).then_some(SlotRange { first, last, host })
+    };
+    let ranges: Vec<_> = entries.iter().map(range).collect::<Option<_>>()?;
+    // "?" stands for a node whose address is unknown.
+    let ranges: Vec<_> = ranges.into_iter().filter(|range| range.host.name != "?").collect();
+    (!ranges.is_empty()).then_some(ranges)
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::parse_redis_value;
+
+    use super::{Host, Reply, SlotRange, parse};
+
+    fn host(name: &str, port: u16) -> Host {
+        Host { name: name.to_owned(), port }
+    }
+
+    #[test]
+    fn slot_maps_are_read_strictly() {
+        let read = |text: &str| {
+            let value = parse_redis_value(text.replace(' ', "\r\n").as_bytes()).unwrap();
+            parse(&Reply::Other(value), &host("source", 1))
+        };
+        let two = "*2 *4 :0 :8191 *3 $1 a :7000 $2 id *3 $1 b :7001 $2 id \
+                   *3 :8192 :16383 *4 $0  :7002 $2 id *2 $8 hostname $1 h ";
+        let range = |first, last, host| SlotRange { first, last, host };
+        let expected =
+            vec![range(0, 8191, host("a", 7000)), range(8192, 16383, host("source", 7002))];
+        assert_eq!(read(two), Some(expected));
+        let no_name = "*1 *3 :5 :5 *2 $-1 :7000 ";
+        assert_eq!(read(no_name), Some(vec![range(5, 5, host("source", 7000))]));
+        for nothing in [
+            "*0 ",
+            ":1 ",
+            "*1 :1 ",
+            "*1 *3 :5 :5 *2 $1 ? :7000 ",
+            "*1 *3 :5 :4 *2 $1 a :7000 ",
+            "*1 *3 :5 :16384 *2 $1 a :7000 ",
+            "*1 *3 :5 :5 *2 $1 a :70000 ",
+        ] {
+            assert_eq!(read(nothing), None, "{nothing}");
+        }
+    }
+}
