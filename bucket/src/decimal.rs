@@ -1,18 +1,18 @@
-//! The one number grammar: 1 to 10 digits, optionally `.` and 1 to 9 digits.
+//! The grammar of numbers: 1 to 10 digits, optionally `.` and 1 to 9 digits.
 //!
-//! Redis, Rust and Lua each read `inf`, `0x10`, `1e3`, ` 5` and `.5` in their own way; none of these
-//! is a number here, so no two engines can disagree about one.
+//! Redis, Rust and Lua read `inf`, `0x10`, `1e3`, ` 5` and `.5` differently. None of them is a
+//! number here, so no two engines can disagree.
 
 use std::fmt::{self, Display};
 
 const MAX_WHOLE: usize = 10;
 const MAX_FRACTION: usize = 9;
-/// Every integer up to this is a double.
+/// Integers up to this are exact doubles.
 const EXACT: u64 = 1 << 53;
 
-/// Reads a number off the front of `text`: its value, correctly rounded, and what follows it.
+/// Reads a number from the start of `text`. Returns its value, correctly rounded, and the rest.
 ///
-/// `None` if `text` does not begin with a number of the grammar.
+/// `None` if `text` does not start with a number of the grammar.
 pub(crate) fn prefix(text: &[u8]) -> Option<(f64, &[u8])> {
     let (whole, rest) = digits(text, MAX_WHOLE)?;
     let [b'.', fraction @ ..] = rest else {
@@ -31,7 +31,7 @@ pub(crate) fn prefix(text: &[u8]) -> Option<(f64, &[u8])> {
     Some((str::from_utf8(number).ok()?.parse().ok()?, rest))
 }
 
-/// The value of all of `text`; `None` if it is not a number of the grammar.
+/// Reads all of `text`; `None` if it is not a number of the grammar.
 pub(crate) fn parse(text: &[u8]) -> Option<f64> {
     match prefix(text)? {
         (value, []) => Some(value),
@@ -39,14 +39,14 @@ pub(crate) fn parse(text: &[u8]) -> Option<f64> {
     }
 }
 
-/// Writes a number of the grammar as the shortest text that reads back as it. Most are whole, and for those
-/// nobody has to search.
+/// Writes a number of the grammar as the shortest text that reads back as the same double. Most are
+/// whole, and those need no search.
 pub(crate) fn fmt(value: f64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let whole = value as u64;
     if whole as f64 == value && whole < EXACT { whole.fmt(f) } else { value.fmt(f) }
 }
 
-/// Reads 1 to `most` digits (`most <= 10`) and refuses a longer run.
+/// Reads 1 to `most` digits (`most <= 10`); `None` for a longer run.
 pub(crate) fn digits(text: &[u8], most: usize) -> Option<(u64, &[u8])> {
     let mut value = 0u64;
     let mut rest = text;
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn fractions_are_what_rust_reads() {
+    fn fractions_equal_those_that_rust_reads() {
         let mut seed = 1_u64;
         for _ in 0..200_000 {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

@@ -1,7 +1,7 @@
-//! The answer to a check, and the five integers it travels as.
+//! The answer to a check, and its form on the wire: five integers.
 
-/// What a bucket answers. Token counts are whole and rounded down, times whole milliseconds and
-/// rounded up.
+/// The answer of a bucket under one limit. Tokens are whole and rounded down, times are whole
+/// milliseconds and rounded up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// Allowed, not yet, or never.
@@ -10,16 +10,16 @@ pub struct Decision {
     pub limit: u64,
     /// Tokens left after this decision; below zero while the bucket is in debt.
     pub remaining: i64,
-    /// Milliseconds until the bucket is full if nobody takes from it.
+    /// Milliseconds until the bucket is full if nothing is taken from it.
     pub reset_after_ms: u64,
 }
 
-/// Whether the check may go on. "Not yet" and "never" are different answers: one is worth waiting for.
+/// Whether the check may proceed. "Not yet" and "never" differ: one is worth waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The bucket held enough.
+    /// The bucket held the cost.
     Allowed,
-    /// It did not. The same check made `retry_after_ms` from now, alone, will be allowed.
+    /// It did not. The same check, made alone `retry_after_ms` from now, will be allowed.
     NotYet {
         /// Milliseconds to wait, at least 1.
         retry_after_ms: u64,
@@ -48,7 +48,7 @@ impl Decision {
         ]
     }
 
-    /// Reads the five integers back; `None` if they are not an answer.
+    /// Reads the five integers back; `None` if they are not a decision.
     pub fn from_wire(wire: [i64; 5]) -> Option<Self> {
         let [allowed, limit, remaining, retry_after, reset_after] = wire;
         let outcome = match (allowed, retry_after) {
@@ -65,7 +65,8 @@ impl Decision {
         })
     }
 
-    /// Milliseconds until the same check, alone, is allowed: 0 if it was, `None` if it never will be.
+    /// Milliseconds until the same check, made alone, is allowed: 0 if it was allowed, `None` if it
+    /// never will be.
     pub fn retry_after_ms(&self) -> Option<u64> {
         match self.outcome {
             Outcome::Allowed => Some(0),
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn not_an_answer() {
+    fn not_a_decision() {
         for wire in [
             [2, 1, 1, 0, 0],
             [1, 1, 1, 5, 0],

@@ -1,10 +1,10 @@
 //! The step that moves a bucket.
 //!
-//! Every line of arithmetic here stands in the same order in `server/lua/`; change both or neither.
+//! The scripts in `store/lua/` do the same arithmetic in the same order: change both or neither.
 
-use crate::{Bucket, Cost, Decision, Limit, Micros, Outcome, TOLERANCE};
+use crate::{Bucket, Cost, Decision, Limit, Micros, Op, Outcome, TOLERANCE};
 
-/// A bucket as it is at one moment under one limit: refilled, not yet touched.
+/// A bucket at one moment under one limit: refilled, and nothing taken yet.
 #[derive(Clone, Copy, Debug)]
 pub struct Level {
     capacity: f64,
@@ -15,30 +15,31 @@ pub struct Level {
     tokens: f64,
 }
 
-/// A decision and what it makes of the bucket.
+/// A decision, and the state that the bucket is left in.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
     /// The answer.
     pub decision: Decision,
-    /// The state to store, or `None` to leave things as they are.
+    /// The state to store, or `None` to leave the stored one as it is.
     pub write: Option<Bucket>,
 }
 
-/// Waits aim this many tokens short, the middle of the tolerance, so that rounding makes them neither
-/// early nor a millisecond late; at slow rates, half a millisecond's worth of tokens short.
-const AIM: f64 = TOLERANCE / 2.0;
-const AIM_SECONDS: f64 = 5e-4;
+/// Waits end this many tokens short, the middle of the tolerance, so that rounding makes them
+/// neither early nor a millisecond late; at slow rates, short by the tokens of half a millisecond.
+const WAIT_SLACK: f64 = TOLERANCE / 2.0;
+const WAIT_SLACK_SECONDS: f64 = 5e-4;
 
-/// How far past the moment it is full a key is kept, at the least and at the most, in ms. The room
-/// lets most checks leave the expiry alone: moving it costs as much as half a check.
-const KEEP_LEAST: f64 = 1e3;
-const KEEP_MOST: f64 = 6e4;
+/// Time for which a key outlives the moment when its bucket is full, in ms: at least the first, and
+/// up to the second more. The slack lets most checks leave the expiry alone: moving it costs as
+/// much as half a check.
+const MIN_EXPIRY_SLACK_MS: f64 = 1e3;
+const MAX_EXPIRY_SLACK_MS: f64 = 6e4;
 
 // === impl Level ===
 
 impl Level {
-    /// The level of `stored` at `now`. A missing bucket is full. A bucket whose time lies in the
-    /// future (the clock stepped back) has gained nothing.
+    /// The level of `stored` at `now`. A missing bucket is full. A bucket from the future (the
+    /// clock stepped back) has gained nothing.
     #[inline]
     pub fn at(stored: Option<Bucket>, limit: &Limit, now: Micros) -> Self {
         let capacity = limit.capacity().tokens();
@@ -54,7 +55,7 @@ impl Level {
         Self { capacity, rate, now, stored, tokens }
     }
 
-    /// What a check of `cost` would answer, taking nothing.
+    /// The decision of a check of `cost`, which takes nothing.
     #[inline]
     pub fn peek(&self, cost: Cost) -> Decision {
         self.decision(self.outcome(cost), self.tokens)
@@ -62,9 +63,9 @@ impl Level {
 
     /// Takes `cost` if the bucket holds that many.
     ///
-    /// Only a check that takes something is written. A denied one leaves no trace, so no flood of
-    /// them can wear away the fraction of a token that has refilled since; the one exception is a
-    /// bucket from the future, which is moved to `now` so that it cannot stall.
+    /// A check that takes nothing writes nothing, so no flood of denied checks can wear away the
+    /// fraction of a token that has refilled since. The one exception is a bucket from the future,
+    /// which is moved to `now` so that it cannot stall.
     #[inline]
     pub fn check(&self, cost: Cost) -> Step {
         let outcome = self.outcome(cost);
@@ -74,9 +75,10 @@ impl Level {
         }
     }
 
-    /// Takes as many whole tokens as there are, at most `most` (rounded down): how many, and the step.
+    /// Takes as many whole tokens as there are, up to `most` (rounded down). Returns their number
+    /// and the step.
     ///
-    /// Allowed means that it got some, or wanted none; otherwise the wait is for the first token.
+    /// Allowed if it took some or `most` is below one; otherwise the wait is for the first token.
     #[inline]
     pub fn take(&self, most: Cost) -> (u64, Step) {
         let there = (self.tokens + TOLERANCE).floor().max(0.0);
@@ -96,14 +98,31 @@ impl Level {
         self.step(Outcome::Allowed, left)
     }
 
-    /// Takes `amount` tokens whether they are there or not, down to a debt of one capacity. With a
-    /// check before it, this is reserve-then-settle for work whose true cost is known afterwards.
+    /// Takes `amount` tokens even if they are not there, down to a debt of one capacity. After a
+    /// check, this settles what the check reserved, for work whose true cost is known afterwards.
     #[inline]
     pub fn charge(&self, amount: Cost) -> Step {
         // A debt that a higher capacity allowed is not forgiven by a lower one.
         let floor = self.tokens.min(-self.capacity);
         let left = (self.tokens - amount.tokens()).max(floor);
         self.step(Outcome::Allowed, left)
+    }
+
+    /// Does `op` with `amount` tokens.
+    #[inline]
+    pub fn apply(&self, op: Op, amount: Cost) -> Step {
+        match op {
+            Op::Check => self.check(amount),
+            Op::Peek => Step { decision: self.peek(amount), write: None },
+            Op::Refund => self.refund(amount),
+            Op::Charge => self.charge(amount),
+        }
+    }
+
+    /// The state that this level was made from.
+    #[inline]
+    pub(crate) fn stored(&self) -> Option<Bucket> {
+        self.stored
     }
 
     /// The step that leaves `left` tokens.
@@ -142,12 +161,12 @@ impl Level {
     /// Milliseconds in which `missing` tokens refill, rounded up.
     #[inline]
     fn wait_ms(&self, missing: f64) -> u64 {
-        let aim = missing - AIM.min(self.rate * AIM_SECONDS);
+        let aim = missing - WAIT_SLACK.min(self.rate * WAIT_SLACK_SECONDS);
         (aim * 1e3 / self.rate).ceil().max(0.0) as u64
     }
 
-    /// The state that holds `tokens` now. Its expiry stays as it was unless the bucket is full only
-    /// later than that.
+    /// The state that holds `tokens` now. Its expiry is kept, unless the bucket is full only after
+    /// that.
     #[inline]
     fn store(&self, tokens: f64) -> Bucket {
         // A bucket filled under a higher limit is more than full.
@@ -155,23 +174,39 @@ impl Level {
         let full_at = self.now / 1e3 + to_full;
         let mut expires = self.stored.map_or(0.0, |bucket| bucket.expires);
         if full_at > expires {
-            expires = (full_at + KEEP_LEAST + to_full.min(KEEP_MOST)).ceil();
+            expires = (full_at + MIN_EXPIRY_SLACK_MS + to_full.min(MAX_EXPIRY_SLACK_MS)).ceil();
         }
-        Bucket { tokens, ts: self.now, expires }
+        let next = Bucket { tokens, ts: self.now, expires };
+        self.invariants(&next, full_at);
+        next
+    }
+
+    /// Asserts the invariants of a state to store, in debug builds.
+    #[inline]
+    fn invariants(&self, next: &Bucket, full_at: f64) {
+        // Finite, within 1e9 tokens of zero, at 2^53 us or before.
+        debug_assert_eq!(Bucket::decode(&next.encode()), Some(*next), "not a state");
+        debug_assert!(next.expires >= full_at, "expires at {}: {self:?}", next.expires);
+        // Only a bucket from the future keeps tokens of a higher capacity.
+        let most = self.stored.map_or(self.capacity, |stored| stored.tokens.max(self.capacity));
+        debug_assert!(next.tokens <= most, "{} tokens: {self:?}", next.tokens);
+        // A charge stops at a debt of one capacity, a check at one of the tolerance.
+        let floor = self.tokens.min(-self.capacity - TOLERANCE);
+        debug_assert!(next.tokens >= floor, "{} tokens: {self:?}", next.tokens);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Level;
-    use crate::{Bucket, Cost, Limit, Micros, Outcome};
+    use crate::{Bucket, Cost, Limit, Micros, Op, Outcome};
 
     const START: u64 = 1_700_000_000_000_000;
     const MS: u64 = 1_000;
     const SECOND: u64 = 1_000_000;
     const DAY: u64 = 86_400 * SECOND;
 
-    /// One bucket and the story of its checks.
+    /// One bucket, and the checks made of it.
     struct Story {
         limit: Limit,
         stored: Option<Bucket>,
@@ -182,7 +217,7 @@ mod tests {
             Self { limit: Limit::parse(capacity, rate).unwrap(), stored: None }
         }
 
-        /// A check of `cost`, `at` microseconds after the start, answers these five integers.
+        /// A check of `cost`, `at` microseconds after the start, replies these five integers.
         #[track_caller]
         fn check(&mut self, at: u64, cost: &str, wire: [i64; 5]) -> &mut Self {
             self.check_at(START + at, cost, wire)
@@ -293,7 +328,7 @@ mod tests {
             .limit("5", "1")
             .check(0, "1", [1, 5, 4, 0, 1000]) // held 6, capped at 5
             .limit("100", "10")
-            .check(0, "4", [1, 100, 0, 0, 10_000]) // a higher limit adds no tokens of its own
+            .check(0, "4", [1, 100, 0, 0, 10_000]) // a higher limit adds no tokens by itself
             .check(100 * MS, "1", [1, 100, 0, 0, 10_000]);
     }
 
@@ -314,9 +349,9 @@ mod tests {
         );
     }
 
-    /// `[granted]` or nothing, then the five integers, of one call after another on one bucket.
+    /// Calls on one bucket, one after another: `[granted]` or nothing, then the five integers.
     #[test]
-    fn amounts() {
+    fn takes_refunds_and_charges() {
         let limit = Limit::parse("10", "2").unwrap();
         let mut stored = None;
         let mut at = |us: u64, call: &str, amount: &str, expected: &[i64]| {
@@ -332,8 +367,8 @@ mod tests {
                 _ => (vec![], level.check(amount)),
             };
             stored = step.write.or(stored);
-            let said = [granted, step.decision.to_wire().to_vec()].concat();
-            assert_eq!(said, expected, "{call} {amount} at {us}");
+            let reply = [granted, step.decision.to_wire().to_vec()].concat();
+            assert_eq!(reply, expected, "{call} {amount} at {us}");
         };
         at(0, "refund", "3", &[1, 10, 10, 0, 0]); // a full bucket stays full
         at(0, "take", "4", &[4, 1, 10, 6, 0, 2000]);
@@ -349,6 +384,19 @@ mod tests {
         at(500_000, "charge", "1000000000", &[1, 10, -10, 0, 10_000]);
         at(500_000, "charge", "1", &[1, 10, -10, 0, 10_000]);
         at(3_000_000, "refund", "1000000000", &[1, 10, 10, 0, 0]);
+    }
+
+    #[test]
+    fn an_operation_is_the_method_of_its_name() {
+        let limit = Limit::parse("3", "1").unwrap();
+        let now = Micros::new(START);
+        let stored = Level::at(None, &limit, now).check(Cost::ONE).write;
+        let level = Level::at(stored, &limit, now);
+        assert_eq!(level.apply(Op::Check, Cost::ONE), level.check(Cost::ONE));
+        assert_eq!(level.apply(Op::Peek, Cost::ONE).decision, level.peek(Cost::ONE));
+        assert_eq!(level.apply(Op::Peek, Cost::ONE).write, None);
+        assert_eq!(level.apply(Op::Refund, Cost::ONE), level.refund(Cost::ONE));
+        assert_eq!(level.apply(Op::Charge, Cost::ONE), level.charge(Cost::ONE));
     }
 
     #[test]
@@ -369,9 +417,9 @@ mod tests {
         assert_eq!((granted, step.decision.outcome), (0, Outcome::Never));
     }
 
-    /// Found by fuzzing: the time until it is full was negative, and so was the expiry.
+    /// Found by fuzzing: the time until the bucket is full was negative, and so was the expiry.
     #[test]
-    fn a_bucket_from_the_future_may_hold_more_than_the_limit_of_today() {
+    fn a_bucket_from_the_future_may_hold_more_than_the_current_capacity() {
         let bucket = Bucket { tokens: 3.0, ts: 1e12, expires: 0.0 };
         let limit = Limit::parse("1", "0.00001").unwrap();
         let now = 270_000_000_000;

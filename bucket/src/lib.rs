@@ -1,11 +1,11 @@
-//! The token bucket of RL, and nothing else: no Redis, no HTTP, no clock, no I/O.
+//! The token bucket of RL: no Redis, no HTTP, no clock, no I/O.
 //!
 //! A bucket holds at most `capacity` tokens and gains `rate` tokens a second. A check of `cost` is
 //! allowed if the bucket holds that many, and then takes them. A missing bucket is full.
 //!
-//! The Redis module, the in-process store and (by the same operations in the same order) the Lua
-//! scripts all move buckets by this code, so that they agree to the last bit. Every quantity is an
-//! IEEE double, because that is the only number Lua 5.1 has.
+//! The Redis module and the in-process store run this code, and the Lua scripts do the same
+//! operations in the same order, so all three agree to the last bit. Every quantity is an IEEE
+//! double, the only number that Lua 5.1 has.
 //!
 //! ```
 //! use rl_bucket::{Cost, Level, Limit, Micros, Outcome};
@@ -29,6 +29,7 @@
 
 mod decimal;
 mod decision;
+mod joint;
 mod level;
 mod limit;
 mod op;
@@ -36,6 +37,7 @@ mod rate;
 mod state;
 
 pub use decision::{Decision, Outcome};
+pub use joint::{JointCheck, JointWrite};
 pub use level::{Level, Step};
 pub use limit::{Capacity, Cost, Invalid, Limit};
 pub use op::Op;
@@ -44,10 +46,11 @@ pub use state::{Bucket, Micros};
 
 /// Tokens by which a check may be short and still be allowed.
 ///
-/// A level near 1e9 is a double with steps of 1.2e-7; a millionth of a token absorbs that noise, so
-/// that a check made at the promised moment is never refused. The shortfall stays in the bucket as
-/// a tiny debt: nothing is gained over time.
+/// Near 1e9 tokens, doubles are 1.2e-7 apart. A millionth of a token absorbs that rounding, so that
+/// a check made at the promised moment is never denied. The shortfall stays in the bucket as a tiny
+/// debt: nothing is gained over time.
 pub const TOLERANCE: f64 = 1e-6;
 
-/// Most checks in one call of a command, and in one batch.
+/// The most checks in one call to a store. Redis runs one command at a time: a longer call would
+/// hold up every other caller.
 pub const MAX_CHECKS: usize = 1024;

@@ -1,14 +1,14 @@
-//! What a caller may ask for, checked once at the edge: nothing inside checks again.
+//! The numbers that a caller gives, validated once at the edge: nothing inside validates again.
 
 use std::{error, fmt};
 
 use crate::{Rate, decimal};
 
-/// How many tokens a bucket holds at most: `0 < capacity <= 1e9`.
+/// The most tokens a bucket holds: `0 < capacity <= 1e9`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Capacity(f64);
 
-/// How many tokens a check takes: `0 <= cost <= 1e9`.
+/// The tokens a check takes: `0 <= cost <= 1e9`.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Cost(f64);
 
@@ -19,7 +19,7 @@ pub struct Limit {
     rate: Rate,
 }
 
-/// Which argument was refused. It displays as a fixed text that names the argument and its rule.
+/// The argument that is invalid. Displays as a fixed text that names the argument and its rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalid {
     /// Not a [`Capacity`].
@@ -59,10 +59,10 @@ impl fmt::Display for Capacity {
 // === impl Cost ===
 
 impl Cost {
-    /// Nothing: a check of it is always allowed and takes nothing.
+    /// No tokens: a check of it takes nothing, and is denied only while the bucket is in debt.
     pub const ZERO: Self = Self(0.0);
 
-    /// One token: the cost of a check that names none.
+    /// One token: the default cost of a check.
     pub const ONE: Self = Self(1.0);
 
     /// Reads a number of the grammar; [`Invalid::Cost`] for anything else or out of bounds.
@@ -89,23 +89,23 @@ impl fmt::Display for Cost {
 // === impl Limit ===
 
 impl Limit {
-    /// Puts a limit together.
+    /// A limit of both parts.
     pub fn new(capacity: Capacity, rate: Rate) -> Self {
         Self { capacity, rate }
     }
 
-    /// Reads both parts; the error names the first that is wrong.
+    /// Reads both parts; the error names the first invalid one.
     pub fn parse(capacity: &str, rate: &str) -> Result<Self, Invalid> {
         Ok(Self::new(Capacity::parse(capacity.as_bytes())?, Rate::parse(rate.as_bytes())?))
     }
 
-    /// How many tokens the bucket holds at most.
+    /// The most tokens the bucket holds.
     #[inline]
     pub fn capacity(&self) -> Capacity {
         self.capacity
     }
 
-    /// How fast tokens come back.
+    /// The tokens the bucket gains in a second.
     #[inline]
     pub fn rate(&self) -> Rate {
         self.rate
@@ -122,8 +122,8 @@ impl Invalid {
                 "capacity must be a plain decimal number above 0 and at most 1000000000"
             }
             Self::Rate => {
-                "rate must be a plain decimal number, alone or over a period such as 100/m or 5/10s, \
-                 of 0.000001 to 1000000000 tokens a second"
+                "rate must be a plain decimal number, alone or over a period such as 100/m or \
+                 5/10s, of 0.000001 to 1000000000 tokens a second"
             }
             Self::Cost => "cost must be a plain decimal number of 0 to 1000000000",
         }

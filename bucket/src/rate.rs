@@ -1,4 +1,4 @@
-//! The refill rate: so many tokens over a period.
+//! The refill rate: a number of tokens over a period.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use crate::{Invalid, decimal};
 
 /// A refill rate of 1e-6 to 1e9 tokens a second.
 ///
-/// It is written as a number of tokens a second (`10`) or over a period: `10/s`, `100/m`, `5000/h`,
-/// `1000/d`, `5/10s`. It displays as it was written, and that text parses to the same rate.
+/// Written as tokens a second (`10`) or over a period: `10/s`, `100/m`, `5000/h`, `1000/d`,
+/// `5/10s`. Displays as it was written, and that text parses to the same rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
     tokens: f64,
@@ -27,7 +27,7 @@ struct Period {
 impl Rate {
     const MIN: f64 = 1e-6;
     const MAX: f64 = 1e9;
-    /// What 9999999999.9999999 rounds up to: its own text would have a digit too many.
+    /// 9999999999.9999999 rounds up to this, whose own text would have a digit too many.
     const TOO_MANY: f64 = 1e10;
 
     /// Reads a rate; [`Invalid::Rate`] for anything else.
@@ -59,7 +59,7 @@ impl Rate {
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The shortest text of a double that came from the grammar is again in the grammar.
+        // The shortest text of a double from the grammar is in the grammar again.
         decimal::fmt(self.tokens, f)?;
         match self.period {
             None => Ok(()),

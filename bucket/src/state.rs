@@ -1,14 +1,14 @@
-//! What is kept of a bucket between two checks, and its 25 bytes in Redis.
+//! The state of a bucket between two checks, and its 25 bytes in Redis.
 
 /// A moment: microseconds since the Unix epoch, from 0 to 2^53 (the year 2255), exact as a double.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Micros(u64);
 
-/// The state of one bucket. Only a [`Level`](crate::Level) makes or moves one.
+/// The state of one bucket. Only a [`Level`](crate::Level) changes it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bucket {
     pub(crate) tokens: f64,
-    /// The moment at which it held `tokens`: whole microseconds.
+    /// When it held `tokens`: whole microseconds since the epoch.
     pub(crate) ts: f64,
     /// The expiry last set on its key: milliseconds since the epoch.
     pub(crate) expires: f64,
@@ -19,7 +19,7 @@ pub struct Bucket {
 impl Micros {
     const MAX: u64 = 1 << 53;
 
-    /// A moment; a later one than 2^53 us is taken for 2^53.
+    /// A moment; any after 2^53 us becomes 2^53.
     #[inline]
     pub const fn new(since_epoch: u64) -> Self {
         Self(if since_epoch < Self::MAX { since_epoch } else { Self::MAX })
@@ -44,7 +44,7 @@ impl Bucket {
     pub const LEN: usize = 25;
 
     const VERSION: u8 = 1;
-    /// More than any capacity, and as far below zero.
+    /// The bound of any capacity, and of any debt.
     const MAX_TOKENS: f64 = 1e9;
     const MAX_TS: f64 = Micros::MAX as f64;
     /// Below 2^63, so that an expiry is always an `i64`.
@@ -83,7 +83,7 @@ impl Bucket {
         sound.then_some(bucket)
     }
 
-    /// When its key expires: milliseconds since the Unix epoch, not before the bucket is full.
+    /// When its key expires: milliseconds since the epoch, not before the bucket is full.
     #[inline]
     pub fn expires_at_ms(&self) -> i64 {
         self.expires as i64

@@ -1,26 +1,32 @@
 //! The bucket against an exact model in rational numbers.
 //!
 //! The model takes the engine's doubles for the limit at their exact value and follows the engine's
-//! decisions, so the two never part ways; what is compared is the level each of them sees.
+//! decisions, so the two never diverge; the tests compare the levels that each of them sees.
 
 use num::{BigInt, BigRational, FromPrimitive, ToPrimitive};
 use proptest::prelude::*;
-use rl_bucket::{Bucket, Cost, Level, Limit, Micros, Outcome, Step, TOLERANCE};
+use rl_bucket::{
+    Bucket, Cost, JointCheck, JointWrite, Level, Limit, Micros, Outcome, Step, TOLERANCE,
+};
 
 const START: u64 = 1_700_000_000_000_000;
 const MS: u64 = 1_000;
+/// Buckets of a joint check: few, so that most calls name one twice.
+const BUCKETS: usize = 3;
 
 /// An exact token bucket.
+#[derive(Clone)]
 struct Model {
     tokens: BigRational,
     ts: u64,
 }
 
 /// The engine and the model, side by side on one bucket.
+#[derive(Clone)]
 struct Pair {
     stored: Option<Bucket>,
     model: Option<Model>,
-    /// How far rounding may have carried the engine: two roundings a write, and the refill's own.
+    /// Bound on the rounding errors of the engine: two for each write, and one for the refill.
     drift: f64,
 }
 
@@ -51,8 +57,8 @@ impl Pair {
         }
     }
 
-    /// One check on both. Asserts that the engine's decision is the exact one, up to the tolerance
-    /// and the drift.
+    /// One check on both. Asserts that the engine's decision is exact, up to the tolerance and the
+    /// drift.
     fn check(&mut self, limit: &Limit, now: u64, cost: Cost) -> Step {
         let level = self.exact_level(limit, now);
         let step = Level::at(self.stored, limit, Micros::new(now)).check(cost);
@@ -79,13 +85,22 @@ impl Pair {
                 self.model = Some(Model { tokens: level - exact(cost.tokens()), ts: now });
             }
         } else if step.write.is_some() {
-            self.model.as_mut().expect("only a stored bucket is re-anchored").ts = now;
+            self.re_anchor(now);
         }
         if step.write.is_some() {
             self.stored = step.write;
             self.drift += limit.capacity().tokens() * 4e-16;
         }
         step
+    }
+
+    fn is_from_the_future(&self, now: u64) -> bool {
+        self.model.as_ref().is_some_and(|model| model.ts > now)
+    }
+
+    /// Moves the model to `now` without credit.
+    fn re_anchor(&mut self, now: u64) {
+        self.model.as_mut().expect("only a stored bucket is re-anchored").ts = now;
     }
 }
 
@@ -118,7 +133,7 @@ fn limits() -> impl Strategy<Value = Limit> {
     (capacities(), rates()).prop_map(|(capacity, rate)| Limit::parse(&capacity, &rate).unwrap())
 }
 
-/// A cost that makes sense beside `limit`: one, a fraction of the capacity, all of it, more.
+/// A cost to suit `limit`: none, one, a fraction of the capacity, all of it, more.
 fn cost_of(limit: &Limit, choice: u8) -> Cost {
     let capacity = limit.capacity().tokens();
     let text = match choice {
@@ -147,12 +162,22 @@ fn traffic() -> impl Strategy<Value = Vec<(u64, u8)>> {
     prop::collection::vec((gaps(), 0u8..10), 1..150)
 }
 
+/// A joint call: the time since the last one, one in nine backwards; then a bucket and a cost for
+/// each check.
+fn joint_call() -> impl Strategy<Value = (i64, Vec<(usize, u8)>)> {
+    let gap = (gaps(), 0u8..9).prop_map(|(gap, direction)| match direction {
+        0 => -(gap.min(5_000_000) as i64),
+        _ => gap as i64,
+    });
+    (gap, prop::collection::vec((0..BUCKETS, 0u8..10), 1..6))
+}
+
 // === the laws ===
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Every decision is the exact one, and over the whole run admitted <= capacity + rate * T.
+    /// Every decision is exact, and over the whole run admitted <= capacity + rate * T.
     #[test]
     fn admits_exactly_the_limit(limit in limits(), traffic in traffic()) {
         let mut pair = Pair::new();
@@ -171,8 +196,8 @@ proptest! {
         }
     }
 
-    /// A check made exactly at retry_after, alone, succeeds; and one made earlier by a millisecond,
-    /// or by the time of the tolerance if that is more, does not.
+    /// A check made alone, exactly at retry_after, is allowed. One made earlier by a millisecond,
+    /// or by the time of the tolerance if that is more, is not.
     #[test]
     fn retry_after_is_exact(limit in limits(), traffic in traffic(), choice in 1u8..9) {
         let mut pair = Pair::new();
@@ -191,13 +216,13 @@ proptest! {
             prop_assert!(at(then as u64).is_allowed(), "early");
 
             let tolerance_us = 1e6 * TOLERANCE / limit.rate().per_second();
-            // Two tolerances: the check succeeds from one before the exact moment on, and the wait
-            // may be one late.
+            // Two tolerances: the check is allowed from one before the exact moment, and the wait
+            // may end one after it.
             let late = 1000.0 + 2.0 * tolerance_us;
             if wait as f64 > late {
                 prop_assert!(!at((then as f64 - late) as u64).is_allowed(), "late");
             }
-            // Against the exact moment, one: a millisecond or a tolerance, whichever is more.
+            // From the exact moment, only one: a millisecond or a tolerance, whichever is more.
             let missing = exact(cost.tokens()) - pair.exact_level(&limit, now);
             let due_us = missing * exact(1e6) / exact(limit.rate().per_second());
             let lateness = (BigRational::from_u128(wait).unwrap() - due_us).to_f64().unwrap();
@@ -219,7 +244,7 @@ proptest! {
                 let all = Cost::parse(limit.capacity().to_string().as_bytes()).unwrap();
                 let then = Level::at(pair.stored, &limit, Micros::new(full_at as u64));
                 prop_assert!(then.peek(all).is_allowed());
-                // Full up to the tolerance: what is missing is the rounding of the level.
+                // Full up to the tolerance: the level is rounded.
                 let tolerance_ms = 1e3 * TOLERANCE / limit.rate().per_second();
                 prop_assert!(then.peek(all).reset_after_ms as f64 <= 1.0 + tolerance_ms);
             }
@@ -233,9 +258,12 @@ proptest! {
         }
     }
 
-    /// Splitting a wait into many denied calls, or into free ones, loses nothing: not one bit.
+    /// Splitting a wait into many denied or free calls loses nothing, to the bit.
     #[test]
-    fn waiting_in_pieces_is_waiting(limit in limits(), pieces in prop::collection::vec(1u64..2_000_000, 1..200)) {
+    fn waiting_in_pieces_loses_nothing(
+        limit in limits(),
+        pieces in prop::collection::vec(1u64..2_000_000, 1..200),
+    ) {
         let all = Cost::parse(limit.capacity().to_string().as_bytes()).unwrap();
         let mut polled = Level::at(None, &limit, Micros::new(START)).check(all).write;
         let whole = polled;
@@ -252,9 +280,13 @@ proptest! {
         prop_assert_eq!(polled, whole);
     }
 
-    /// A caller that always waits as told gets the whole rate, in pieces of any size.
+    /// A caller that always waits for retry_after gets the whole rate, in pieces of any size.
     #[test]
-    fn a_patient_caller_gets_the_whole_rate(limit in limits(), choice in 1u8..9, turns in 1usize..60) {
+    fn a_patient_caller_gets_the_whole_rate(
+        limit in limits(),
+        choice in 1u8..9,
+        turns in 1usize..60,
+    ) {
         let cost = cost_of(&limit, choice);
         prop_assume!(cost.tokens() > 0.0 && cost.tokens() <= limit.capacity().tokens());
         let (mut pair, mut now, mut admitted) = (Pair::new(), START, 0.0);
@@ -272,13 +304,13 @@ proptest! {
         }
         let refilled = limit.capacity().tokens()
             + (now - START) as f64 / 1e6 * limit.rate().per_second();
-        // What was left in the bucket, and each wait's millisecond of rounding.
+        // Tokens left in the bucket, and the millisecond of rounding of each wait.
         let spare = cost.tokens() + turns as f64 * (limit.rate().per_second() / 1e3 + TOLERANCE)
             + refilled * 1e-12;
         prop_assert!(admitted >= refilled.min(turns as f64 * cost.tokens()) - spare);
     }
 
-    /// Limits that change between calls never hand out more than the limit of the moment.
+    /// Limits that change between calls never admit more than the current one.
     #[test]
     fn limits_may_change(steps in prop::collection::vec((limits(), gaps(), 0u8..10), 1..100)) {
         let mut pair = Pair::new();
@@ -291,9 +323,13 @@ proptest! {
         }
     }
 
-    /// A clock that goes back gives nothing, and refill goes on from there.
+    /// A clock that goes back gives no tokens, and the refill goes on from there.
     #[test]
-    fn the_clock_may_go_back(limit in limits(), traffic in traffic(), back in 1u64..100_000_000_000) {
+    fn the_clock_may_go_back(
+        limit in limits(),
+        traffic in traffic(),
+        back in 1u64..100_000_000_000,
+    ) {
         let mut pair = Pair::new();
         let mut now = START;
         for (gap, choice) in traffic {
@@ -303,13 +339,76 @@ proptest! {
         let before = pair.exact_level(&limit, now);
         now -= back;
         prop_assert!(pair.exact_level(&limit, now) <= before);
-        // One check, allowed or not, anchors the bucket; from then on it gains at its rate again.
+        // One check, allowed or not, re-anchors the bucket; from then on it gains at its rate.
         let all = Cost::parse(limit.capacity().to_string().as_bytes()).unwrap();
         pair.check(&limit, now, all);
         let wait = Level::at(pair.stored, &limit, Micros::new(now)).peek(all).outcome;
         if let Outcome::NotYet { retry_after_ms } = wait {
             prop_assume!(u128::from(now) + u128::from(retry_after_ms) * 1000 < 1 << 53);
             prop_assert!(pair.check(&limit, now + retry_after_ms * MS, all).decision.is_allowed());
+        }
+    }
+
+    /// A joint check is allowed if its checks are, one after another; then all of them take, else
+    /// none does. Over the whole run each bucket admits <= capacity + rate * T.
+    #[test]
+    fn joint_checks_take_all_or_nothing(
+        limits in prop::collection::vec(limits(), BUCKETS),
+        calls in prop::collection::vec(joint_call(), 1..30),
+    ) {
+        let mut pairs = vec![Pair::new(); BUCKETS];
+        let mut admitted = vec![BigRational::from_i64(0).unwrap(); BUCKETS];
+        let (mut now, mut elapsed) = (START, 0);
+        for (gap, checks) in calls {
+            now = now.strict_add_signed(gap);
+            elapsed += gap.max(0) as u64;
+            let checks: Vec<_> =
+                checks.into_iter().map(|(i, choice)| (i, cost_of(&limits[i], choice))).collect();
+            let mut joint = JointCheck::with_capacity(Micros::new(now), checks.len());
+            for &(i, cost) in &checks {
+                joint.push(i, &limits[i], cost, || pairs[i].stored);
+            }
+
+            // The checks one after another, and the decision that each would meet alone.
+            let mut one_by_one = pairs.clone();
+            let (mut decisions, mut peeks, mut writes) = (vec![], vec![], vec![]);
+            for &(key, cost) in &checks {
+                let pair = &mut one_by_one[key];
+                let stored = pair.stored;
+                peeks.push(Level::at(stored, &limits[key], Micros::new(now)).peek(cost));
+                let step = pair.check(&limits[key], now, cost);
+                decisions.push(step.decision);
+                writes.extend(step.write.map(|bucket| JointWrite { key, stored, bucket }));
+            }
+            let denied = decisions.iter().position(|decision| !decision.is_allowed());
+            prop_assert_eq!(joint.denied(), denied);
+
+            if denied.is_none() {
+                prop_assert_eq!(joint.decisions().collect::<Vec<_>>(), decisions);
+                prop_assert_eq!(joint.writes().collect::<Vec<_>>(), writes);
+                pairs = one_by_one;
+                for &(i, cost) in &checks {
+                    admitted[i] += exact(cost.tokens());
+                }
+            } else {
+                prop_assert_eq!(joint.decisions().collect::<Vec<_>>(), peeks);
+                for JointWrite { key, stored, bucket } in joint.writes() {
+                    let pair = &mut pairs[key];
+                    prop_assert!(pair.is_from_the_future(now));
+                    prop_assert_eq!(stored, pair.stored);
+                    pair.stored = Some(bucket);
+                    pair.re_anchor(now);
+                }
+                for &(i, _) in &checks {
+                    prop_assert!(!pairs[i].is_from_the_future(now));
+                }
+            }
+            for ((pair, admitted), limit) in pairs.iter().zip(&admitted).zip(&limits) {
+                let bound = exact(limit.capacity().tokens())
+                    + micros(elapsed) * exact(limit.rate().per_second())
+                    + exact(TOLERANCE + pair.drift);
+                prop_assert!(*admitted <= bound);
+            }
         }
     }
 
@@ -325,14 +424,15 @@ proptest! {
         }
     }
 
-    /// No bytes panic; what decodes encodes to the same bytes and can be moved by any limit.
+    /// No bytes panic; a state that decodes encodes to the same bytes and works under any limit.
     #[test]
     fn any_bytes_are_a_bucket_or_not(
         bytes in prop_oneof![
             prop::collection::vec(any::<u8>(), 0..40),
             prop::collection::vec(any::<u8>(), 24).prop_map(|mut tail| { tail.insert(0, 1); tail }),
             (-1e10f64..1e10, -1e16f64..1e16, -1e19f64..1e19).prop_map(|(tokens, ts, expires)| {
-                [&[1], &tokens.to_le_bytes()[..], &ts.to_le_bytes(), &expires.to_le_bytes()].concat()
+                let doubles = [tokens, ts, expires].map(f64::to_le_bytes);
+                [&[1], doubles.as_flattened()].concat()
             }),
         ],
         limit in limits(),
@@ -341,7 +441,8 @@ proptest! {
     ) {
         if let Some(bucket) = Bucket::decode(&bytes) {
             prop_assert_eq!(&bucket.encode()[..], &bytes[..]);
-            let step = Level::at(Some(bucket), &limit, Micros::new(now)).check(cost_of(&limit, choice));
+            let level = Level::at(Some(bucket), &limit, Micros::new(now));
+            let step = level.check(cost_of(&limit, choice));
             prop_assert!(step.decision.remaining <= limit.capacity().tokens() as i64);
             if let Some(next) = step.write {
                 prop_assert_eq!(Bucket::decode(&next.encode()), Some(next));
@@ -349,14 +450,18 @@ proptest! {
         }
     }
 
-    /// No text panics; what parses displays as a text that parses to the same value.
+    /// No text panics; a limit that parses displays as a text that parses to the same limit.
     #[test]
-    fn any_text_is_a_limit_or_not(capacity in "[0-9.]{0,12}|\\PC{0,12}", rate in "[0-9./smhd]{0,14}|\\PC{0,12}") {
+    fn any_text_is_a_limit_or_not(
+        capacity in "[0-9.]{0,12}|\\PC{0,12}",
+        rate in "[0-9./smhd]{0,14}|\\PC{0,12}",
+    ) {
         if let Ok(limit) = Limit::parse(&capacity, &rate) {
             let (capacity, rate) = (limit.capacity().to_string(), limit.rate().to_string());
             let again = Limit::parse(&capacity, &rate).unwrap();
             prop_assert_eq!(again.capacity(), limit.capacity());
-            prop_assert_eq!(again.rate().per_second().to_bits(), limit.rate().per_second().to_bits());
+            let bits = |limit: Limit| limit.rate().per_second().to_bits();
+            prop_assert_eq!(bits(again), bits(limit));
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Any list of words is a question or is refused: the module's own argument parser, on words that are
-//! not the server's.
+//! The module's argument parser, on words that do not come from a server: any list of words parses
+//! or is refused.
 
 #![no_main]
 
@@ -10,7 +10,7 @@ mod args;
 #[allow(dead_code)]
 mod error;
 
-/// What the parser sees of the server.
+/// The part of the server that the parser uses.
 mod redis {
     #[derive(Clone, Copy)]
     pub(crate) struct Arg<'a>(pub(crate) &'a [u8]);
@@ -30,23 +30,23 @@ mod redis {
     }
 }
 
-use args::Question;
+use args::CheckArgs;
 use libfuzzer_sys::fuzz_target;
 use redis::{Arg, Call};
 
-// Words are parted by spaces, so that plain text makes a corpus.
+// Words are separated by spaces, so that plain text makes a corpus.
 fuzz_target!(|line: &[u8]| {
     let words: Vec<_> = line.split(|byte| *byte == b' ').map(Arg).collect();
     let call = Call(&words);
-    let one = Question::one(&call);
-    let amount = Question::amount(&call);
-    let several = Question::several(&call);
+    let one = CheckArgs::one(&call);
+    let amount = CheckArgs::amount(&call);
+    let several = CheckArgs::several(&call);
     assert_eq!(amount.is_ok(), words.len() == 4 && several.is_ok());
     if let (Ok(one), Ok(amount)) = (&one, &amount) {
         assert!(one.limit == amount.limit && one.cost == amount.cost);
     }
     match several {
-        Ok(questions) => assert_eq!(questions.len() * 4, words.len()),
+        Ok(checks) => assert_eq!(checks.len() * 4, words.len()),
         Err(error) => {
             let (code, text) = error.parts();
             assert!(code.len() + text.len() < 250);

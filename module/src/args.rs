@@ -1,27 +1,24 @@
-//! Arguments to questions.
+//! Arguments to checks.
 
-use rl_bucket::{Capacity, Cost, Limit, Rate};
+use rl_bucket::{Capacity, Cost, Limit, MAX_CHECKS, Rate};
 
-use crate::error::Error;
+use crate::error::CommandError;
 use crate::redis::{Arg, Call};
 
-/// What is asked of one bucket.
+/// The arguments for one bucket: its key, its limit and an amount of tokens.
 #[derive(Clone, Copy)]
-pub(crate) struct Question<'a> {
+pub(crate) struct CheckArgs<'a> {
     pub(crate) key: Arg<'a>,
     pub(crate) limit: Limit,
     pub(crate) cost: Cost,
 }
 
-/// The most checks one call may hold, so that no call holds the server up for long.
-const MOST: usize = 1024;
+// === impl CheckArgs ===
 
-// === impl Question ===
-
-impl<'a> Question<'a> {
+impl<'a> CheckArgs<'a> {
     /// Reads `key capacity rate [cost]`.
     #[inline]
-    pub(crate) fn one(call: &Call<'a>) -> Result<Self, Error> {
+    pub(crate) fn one(call: &Call<'a>) -> Result<Self, CommandError> {
         match *call.args() {
             [key, capacity, rate] => {
                 Ok(Self { key, limit: limit(capacity.bytes(), rate.bytes())?, cost: Cost::ONE })
@@ -32,42 +29,43 @@ impl<'a> Question<'a> {
 
     /// Reads `key capacity rate n`.
     #[inline]
-    pub(crate) fn amount(call: &Call<'a>) -> Result<Self, Error> {
+    pub(crate) fn amount(call: &Call<'a>) -> Result<Self, CommandError> {
         let [key, capacity, rate, cost] = *call.args() else {
-            return Err(Error::Arity);
+            return Err(CommandError::Arity);
         };
         let limit = limit(capacity.bytes(), rate.bytes())?;
         Ok(Self { key, limit, cost: Cost::parse(cost.bytes())? })
     }
 
-    /// Reads `key capacity rate cost` over and over, all of them before any is asked.
+    /// Reads `key capacity rate cost [key capacity rate cost ...]`, all of it before the first
+    /// check is made.
     #[inline]
-    pub(crate) fn several(call: &Call<'a>) -> Result<Vec<Self>, Error> {
+    pub(crate) fn several(call: &Call<'a>) -> Result<Vec<Self>, CommandError> {
         let (checks, []) = call.args().as_chunks::<4>() else {
-            return Err(Error::Arity);
+            return Err(CommandError::Arity);
         };
         match checks.len() {
-            0 => return Err(Error::Arity),
-            1..=MOST => {}
-            _ => return Err(Error::TooMany),
+            0 => return Err(CommandError::Arity),
+            1..=MAX_CHECKS => {}
+            _ => return Err(CommandError::TooMany),
         }
-        let mut questions = Vec::with_capacity(checks.len());
-        // Most calls ask under one limit: it is read once.
-        let mut known: Option<(&[u8], &[u8], Limit)> = None;
+        let mut args = Vec::with_capacity(checks.len());
+        // Most calls have one limit for all checks: it is parsed once.
+        let mut last: Option<(&[u8], &[u8], Limit)> = None;
         for &[key, capacity, rate, cost] in checks {
             let texts = (capacity.bytes(), rate.bytes());
-            let limit = match known {
+            let limit = match last {
                 Some((capacity, rate, limit)) if texts == (capacity, rate) => limit,
                 _ => limit(texts.0, texts.1)?,
             };
-            known = Some((texts.0, texts.1, limit));
-            questions.push(Self { key, limit, cost: Cost::parse(cost.bytes())? });
+            last = Some((texts.0, texts.1, limit));
+            args.push(Self { key, limit, cost: Cost::parse(cost.bytes())? });
         }
-        Ok(questions)
+        Ok(args)
     }
 }
 
 #[inline]
-fn limit(capacity: &[u8], rate: &[u8]) -> Result<Limit, Error> {
+fn limit(capacity: &[u8], rate: &[u8]) -> Result<Limit, CommandError> {
     Ok(Limit::new(Capacity::parse(capacity)?, Rate::parse(rate)?))
 }

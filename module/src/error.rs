@@ -1,27 +1,28 @@
-//! Why a command is refused. Every text is constant: nothing a caller sent is ever echoed.
+//! Errors of commands. Every text is constant: no error repeats what a caller sent.
 
-use rl_bucket::Invalid;
+use rl_bucket::{Invalid, MAX_CHECKS};
 
-/// A refusal.
+/// The reason why a command failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Error {
+pub(crate) enum CommandError {
     /// Too few or too many arguments.
     Arity,
-    /// More checks than one call may hold.
+    /// More than [`MAX_CHECKS`] checks.
     TooMany,
-    /// An argument that is no capacity, rate or cost.
+    /// An invalid capacity, rate or cost.
     Invalid(Invalid),
     /// The key holds something that is not a bucket.
     WrongType,
-    /// A bug in this module, caught.
+    /// A bug in this module.
     Internal,
 }
 
-// === impl Error ===
+// === impl CommandError ===
 
-impl Error {
+impl CommandError {
     /// The error's code and text as they go on the wire, without the dash.
     pub(crate) fn parts(self) -> (&'static str, &'static str) {
+        const { assert!(MAX_CHECKS == 1024, "the text of TooMany") };
         match self {
             Self::Arity => ("ERR", "wrong number of arguments"),
             Self::TooMany => ("ERR", "at most 1024 checks in one call"),
@@ -34,7 +35,7 @@ impl Error {
     }
 }
 
-impl From<Invalid> for Error {
+impl From<Invalid> for CommandError {
     fn from(invalid: Invalid) -> Self {
         Self::Invalid(invalid)
     }

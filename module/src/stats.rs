@@ -1,12 +1,12 @@
-//! What `INFO rl` counts, since the module was loaded.
+//! The counters of `INFO rl`, since the module was loaded.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rl_bucket::Decision;
 
-use crate::error::Error;
+use crate::error::CommandError;
 
-/// A count that only the server's main thread writes.
+/// A counter that only the server's main thread writes.
 struct Counter(AtomicU64);
 
 static ALLOWED: Counter = Counter(AtomicU64::new(0));
@@ -21,16 +21,18 @@ pub(crate) fn count(decision: &Decision) {
     if decision.is_allowed() { ALLOWED.bump() } else { DENIED.bump() }
 }
 
-/// Counts a refusal.
-pub(crate) fn count_error(error: Error) {
+/// Counts a failed command, or a failed check of `RL.MCHECK`.
+pub(crate) fn count_error(error: CommandError) {
     match error {
-        Error::Arity | Error::TooMany | Error::Invalid(_) => ERRORS_ARGUMENT.bump(),
-        Error::WrongType => ERRORS_WRONG_TYPE.bump(),
-        Error::Internal => ERRORS_INTERNAL.bump(),
+        CommandError::Arity | CommandError::TooMany | CommandError::Invalid(_) => {
+            ERRORS_ARGUMENT.bump();
+        }
+        CommandError::WrongType => ERRORS_WRONG_TYPE.bump(),
+        CommandError::Internal => ERRORS_INTERNAL.bump(),
     }
 }
 
-/// Every count under its name in `INFO rl`.
+/// Every counter under its name in `INFO rl`.
 pub(crate) fn all() -> [(&'static std::ffi::CStr, u64); 6] {
     let (allowed, denied) = (ALLOWED.get(), DENIED.get());
     [
@@ -46,7 +48,7 @@ pub(crate) fn all() -> [(&'static std::ffi::CStr, u64); 6] {
 // === impl Counter ===
 
 impl Counter {
-    /// No locked instruction: nobody else writes.
+    /// Without a locked instruction: there is only one writer.
     #[inline]
     fn bump(&self) {
         self.0.store(self.get().wrapping_add(1), Ordering::Relaxed);

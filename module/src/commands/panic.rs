@@ -1,6 +1,7 @@
-//! `RL.PANIC key`: a bug, for the test that one is survived. Only with the feature `panic-command`.
+//! `RL.PANIC key`: a bug, for the test that the server survives one. Only with the feature
+//! `panic-command`.
 
-use crate::error::Error;
+use crate::error::CommandError;
 use crate::redis::{Access, Argument, Call, Command, Description, Key, Keys};
 
 pub(crate) struct Panic;
@@ -16,10 +17,10 @@ impl Command for Panic {
         arguments: &[Argument::key(c"key")],
     };
 
-    #[expect(clippy::panic, reason = "that is what it is for")]
-    fn run(call: &Call<'_>) -> Result<(), Error> {
+    #[expect(clippy::panic, reason = "the purpose of the command")]
+    fn run(call: &Call<'_>) -> Result<(), CommandError> {
         let [name] = *call.args() else {
-            return Err(Error::Arity);
+            return Err(CommandError::Arity);
         };
         let key = Key::open_to_write(call, name)?;
         let stored = key.bucket()?;

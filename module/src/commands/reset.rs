@@ -1,13 +1,10 @@
-//! `RL.RESET`.
+//! `RL.RESET key [key ...]`: deletes buckets, so that they are full again. Replies their number. A
+//! key that holds anything else is left alone and not counted.
 
-use crate::error::Error;
+use crate::error::CommandError;
 use crate::redis::{Access, Argument, Call, Command, Description, Key, Keys};
 
-/// `RL.RESET key [key ...]`: deletes buckets, which are then full; how many. Whatever else a key holds is
-/// left alone and not counted.
 pub(crate) struct Reset;
-
-// === impl Reset ===
 
 impl Command for Reset {
     const DESCRIPTION: Description = Description {
@@ -20,9 +17,9 @@ impl Command for Reset {
         arguments: &[Argument::keys(c"key")],
     };
 
-    fn run(call: &Call<'_>) -> Result<(), Error> {
+    fn run(call: &Call<'_>) -> Result<(), CommandError> {
         if call.args().is_empty() {
-            return Err(Error::Arity);
+            return Err(CommandError::Arity);
         }
         let mut deleted = 0i64;
         for &name in call.args() {

@@ -9,10 +9,10 @@ use redis_module::raw::{RedisModuleCtx, RedisModuleString, Status};
 use rl_bucket::Micros;
 
 use super::{Command, api, clock};
-use crate::error::Error;
+use crate::error::CommandError;
 use crate::stats;
 
-/// A command the server is waiting for; it lives no longer than the handler.
+/// A command that the server waits for. It lives no longer than the handler.
 pub(crate) struct Call<'a> {
     pub(super) ctx: *mut RedisModuleCtx,
     args: &'a [Arg<'a>],
@@ -26,7 +26,7 @@ pub(crate) struct Arg<'a> {
     life: PhantomData<&'a [u8]>,
 }
 
-/// The entry point that the server calls for `C`.
+/// The entry point of `C`, which the server calls.
 ///
 /// # Safety
 /// Called by the server as a module command: `ctx` is live and `argv` holds `argc` live strings for
@@ -41,7 +41,7 @@ pub(super) unsafe extern "C" fn handle<C: Command>(
     let argv = unsafe { slice::from_raw_parts(argv.cast::<Arg<'_>>(), argc) };
     let call = Call { ctx, args: argv.get(1..).unwrap_or_default() };
     let outcome = catch_unwind(AssertUnwindSafe(|| C::run(&call)));
-    if let Err(error) = outcome.unwrap_or(Err(Error::Internal)) {
+    if let Err(error) = outcome.unwrap_or(Err(CommandError::Internal)) {
         call.reply_error(error);
     }
     Status::Ok as c_int
@@ -56,13 +56,13 @@ impl<'a> Call<'a> {
         self.args
     }
 
-    /// The server's clock, one moment for the whole command.
+    /// The time of the server's clock: one moment for the whole command.
     #[inline]
     pub(crate) fn now(&self) -> Micros {
         clock::now()
     }
 
-    /// Replies an array of integers.
+    /// Replies with an array of integers.
     #[inline]
     pub(crate) fn reply_integers<const N: usize>(&self, integers: [i64; N]) {
         self.reply_array(N);
@@ -71,13 +71,14 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Begins an array: that many replies must follow.
+    /// Starts an array: `len` replies must follow.
     #[inline]
     pub(crate) fn reply_array(&self, len: usize) {
         // SAFETY: `ctx` is live.
         unsafe { api!(RedisModule_ReplyWithArray(self.ctx, len as _)) };
     }
 
+    /// Replies with an integer.
     #[inline]
     pub(crate) fn reply_integer(&self, integer: i64) {
         // SAFETY: `ctx` is live.
@@ -85,15 +86,15 @@ impl<'a> Call<'a> {
     }
 
     #[cold]
-    fn reply_error(&self, error: Error) {
+    fn reply_error(&self, error: CommandError) {
         stats::count_error(error);
-        if error == Error::Arity {
-            // The server's own text, which names the command.
+        if error == CommandError::Arity {
+            // The text of the server itself, which names the command.
             // SAFETY: `ctx` is live.
             unsafe { api!(RedisModule_WrongArity(self.ctx)) };
             return;
         }
-        // The API wants a NUL-terminated text; ours are constant and far shorter than this.
+        // The API takes a NUL-terminated text; ours are constant and much shorter than 256 bytes.
         let (code, text) = error.parts();
         let mut line = [0u8; 256];
         let bytes = [code.as_bytes(), b" ", text.as_bytes()];

@@ -1,14 +1,14 @@
-//! The one clock: the server's.
+//! The only clock: the server's.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use redis_module::raw;
 use rl_bucket::Micros;
 
-/// This moment.
+/// The current time.
 ///
-/// Where the server has it (Redis 7.2, Valkey), the time it read when the command began: one moment
-/// for a whole MULTI or script, and no system call. Before that the same clock, read again.
+/// On Redis 7.2 and Valkey, the time that the server read when the command started: one moment for
+/// a whole MULTI or script, without a system call. On older servers, the system clock, read again.
 #[inline]
 pub(super) fn now() -> Micros {
     // SAFETY: the pointer is written once, by loading, before any command can run.

@@ -1,4 +1,4 @@
-//! What a command says of itself.
+//! Descriptions of commands, for `COMMAND DOCS`, key routing and ACLs.
 
 use std::ffi::{CStr, c_int};
 use std::ptr;
@@ -6,39 +6,41 @@ use std::ptr;
 use redis_module::raw;
 
 use super::Call;
-use crate::error::Error;
+use crate::error::CommandError;
 
 /// A command and its handler.
 pub(crate) trait Command {
+    /// The description that the server gets when the module loads.
     const DESCRIPTION: Description;
 
-    fn run(call: &Call<'_>) -> Result<(), Error>;
+    /// Runs the command and replies, unless it fails.
+    fn run(call: &Call<'_>) -> Result<(), CommandError>;
 }
 
-/// What a command says of itself.
+/// The description of a command.
 pub(crate) struct Description {
     pub(crate) name: &'static CStr,
     pub(crate) summary: &'static CStr,
     pub(crate) complexity: &'static CStr,
     pub(crate) access: Access,
     pub(crate) keys: Keys,
-    /// As the server counts: the command's name included, `-n` for at least `n`.
+    /// The number of arguments with the command's name, or `-n` for at least `n`.
     pub(crate) arity: c_int,
     pub(crate) arguments: &'static [Argument],
 }
 
-/// What a command does to its key.
+/// The way in which a command uses its keys.
 #[derive(Clone, Copy)]
 pub(crate) enum Access {
-    /// It may change the key.
+    /// It may change them.
     Write,
-    /// It never does, and runs on replicas.
+    /// It never changes them, and runs on replicas.
     Read,
-    /// It may delete the key, and needs no memory for it.
+    /// It may delete them, which takes no memory.
     Delete,
 }
 
-/// Which arguments are keys.
+/// The arguments that are keys.
 #[derive(Clone, Copy)]
 pub(crate) enum Keys {
     /// The first.
@@ -72,12 +74,12 @@ impl Argument {
         Self::new(name, raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_STRING)
     }
 
-    /// One key or more.
+    /// One or more keys.
     pub(crate) const fn keys(name: &'static CStr) -> Self {
         Self { flags: raw::REDISMODULE_CMD_ARG_MULTIPLE.cast_signed(), ..Self::key(name) }
     }
 
-    /// These arguments, once or more.
+    /// All of `parts`, once or more.
     pub(crate) const fn repeated(name: &'static CStr, parts: &'static [Argument]) -> Self {
         let block = Self::new(name, raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_BLOCK);
         Self { flags: raw::REDISMODULE_CMD_ARG_MULTIPLE.cast_signed(), parts, ..block }
@@ -91,8 +93,8 @@ impl Argument {
         Self { name, kind, flags: 0, parts: &[] }
     }
 
-    /// The list as the server takes it, ended by an entry of zeros. Lists of parts go to `kept`, which
-    /// must live as long as the result is used.
+    /// The list in the form that the server takes, ended by an entry of zeros. Lists of parts go to
+    /// `kept`, which must live as long as the result.
     pub(super) fn list(
         arguments: &[Self],
         kept: &mut Vec<Vec<raw::RedisModuleCommandArg>>,
@@ -111,7 +113,7 @@ impl Argument {
         let mut subargs = ptr::null_mut();
         if !self.parts.is_empty() {
             let mut parts = Self::list(self.parts, kept);
-            subargs = parts.as_mut_ptr(); // the buffer stays where it is when the list moves
+            subargs = parts.as_mut_ptr(); // the buffer does not move with the list
             kept.push(parts);
         }
         raw::RedisModuleCommandArg {
@@ -132,7 +134,7 @@ impl Argument {
 // === impl Access ===
 
 impl Access {
-    /// Command flags, as `RM_CreateCommand` takes them.
+    /// Command flags for `RM_CreateCommand`.
     pub(super) fn flags(self) -> &'static CStr {
         match self {
             Self::Write => c"write deny-oom fast",
@@ -164,7 +166,7 @@ impl Access {
 // === impl Keys ===
 
 impl Keys {
-    /// The last key's position (0 or -1: the first, or up to the end) and the step between keys.
+    /// The position of the last key (0: the first; -1: the end) and the step between keys.
     pub(super) fn range(self) -> (c_int, c_int) {
         match self {
             Self::First => (0, 1),

@@ -1,4 +1,4 @@
-//! `INFO rl`.
+//! The section `INFO rl`.
 
 use std::ffi::c_int;
 
@@ -6,7 +6,7 @@ use redis_module::raw::{self, RedisModuleCtx, RedisModuleInfoCtx};
 
 use crate::stats;
 
-/// Has the server ask for the counts whenever somebody asks it.
+/// Registers the section.
 pub(super) fn register(ctx: *mut RedisModuleCtx) {
     // SAFETY: read on the main thread, after loading wrote it.
     if let Some(register) = unsafe { raw::RedisModule_RegisterInfoFunc } {
@@ -15,6 +15,8 @@ pub(super) fn register(ctx: *mut RedisModuleCtx) {
     }
 }
 
+/// Adds the counters to a reply of `INFO`.
+///
 /// # Safety
 /// Called by the server with a live context.
 unsafe extern "C" fn add(ctx: *mut RedisModuleInfoCtx, _for_crash_report: c_int) {

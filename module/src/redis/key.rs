@@ -9,8 +9,8 @@ use redis_module::raw::{
 };
 use rl_bucket::Bucket;
 
-use super::{Arg, Call, api, audience};
-use crate::error::Error;
+use super::{Arg, Call, api, replication};
+use crate::error::CommandError;
 
 /// An open key; closed when dropped.
 pub(crate) struct Key<'a> {
@@ -25,18 +25,18 @@ const READ_WRITE: c_int = (REDISMODULE_READ | REDISMODULE_WRITE).cast_signed();
 // === impl Key ===
 
 impl<'a> Key<'a> {
-    /// The bucket at `name` if there is one; changes nothing.
+    /// The bucket at `name`, if there is one. Changes nothing.
     #[inline]
-    pub(crate) fn read(call: &'a Call<'a>, name: Arg<'a>) -> Result<Option<Bucket>, Error> {
-        // A missing key cannot be opened to read.
+    pub(crate) fn read(call: &'a Call<'a>, name: Arg<'a>) -> Result<Option<Bucket>, CommandError> {
+        // A missing key cannot be opened for reading.
         Self::open(call, name, READ).map_or(Ok(None), |key| key.bucket())
     }
 
-    /// Opens `name` so that it can be read and stored. The server hears of a change only from
-    /// [`store`](Self::store): opening alone wakes no WATCH and no client-side cache.
+    /// Opens `name` to read and store. Only [`store`](Self::store) and [`delete`](Self::delete)
+    /// signal a change: opening alone does not touch WATCH or client-side caches.
     #[inline]
-    pub(crate) fn open_to_write(call: &'a Call<'a>, name: Arg<'a>) -> Result<Self, Error> {
-        Self::open(call, name, READ_WRITE).ok_or(Error::Internal)
+    pub(crate) fn open_to_write(call: &'a Call<'a>, name: Arg<'a>) -> Result<Self, CommandError> {
+        Self::open(call, name, READ_WRITE).ok_or(CommandError::Internal)
     }
 
     #[inline]
@@ -46,34 +46,38 @@ impl<'a> Key<'a> {
         NonNull::new(raw).map(|raw| Self { call, name, raw })
     }
 
-    /// The bucket the key holds, or `None` if it holds nothing; [`Error::WrongType`] for anything
-    /// that is not a bucket, which is left exactly as it was.
+    /// The bucket that the key holds, or `None` if the key is missing; [`CommandError::WrongType`]
+    /// if it holds anything else, which is left exactly as it is.
     #[inline]
-    pub(crate) fn bucket(&self) -> Result<Option<Bucket>, Error> {
-        // The length first: asking for the bytes turns an embedded or integer string into a plain
-        // one, and that is done to nobody's values but our own.
+    pub(crate) fn bucket(&self) -> Result<Option<Bucket>, CommandError> {
+        // The length comes first: access to the bytes turns an embedded or integer string into a
+        // plain one, and foreign values are left alone.
         // SAFETY: the key is open.
         let len = unsafe { api!(RedisModule_ValueLength(self.raw.as_ptr())) };
         if len != Bucket::LEN {
-            return if len == 0 && self.is_missing() { Ok(None) } else { Err(Error::WrongType) };
+            return if len == 0 && self.is_missing() {
+                Ok(None)
+            } else {
+                Err(CommandError::WrongType)
+            };
         }
-        let bytes = self.bytes(READ).ok_or(Error::WrongType)?;
+        let bytes = self.bytes(READ).ok_or(CommandError::WrongType)?;
         // SAFETY: `bytes` is the value's live buffer, and nothing changes it while we read.
         let bucket = Bucket::decode(unsafe { bytes.as_ref() });
-        bucket.ok_or(Error::WrongType).map(Some)
+        bucket.ok_or(CommandError::WrongType).map(Some)
     }
 
-    /// Stores `bucket` where `stored` was, moves the key's expiry if it changed, and hands the effect
-    /// to replicas and the AOF as an absolute `SET`, so that neither consults a clock.
+    /// Replaces `stored` by `bucket`, moves the key's expiry if it changed, and replicates the
+    /// effect as an absolute `SET`, so that neither replicas nor the AOF consult a clock.
     #[inline]
-    pub(crate) fn store(&self, stored: Option<Bucket>, bucket: Bucket) -> Result<(), Error> {
+    pub(crate) fn store(&self, stored: Option<Bucket>, bucket: Bucket) -> Result<(), CommandError> {
         let value = bucket.encode();
         if stored.is_none() {
             // SAFETY: the key is open to write and holds nothing.
             unsafe { api!(RedisModule_StringTruncate(self.raw.as_ptr(), Bucket::LEN)) };
         }
-        let mut bytes = self.bytes(READ_WRITE).ok_or(Error::Internal)?;
-        // SAFETY: the value's buffer, ours alone since we asked for it to write.
+        let mut bytes = self.bytes(READ_WRITE).ok_or(CommandError::Internal)?;
+        // SAFETY: the value's buffer, ours alone since it was requested for writing.
         unsafe { bytes.as_mut() }.copy_from_slice(&value);
 
         let expires = bucket.expires_at_ms();
@@ -83,7 +87,7 @@ impl<'a> Key<'a> {
         }
         // SAFETY: the context and the name live as long as the call.
         unsafe { api!(RedisModule_SignalModifiedKey(self.call.ctx, self.name.raw)) };
-        // The events of the SET that this is to everybody else.
+        // The events of the `SET` that clients see.
         self.notify(REDISMODULE_NOTIFY_STRING, c"set");
         if moved {
             self.notify(REDISMODULE_NOTIFY_GENERIC, c"expire");
@@ -92,18 +96,18 @@ impl<'a> Key<'a> {
         Ok(())
     }
 
-    /// Hands the effect on, if anybody is there to take it.
+    /// Hands the effect to its consumers, if there are any.
     #[inline]
     fn replicate(&self, value: &[u8; Bucket::LEN], expires: i64) {
-        if !audience::listens(self.call.ctx) {
-            // What counts the change, for the next snapshot. Were somebody there all the same, they
-            // would get the command itself: not the same to the microsecond, but nothing would be lost.
+        if !replication::has_consumers(self.call.ctx) {
+            // Counts the change, for the next snapshot. If there were a consumer after all, it
+            // would get the command itself: off by microseconds, but nothing would be lost.
             // SAFETY: the context is live.
             unsafe { api!(RedisModule_ReplicateVerbatim(self.call.ctx)) };
             return;
         }
-        // SAFETY: the format tells the arguments: a string, bytes with their length, a text, an
-        // integer; the server copies them all.
+        // SAFETY: the arguments are those of the format: a string, bytes with their length, a text
+        // and an integer; the server copies them all.
         unsafe {
             api!(RedisModule_Replicate(
                 self.call.ctx,
@@ -118,7 +122,7 @@ impl<'a> Key<'a> {
         };
     }
 
-    /// Deletes what the key holds, here and on replicas.
+    /// Deletes the key, here and on replicas.
     pub(crate) fn delete(self) {
         // SAFETY: the key is open to write.
         unsafe { api!(RedisModule_DeleteKey(self.raw.as_ptr())) };
@@ -126,7 +130,7 @@ impl<'a> Key<'a> {
         unsafe { api!(RedisModule_SignalModifiedKey(self.call.ctx, self.name.raw)) };
         self.notify(REDISMODULE_NOTIFY_GENERIC, c"del");
         let (command, format) = (c"DEL".as_ptr(), c"s".as_ptr());
-        // SAFETY: the format tells the one argument, a string.
+        // SAFETY: the argument is that of the format, a string.
         unsafe { api!(RedisModule_Replicate(self.call.ctx, command, format, self.name.raw)) };
     }
 
@@ -143,7 +147,7 @@ impl<'a> Key<'a> {
         match unsafe { raw::RedisModule_SetAbsExpire } {
             // SAFETY: the key is open to write and holds a value.
             Some(set) => unsafe { set(self.raw.as_ptr(), ms) },
-            // Redis 6.2 before 6.2.8: from now on, by the clock the server will add.
+            // Redis before 6.2.8: a wait, to which the server adds the time of its clock.
             None => {
                 // SAFETY: the function takes nothing.
                 let now = unsafe { api!(RedisModule_Milliseconds()) };

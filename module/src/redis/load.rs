@@ -1,4 +1,4 @@
-//! Loading: what the module needs of the server, and how it introduces itself.
+//! Loading: the server API that the module needs, and its options, events and commands.
 
 use std::ffi::c_int;
 
@@ -6,14 +6,14 @@ use redis_module::alloc::RedisAlloc;
 use redis_module::raw::{self, RedisModuleCtx};
 use redis_module::{Context, RedisString, Status, redis_module};
 
-use super::{Registrar, audience, info};
+use super::{Registrar, info, replication};
 use crate::commands;
 
-/// Major, minor and patch as one number, two digits each: what `MODULE LIST` shows.
+/// The version in `MODULE LIST`: major, minor and patch as one number, two digits each.
 const VERSION: c_int = 100;
 
-/// Valkey 9 refuses to migrate slots while a module is loaded that does not say it can bear it. Our
-/// values are plain strings, so nothing here could mind. The crate does not know the bit yet.
+/// Valkey 9 refuses to migrate slots while a module without this option is loaded. Our values are
+/// plain strings, which migrate like any other. The crate does not know the bit yet.
 const HANDLE_ATOMIC_SLOT_MIGRATION: c_int = 1 << 5;
 
 fn init(context: &Context, _args: &Vec<RedisString>) -> Status {
@@ -26,10 +26,10 @@ fn init(context: &Context, _args: &Vec<RedisString>) -> Status {
         | raw::ModuleOptions::NO_IMPLICIT_SIGNAL_MODIFIED
         | raw::ModuleOptions::HANDLE_REPL_ASYNC_LOAD;
     let options = options.bits() | HANDLE_ATOMIC_SLOT_MIGRATION;
-    // SAFETY: the context is live, and the pointer was just found to be there.
+    // SAFETY: the context is live, and the pointer was just checked.
     unsafe { super::api!(RedisModule_SetModuleOptions(ctx, options)) };
     info::register(ctx);
-    audience::register(ctx);
+    replication::register(ctx);
     match commands::register(&Registrar::new(ctx)) {
         Ok(()) => Status::Ok,
         Err(error) => {
@@ -39,11 +39,11 @@ fn init(context: &Context, _args: &Vec<RedisString>) -> Status {
     }
 }
 
-/// Whether the server has every function that `api!` is used with.
+/// Whether the server has every function that is called by `api!`.
 fn has_required_api() -> bool {
     macro_rules! all {
         ($($name:ident),* $(,)?) => {
-            // SAFETY: read on the main thread, after the one moment at which they are written.
+            // SAFETY: read on the main thread, after loading wrote them.
             $( unsafe { { raw::$name }.is_some() } )&&*
         };
     }

@@ -1,5 +1,4 @@
-//! Introducing commands to the server: flags, key positions, and the self-description that newer
-//! servers can take.
+//! Registration of commands: flags, key positions, and the description that newer servers take.
 
 use std::ffi::c_int;
 use std::mem::size_of;
@@ -33,7 +32,7 @@ impl Registrar {
         Self { ctx }
     }
 
-    /// Registers `C` and tells the server all it can take of the description.
+    /// Registers `C`, with as much of its description as the server takes.
     pub(crate) fn add<C: Command>(&self) -> Result<(), RegisterError> {
         let description = &C::DESCRIPTION;
         let name = description.name.as_ptr();
@@ -111,7 +110,7 @@ impl Registrar {
         }
     }
 
-    /// ACL categories (Redis 7.2). Before that a module's commands are in none.
+    /// ACL categories (Redis 7.2). On older servers, a module's commands are in none.
     fn categorise(
         command: *mut RedisModuleCommand,
         description: &Description,
