@@ -92,14 +92,14 @@ impl Story {
             lasted: history.records().last().map_or(Duration::ZERO, |record| record.end),
             asked: history.len(),
             without: history.only(Record::is_degraded).len(),
-            unanswered: history.only(|record| record.seen.is_none()).len(),
+            unanswered: history.only(|record| record.decision.is_none()).len(),
             slowest,
             stood_still: self.stood_still,
             taken_over: *taken_over,
             ..Account::default()
         };
         for (key, (before, after)) in zip(ROOMY_KEYS, zip(&self.taken.0, &self.taken.1)) {
-            let of_key = history.only(|record| record.ask.key == key);
+            let of_key = history.only(|record| record.request.key == key);
             let admitted = of_key.only(Record::is_normal).admitted();
             let unknown = of_key.only(|record| !record.is_normal()).len() as u64;
             let near = |record: &Record| record.is_normal() && record.end + LAG >= *from;
@@ -135,7 +135,7 @@ impl Story {
         let extra =
             if self.taken_over { HOT.0 + (HOT.2 * both.as_secs_f64()).ceil() as u64 } else { 0 };
         for key in HOT_KEYS {
-            let of_key = self.history.only(|record| record.ask.key == key);
+            let of_key = self.history.only(|record| record.request.key == key);
             of_key.only(Record::is_normal).assert_within("decided by Redis", HOT.0, HOT.2, extra);
             for front in 0..2 {
                 let local = of_key.only(|record| record.front == front && record.is_degraded());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use rl_tests::{Ask, Front, Limits, Load, Record, eventually};
+use rl_tests::{CheckRequest, Front, LimitSource, Load, Record, eventually};
 use serde_json::Value;
 
 use crate::account::{self, Account, HOT, ROOMY};
@@ -49,30 +49,30 @@ pub(crate) fn play(
     let load = Load::start(&[&fronts[0], &fronts[1]], CLIENTS, |chance| {
         let key = account::any_key(chance).to_owned();
         let limits = if key.starts_with("hot") {
-            Limits::Inline(HOT.0, HOT.1)
+            LimitSource::Inline(HOT.0, HOT.1)
         } else {
-            Limits::Inline(ROOMY.0, ROOMY.1)
+            LimitSource::Inline(ROOMY.0, ROOMY.1)
         };
-        Ask { key, limits, cost: 1 }
+        CheckRequest { key, limits, cost: 1 }
     });
     let pulse = Pulse::start();
-    load.answer_more(200);
+    load.run_for_answers(200);
 
     let from = load.now();
     let done = deed.begin(stage, fronts, &key, chance);
-    load.go_on(deed.lasts(chance));
+    load.run_for(deed.lasts(chance));
     done.end(stage);
     eventually("Redis takes writes", PATIENCE, || is_writable(stage));
     let writable = load.now();
     let alive = |record: &Record| deed != Deed::KillFront || record.front != 0;
-    load.until("checks are decided by Redis again", NORMAL_WITHIN, |records| {
+    load.run_until("checks are decided by Redis again", NORMAL_WITHIN, |records| {
         let now = load.now();
         let last = records.iter().rev().take_while(|record| record.end + LASTING >= now);
         let last: Vec<_> = last.filter(|record| alive(record)).collect();
         now >= writable + LASTING && last.len() >= 10 && last.iter().all(|it| it.is_normal())
     });
     let normal = load.now();
-    load.answer_more(50);
+    load.run_for_answers(50);
     let history = load.finish();
     let stood_still = pulse.stop();
 
@@ -116,8 +116,8 @@ fn sent(fronts: &[Front]) -> u64 {
 /// What has been taken from each of the roomy buckets, as Redis says it.
 fn taken(front: &Front) -> Vec<u64> {
     let of = |key: &str| {
-        let limits = Limits::Inline(ROOMY.0, ROOMY.1);
-        let body = Ask { key: key.to_owned(), limits, cost: 1 }.body();
+        let limits = LimitSource::Inline(ROOMY.0, ROOMY.1);
+        let body = CheckRequest { key: key.to_owned(), limits, cost: 1 }.body();
         let mut answer = Value::Null;
         eventually("Redis says what is left", PATIENCE, || {
             answer = front.post("/peek", &body).body;

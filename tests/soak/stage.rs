@@ -47,7 +47,7 @@ pub(crate) fn behind_proxy(announce: &str) -> (Setup, FaultProxy) {
     let proxy = FaultProxy::start(port);
     let address = proxy.port().to_string();
     let setup = Setup::with_module()
-        .at(port)
+        .with_port(port)
         .option(&[&format!("{announce}-ip"), "127.0.0.1"])
         .option(&[&format!("{announce}-port"), &address]);
     (setup, proxy)

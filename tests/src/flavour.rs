@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 #[derive(Debug)]
 pub struct Flavour {
     /// Valkey rather than Redis.
-    pub valkey: bool,
+    pub is_valkey: bool,
     /// Major and minor version.
     pub version: (u32, u32),
 }
@@ -27,14 +27,14 @@ impl Flavour {
             let version = said.split_once("v=").map_or("", |(_, version)| version);
             let mut numbers = version.split('.').map_while(|number| number.parse().ok());
             let version = numbers.next().zip(numbers.next()).expect("a version");
-            Self { valkey: said.starts_with("Valkey"), version }
+            Self { is_valkey: said.starts_with("Valkey"), version }
         })
     }
 
     /// As people call it: `Redis 7.0`.
     pub fn name() -> String {
-        let Self { valkey, version: (major, minor) } = Self::under_test();
-        format!("{} {major}.{minor}", if *valkey { "Valkey" } else { "Redis" })
+        let Self { is_valkey, version: (major, minor) } = Self::under_test();
+        format!("{} {major}.{minor}", if *is_valkey { "Valkey" } else { "Redis" })
     }
 
     pub(crate) fn program() -> OsString {

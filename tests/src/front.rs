@@ -26,7 +26,7 @@ pub struct Front {
 
 /// An HTTP answer: its status, headers and JSON body (null if it has none).
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     /// The status code.
     pub status: u16,
     /// Every header.
@@ -51,11 +51,11 @@ impl Front {
 
     /// Starts one and waits only for its start-up line.
     pub fn start_unready(arguments: &[&str]) -> Self {
-        Self::start_in(&[], arguments)
+        Self::start_with_env(&[], arguments)
     }
 
     /// The same, with these variables in its environment.
-    pub fn start_in(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
+    pub fn start_with_env(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         let mut command = Command::new(server_path());
         command.args(["--listen", "127.0.0.1:0"]).args(arguments).env_remove("PORT");
         command.envs(environment.iter().copied());
@@ -160,7 +160,7 @@ impl Front {
     }
 
     fn metric(&self, series: &str) -> f64 {
-        Scrape::of(&self.text("/metrics")).value(series)
+        Scrape::parse(&self.text("/metrics")).value(series)
     }
 
     /// The line it printed when it started.
@@ -174,8 +174,8 @@ impl Front {
     }
 
     /// `GET path`.
-    pub fn get(&self, path: &str) -> Answer {
-        self.ask("GET", path, &[], "")
+    pub fn get(&self, path: &str) -> Response {
+        self.request("GET", path, &[], "")
     }
 
     /// `GET path`, which must answer 200: its body as it is.
@@ -187,19 +187,25 @@ impl Front {
     }
 
     /// `POST path` with this body and no content type.
-    pub fn post(&self, path: &str, body: &str) -> Answer {
-        self.ask("POST", path, &[], body)
+    pub fn post(&self, path: &str, body: &str) -> Response {
+        self.request("POST", path, &[], body)
     }
 
     /// `METHOD path` with these headers and this body.
-    pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Response {
         let mut request =
             Request::builder().method(method).uri(format!("http://{}{path}", self.address));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(body.to_owned()).expect("a request");
-        Answer::of(self.agent.run(request))
+        Response::of(self.agent.run(request))
     }
 
     /// `POST /check`, which must answer 200: its body.
@@ -233,9 +239,9 @@ impl Front {
     }
 }
 
-// === impl Answer ===
+// === impl Response ===
 
-impl Answer {
+impl Response {
     fn of(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Self {
         let mut answer = answer.expect("an answer from the front");
         let content_type = answer

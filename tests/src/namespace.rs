@@ -40,7 +40,7 @@ impl Namespace {
             let done = side.ip(&["address", "add", &address, "dev", LINK])
                 && side.ip(&["link", "set", "lo", "up"]);
             assert!(done, "an address in {}", side.name);
-            side.join();
+            side.link_up();
         }
         Some([Arc::new(one), Arc::new(two)])
     }
@@ -66,12 +66,12 @@ impl Namespace {
     }
 
     /// Takes its end of the link down.
-    pub fn part(&self) {
+    pub fn link_down(&self) {
         assert!(self.ip(&["link", "set", LINK, "down"]), "the link of {}", self.name);
     }
 
     /// And up.
-    pub fn join(&self) {
+    pub fn link_up(&self) {
         assert!(self.ip(&["link", "set", LINK, "up"]), "the link of {}", self.name);
     }
 

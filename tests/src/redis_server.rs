@@ -61,7 +61,7 @@ impl RedisServer {
     /// Stops its clock at this many microseconds since the epoch, and waits until it knows.
     pub fn freeze(&self, micros: u64) {
         self.clock().freeze(micros);
-        if Flavour::under_test().valkey {
+        if Flavour::under_test().is_valkey {
             let mut connection = self.connect();
             let mut probe = redis::pipe();
             probe.cmd("SET").arg("clock").arg("").arg("PX").arg(1_000_000).ignore();

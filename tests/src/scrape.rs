@@ -9,12 +9,12 @@ pub struct Scrape {
     /// `rl_redis_links{state="open"}`.
     pub series: BTreeMap<String, f64>,
     /// What each metric says of itself.
-    pub about: BTreeMap<String, About>,
+    pub metadata: BTreeMap<String, MetricMetadata>,
 }
 
 /// A metric's `HELP` and `TYPE`, and the names of its labels, in order of the alphabet.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct About {
+pub struct MetricMetadata {
     /// What it means.
     pub help: String,
     /// `counter`, `gauge` or `histogram`.
@@ -28,22 +28,22 @@ pub struct About {
 impl Scrape {
     /// Reads the Prometheus text format, as far as the front uses it.
     #[track_caller]
-    pub fn of(text: &str) -> Self {
-        let mut scrape = Self { series: BTreeMap::new(), about: BTreeMap::new() };
+    pub fn parse(text: &str) -> Self {
+        let mut scrape = Self { series: BTreeMap::new(), metadata: BTreeMap::new() };
         // Samples follow the two lines about their metric.
         let mut metric = String::new();
         for line in text.lines() {
             if let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|s| s.split_once(' '))
             {
                 name.clone_into(&mut metric);
-                scrape.about.entry(metric.clone()).or_default().help = help.to_owned();
+                scrape.metadata.entry(metric.clone()).or_default().help = help.to_owned();
             } else if let Some((name, kind)) =
                 line.strip_prefix("# TYPE ").and_then(|s| s.split_once(' '))
             {
-                scrape.about.entry(name.to_owned()).or_default().kind = kind.to_owned();
+                scrape.metadata.entry(name.to_owned()).or_default().kind = kind.to_owned();
             } else {
                 let (series, value) = line.rsplit_once(' ').expect(line);
-                let about = scrape.about.get_mut(&metric).expect(line);
+                let about = scrape.metadata.get_mut(&metric).expect(line);
                 about.labels.extend(labels(series).map(|(name, _)| name.to_owned()));
                 about.labels.remove("le");
                 let twice = scrape.series.insert(series.to_owned(), value.parse().expect(line));

@@ -128,7 +128,7 @@ impl Sentinels {
 }
 
 /// A primary and so many replicas that have caught up.
-pub fn group(setup: impl Fn() -> Setup, replicas: usize) -> Vec<RedisServer> {
+pub fn primary_with_replicas(setup: impl Fn() -> Setup, replicas: usize) -> Vec<RedisServer> {
     let servers: Vec<_> = (0..=replicas).map(|_| setup().start()).collect();
     for replica in &servers[1..] {
         replica.follow(&servers[0]);

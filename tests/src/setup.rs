@@ -72,12 +72,12 @@ impl Setup {
     }
 
     /// Has it keep its data.
-    pub fn keeping(self, persistence: Persistence) -> Self {
+    pub fn with_persistence(self, persistence: Persistence) -> Self {
         Self { persistence, ..self }
     }
 
     /// Has it listen on this port, for whoever must know before it is there.
-    pub fn at(self, port: u16) -> Self {
+    pub fn with_port(self, port: u16) -> Self {
         Self { port: Some(port), ..self }
     }
 
@@ -91,12 +91,12 @@ impl Setup {
     }
 
     /// Runs it under another program, such as `["valgrind", "--tool=callgrind"]`.
-    pub fn under(self, words: &[&str]) -> Self {
+    pub fn with_wrapper(self, words: &[&str]) -> Self {
         Self { under: words.iter().map(|word| (*word).to_owned()).collect(), ..self }
     }
 
     /// Has it listen on this address in place of 127.0.0.1.
-    pub fn on(self, host: Ipv4Addr) -> Self {
+    pub fn with_host(self, host: Ipv4Addr) -> Self {
         Self { host, ..self }
     }
 

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct Message {
     /// Its first line.
-    pub first: String,
+    pub start_line: String,
     /// Its headers, their names in lower case.
     pub headers: Vec<(String, String)>,
     /// Its body.
@@ -37,8 +37,8 @@ pub struct Application {
 impl Message {
     /// The status of an answer.
     pub fn status(&self) -> u16 {
-        let status = self.first.split(' ').nth(1).and_then(|status| status.parse().ok());
-        status.unwrap_or_else(|| panic!("no status in {:?}", self.first))
+        let status = self.start_line.split(' ').nth(1).and_then(|status| status.parse().ok());
+        status.unwrap_or_else(|| panic!("no status in {:?}", self.start_line))
     }
 
     /// A header that is there once; nothing if it is not there.
@@ -62,12 +62,12 @@ impl Message {
             }
         }
         let mut lines = lines.into_iter();
-        let first = lines.next()?;
+        let start_line = lines.next()?;
         let headers = lines.filter_map(|line| {
             let (name, value) = line.split_once(':')?;
             Some((name.to_ascii_lowercase(), value.trim().to_owned()))
         });
-        let mut message = Self { first, headers: headers.collect(), body: Vec::new() };
+        let mut message = Self { start_line, headers: headers.collect(), body: Vec::new() };
         let length = message.header("content-length").parse().unwrap_or(0);
         message.body.resize(length, 0);
         reader.read_exact(&mut message.body).ok()?;
@@ -81,7 +81,7 @@ impl Client {
     /// Asks a server on 127.0.0.1, on a connection of its own. `request` is the request line without its
     /// version, then header lines.
     #[track_caller]
-    pub fn ask(self, port: u16, request: &str, body: &[u8]) -> Message {
+    pub fn request(self, port: u16, request: &str, body: &[u8]) -> Message {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         socket.bind(&SocketAddrV4::new(self.0, 0).into()).expect("an address of 127.0.0.0/8");
         let server = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
@@ -108,11 +108,11 @@ impl Client {
 impl Application {
     /// Starts one that answers `hello` to everything.
     pub fn start() -> Self {
-        Self::answering(|_| (200, "hello".to_owned()))
+        Self::with_handler(|_| (200, "hello".to_owned()))
     }
 
     /// Starts one that answers with this status and body.
-    pub fn answering(how: impl Fn(&Message) -> (u16, String) + Send + Sync + 'static) -> Self {
+    pub fn with_handler(how: impl Fn(&Message) -> (u16, String) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = listener.local_addr().expect("a port").port();
         let requests = Arc::default();

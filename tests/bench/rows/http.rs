@@ -145,7 +145,7 @@ pub(crate) fn against_bare(bench: &mut Bench, row: &str, over: Over) {
 fn bare_measured(plan: Plan, bare: &Front) -> impl FnMut() -> Sample {
     let seconds = plan.seconds;
     let json = [("content-type", "application/json")];
-    let answer = bare.ask("POST", "/check", &json, r#"{"key":"a"}"#);
+    let answer = bare.request("POST", "/check", &json, r#"{"key":"a"}"#);
     assert_eq!(answer.body["remaining"], 499_999);
     move || Wrk::check(KEYS).run(bare.address(), seconds, &[bare.pid()])
 }

@@ -48,7 +48,7 @@ impl Counted {
         let words = callgrind.words();
         // Its own chores once a second: they are not what is counted.
         let server =
-            setup.option(&["hz", "1"]).under(&words.each_ref().map(String::as_str)).start();
+            setup.option(&["hz", "1"]).with_wrapper(&words.each_ref().map(String::as_str)).start();
         Self { server, callgrind }
     }
 

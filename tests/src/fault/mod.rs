@@ -103,7 +103,7 @@ impl FaultProxy {
     }
 
     /// From now on new connections lead to the server on this port, as when an address is given to another.
-    pub fn aim(&self, server: u16) {
+    pub fn set_upstream(&self, server: u16) {
         lock(&self.shared.server).set_port(server);
     }
 
@@ -119,7 +119,7 @@ impl FaultProxy {
 
     /// Does this to the next reply alone, and waits until it is done.
     #[track_caller]
-    pub fn strike(&self, fault: Fault) {
+    pub fn set_once(&self, fault: Fault) {
         *lock(&self.shared.fault) = Some((fault, Lasting::Once));
         eventually("a reply to strike", Duration::from_secs(20), || {
             lock(&self.shared.fault).is_none()
@@ -127,7 +127,7 @@ impl FaultProxy {
     }
 
     /// When each connection was made, refused ones too.
-    pub fn connects(&self) -> Vec<Instant> {
+    pub fn connection_times(&self) -> Vec<Instant> {
         lock(&self.shared.connects).clone()
     }
 
@@ -263,7 +263,7 @@ mod tests {
         let proxy = echoing();
         let mut client = client(&proxy);
         thread::scope(|scope| {
-            scope.spawn(|| proxy.strike(Fault::Garbage(b"?")));
+            scope.spawn(|| proxy.set_once(Fault::Garbage(b"?")));
             // Some before the strike, one struck, one after it.
             let mut heard = [0];
             while heard != *b"?" {
@@ -273,7 +273,11 @@ mod tests {
         });
         client.write_all(PING).expect("to send");
         echoed(&client, PING);
-        assert_eq!((proxy.connects().len(), proxy.commands("PING")), (1, 0), "not after nonsense");
+        assert_eq!(
+            (proxy.connection_times().len(), proxy.commands("PING")),
+            (1, 0),
+            "not after nonsense"
+        );
         let (asked, answered) = proxy.bytes();
         assert!(asked == answered && asked > PING.len() as u64, "{asked}, {answered}");
     }

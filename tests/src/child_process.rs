@@ -9,14 +9,14 @@ use crate::artefacts::server_path;
 use crate::process::{Process, eventually};
 
 /// A command while it runs, such as `rl-server` with a subcommand; killed when dropped.
-pub struct Running {
+pub struct ChildProcess {
     process: Process,
     _folder: TempDir,
 }
 
-// === impl Running ===
+// === impl ChildProcess ===
 
-impl Running {
+impl ChildProcess {
     /// Starts `rl-server` with these arguments.
     pub fn start(arguments: &[&str]) -> Self {
         Self::launch(Command::new(server_path()).args(arguments))
@@ -30,20 +30,20 @@ impl Running {
     }
 
     /// Its process id.
-    pub fn id(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
     /// What it has said so far, on stdout and stderr.
-    pub fn said(&self) -> String {
+    pub fn output(&self) -> String {
         self.process.log()
     }
 
     /// Waits until it has said this.
     #[track_caller]
-    pub fn says(&self, text: &str) {
+    pub fn wait_for_output(&self, text: &str) {
         let what = format!("it says {text:?}");
-        eventually(&what, Duration::from_secs(20), || self.said().contains(text));
+        eventually(&what, Duration::from_secs(20), || self.output().contains(text));
     }
 
     /// Sends it a signal, such as `INT`.
