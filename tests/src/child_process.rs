@@ -1,4 +1,4 @@
-//! A command that takes its time.
+//! A command that runs in the background of a test.
 
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::artefacts::server_path;
 use crate::process::{Process, eventually};
 
-/// A command while it runs, such as `rl-server` with a subcommand; killed when dropped.
+/// A running command, such as `rl-server` with a subcommand; killed when dropped.
 pub struct ChildProcess {
     process: Process,
     _folder: TempDir,
@@ -25,35 +25,36 @@ impl ChildProcess {
     /// Starts any command.
     pub fn launch(command: &mut Command) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let process = Process::start(command, folder.path().join("log")).expect("it to start");
+        let process =
+            Process::start(command, folder.path().join("log")).expect("the command to start");
         Self { process, _folder: folder }
     }
 
-    /// Its process id.
+    /// The process id.
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
-    /// What it has said so far, on stdout and stderr.
+    /// The output so far, stdout and stderr together.
     pub fn output(&self) -> String {
         self.process.log()
     }
 
-    /// Waits until it has said this.
+    /// Waits until the output contains this text.
     #[track_caller]
     pub fn wait_for_output(&self, text: &str) {
-        let what = format!("it says {text:?}");
+        let what = format!("the output contains {text:?}");
         eventually(&what, Duration::from_secs(20), || self.output().contains(text));
     }
 
-    /// Sends it a signal, such as `INT`.
+    /// Sends the process a signal, such as `INT`.
     pub fn signal(&self, name: &str) {
         self.process.signal(name);
     }
 
-    /// Waits for it to end by itself.
+    /// Waits for the process to exit by itself.
     #[track_caller]
-    pub fn wait(&mut self, within: Duration) -> ExitStatus {
-        self.process.wait(within)
+    pub fn wait(&mut self, timeout: Duration) -> ExitStatus {
+        self.process.wait(timeout)
     }
 }

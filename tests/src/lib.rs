@@ -1,7 +1,7 @@
-//! What the end-to-end tests stand on: real servers that a test starts, owns and kills.
+//! The harness of the end-to-end tests: real servers that a test starts, owns and kills.
 //!
-//! A server has its own port and temporary directory, is waited for by asking it (never by sleeping),
-//! shows its log when the test that owns it fails, and dies with it.
+//! Each server has its own port and temporary directory. A test waits for it by polling, never by a
+//! fixed sleep; its log is printed when the test fails, and it is killed when the test ends.
 
 mod artefacts;
 mod certificates;

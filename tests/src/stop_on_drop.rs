@@ -1,8 +1,8 @@
-//! An end that comes also when a test fails.
+//! A stop flag that is set even when a test fails.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Says that it is over when it is dropped: also when the test has failed, so that nobody waits for more.
+/// Sets a flag when it is dropped, so that other threads stop even if the test has failed.
 pub struct StopOnDrop<'a>(pub &'a AtomicBool);
 
 impl Drop for StopOnDrop<'_> {
