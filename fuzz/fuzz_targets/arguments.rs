@@ -1,5 +1,4 @@
-//! Any list of words is a question or is refused: the module's own argument parser, on words that are
-//! not the server's.
+//! Parses any list of words with the module's own argument parser, without a server.
 
 #![no_main]
 
@@ -10,7 +9,7 @@ mod args;
 #[allow(dead_code)]
 mod error;
 
-/// What the parser sees of the server.
+/// The part of the server interface that the parser uses.
 mod redis {
     #[derive(Clone, Copy)]
     pub(crate) struct Arg<'a>(pub(crate) &'a [u8]);
@@ -34,7 +33,7 @@ use args::Question;
 use libfuzzer_sys::fuzz_target;
 use redis::{Arg, Call};
 
-// Words are parted by spaces, so that plain text makes a corpus.
+// Words are separated by spaces, so that plain text can serve as a corpus.
 fuzz_target!(|line: &[u8]| {
     let words: Vec<_> = line.split(|byte| *byte == b' ').map(Arg).collect();
     let call = Call(&words);
