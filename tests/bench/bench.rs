@@ -27,7 +27,7 @@ pub(crate) struct Bench {
     pub(crate) plan: Plan,
     /// Whether other rate limiters are measured too.
     pub(crate) with_peers: bool,
-    /// A module to measure beside ours.
+    /// A module to measure beside RL's.
     pub(crate) other_module: Option<OtherModule>,
     pub(crate) raw: Raw,
 }

@@ -8,7 +8,7 @@ use rl_tests::{Fault, Front, RedisServer};
 
 use crate::topology::Topology;
 
-/// A kind of fault. It befalls a primary unless its description says otherwise.
+/// A kind of fault. It hits a primary unless its description names something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FaultKind {
     /// The server is killed: nothing is saved and no peer is notified.
