@@ -1,6 +1,6 @@
-/* Moves the wall clock of one process while it runs: preload it with SKEW_FILE naming a file of two
- * little-endian i64, a mode and a value. Mode 0 adds the value, in microseconds, to the clock; mode 1
- * freezes it there. The monotonic clock is left alone. */
+/* Shifts or freezes the wall clock of one process while it runs. Preload it with SKEW_FILE set to a
+ * file of two little-endian i64: a mode and a value in microseconds. Mode 0 adds the value to the
+ * clock, mode 1 freezes the clock at the value. The monotonic clock is not affected. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>

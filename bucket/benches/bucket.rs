@@ -1,4 +1,4 @@
-//! The cost of one bucket step, beside a clock read.
+//! The cost of a bucket step, compared with a clock read.
 
 #![allow(missing_docs)]
 

@@ -1,5 +1,4 @@
-//! The module's argument parser, on words that do not come from a server: any list of words parses
-//! or is refused.
+//! Parses any list of words with the module's own argument parser, without a server.
 
 #![no_main]
 
@@ -10,7 +9,7 @@ mod args;
 #[allow(dead_code)]
 mod error;
 
-/// The part of the server that the parser uses.
+/// The part of the server interface that the parser uses.
 mod redis {
     #[derive(Clone, Copy)]
     pub(crate) struct Arg<'a>(pub(crate) &'a [u8]);
@@ -34,7 +33,7 @@ use args::CheckArgs;
 use libfuzzer_sys::fuzz_target;
 use redis::{Arg, Call};
 
-// Words are separated by spaces, so that plain text makes a corpus.
+// Words are separated by spaces, so that plain text can serve as a corpus.
 fuzz_target!(|line: &[u8]| {
     let words: Vec<_> = line.split(|byte| *byte == b' ').map(Arg).collect();
     let call = Call(&words);

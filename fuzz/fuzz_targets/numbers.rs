@@ -1,5 +1,5 @@
-//! Any text is a capacity, rate or cost, or is refused; what is taken is in bounds, and its own text reads
-//! back as the same value.
+//! Parses any text as a capacity, rate and cost. An accepted value is in bounds, and its text form
+//! parses to the same value.
 
 #![no_main]
 

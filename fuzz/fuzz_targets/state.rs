@@ -1,5 +1,5 @@
-//! Any bytes are a bucket or are refused, and any bucket can be moved by any command under any limit: the
-//! answer travels, the level keeps its bounds, and the new state reads back.
+//! Decodes any bytes as a bucket, and applies every operation to it under some limit. The decision
+//! survives its wire format, the level stays in bounds, and the new state decodes to itself.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The parts of a check that are not HTTP itself: its question read, its bucket moved, its answer written.
+//! The cost of a check apart from HTTP: parsing the request, deciding, writing the response.
 
 #![allow(missing_docs)]
 

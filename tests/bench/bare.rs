@@ -1,4 +1,4 @@
-//! What the front is measured against: the least that actix-web can do with the same JSON.
+//! The reference for the front: the least work that actix-web can do with the same JSON.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -7,12 +7,12 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
-struct Question {
+struct CheckBody {
     key: String,
 }
 
 #[derive(Serialize)]
-struct Answer {
+struct CheckReply {
     allowed: bool,
     limit: u64,
     remaining: i64,
@@ -20,9 +20,9 @@ struct Answer {
     reset_after_ms: u64,
 }
 
-async fn check(question: web::Json<Question>) -> HttpResponse {
-    HttpResponse::Ok().json(Answer {
-        allowed: !question.key.is_empty(),
+async fn check(body: web::Json<CheckBody>) -> HttpResponse {
+    HttpResponse::Ok().json(CheckReply {
+        allowed: !body.key.is_empty(),
         limit: 1_000_000,
         remaining: 499_999,
         retry_after_ms: Some(0),
@@ -30,7 +30,7 @@ async fn check(question: web::Json<Question>) -> HttpResponse {
     })
 }
 
-/// Serves on a free port, with one worker, until it is killed.
+/// Serves on a free port with one worker, until the process is killed.
 pub(crate) fn serve() -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     println!("bare handler on http://{} with one worker", listener.local_addr()?);

@@ -1,38 +1,38 @@
-//! What a run ran on.
+//! A description of the machine and the software of a run.
 
 use std::env;
 use std::fs;
 use std::process::Command;
 
-/// One fact a line: processor, kernel, versions, revision, command line.
+/// One fact per line: processor, kernel, versions, revision, command line.
 pub(crate) fn describe() -> String {
     let model = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = model.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let words: Vec<_> = env::args().skip(1).map(|word| name(&word).to_owned()).collect();
+    let arguments: Vec<_> = env::args().skip(1).map(|it| file_name(&it).to_owned()).collect();
     let facts = [
         ("processor", model.map_or_else(String::new, |(_, model)| model.to_owned())),
         ("cores", cores.to_string()),
-        ("kernel", said("uname", &["-sr"])),
+        ("kernel", first_line("uname", &["-sr"])),
         ("load before", fs::read_to_string("/proc/loadavg").unwrap_or_default().trim().to_owned()),
-        ("redis", said("redis-server", &["--version"])),
-        ("wrk", said("wrk", &["-v"])),
-        ("valgrind", said("valgrind", &["--version"])),
-        ("rustc", said("rustc", &["--version"])),
-        ("revision", said("git", &["describe", "--always", "--dirty", "--abbrev=12"])),
-        ("date", said("date", &["-u", "+%F %R UTC"])),
-        ("command", format!("scripts/bench {}", words.join(" ")).trim_end().to_owned()),
+        ("redis", first_line("redis-server", &["--version"])),
+        ("wrk", first_line("wrk", &["-v"])),
+        ("valgrind", first_line("valgrind", &["--version"])),
+        ("rustc", first_line("rustc", &["--version"])),
+        ("revision", first_line("git", &["describe", "--always", "--dirty", "--abbrev=12"])),
+        ("date", first_line("date", &["-u", "+%F %R UTC"])),
+        ("command", format!("scripts/bench {}", arguments.join(" ")).trim_end().to_owned()),
     ];
     facts.iter().map(|(name, fact)| format!("{name}: {fact}\n")).collect()
 }
 
-/// Of a path, the file's name: where it lies is nobody's business.
-fn name(word: &str) -> &str {
-    word.rsplit_once('/').map_or(word, |(_, name)| name)
+/// The file name of a path. The folders of the machine are not published.
+fn file_name(argument: &str) -> &str {
+    argument.rsplit_once('/').map_or(argument, |(_, name)| name)
 }
 
-/// The first line that a program prints; nothing if it is not there.
-pub(crate) fn said(program: &str, arguments: &[&str]) -> String {
+/// The first line that a program prints; empty if the program is missing.
+pub(crate) fn first_line(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     text.unwrap_or_default().lines().next().unwrap_or_default().to_owned()

@@ -1,96 +1,105 @@
-//! The tables that are made of the records.
+//! The tables of the report.
 
 use std::fmt::Write;
 
-use crate::figures::{FIGURES, Target};
+use crate::comparisons::{COMPARISONS, Target};
 use crate::raw::Record;
 use crate::sample::Spread;
 
-/// Markdown: the figures with their targets, then what they were made of.
+/// The report in Markdown: the comparisons with their targets, then the measurements.
 pub(crate) fn report(records: &[Record]) -> String {
-    [figures(records), instructions(records), latencies(records), medians(records)].concat()
+    [comparisons(records), instructions(records), latencies(records), medians(records)].concat()
 }
 
-/// The figures, as far as there are measurements.
-fn figures(records: &[Record]) -> String {
+/// The comparisons that there are measurements for.
+fn comparisons(records: &[Record]) -> String {
     let mut rows = Vec::new();
-    for figure in FIGURES {
-        let Some(spread) = figure.of(records) else { continue };
+    for comparison in COMPARISONS {
+        let Some(spread) = comparison.evaluate(records) else { continue };
         let Spread { median, min, max } = spread;
-        let (target, met) = match figure.target {
-            Target::AtLeast(least) => (format!("≥ {least}"), figure.target.is_met(median)),
-            Target::AtMost(most) => (format!("≤ {most}"), figure.target.is_met(median)),
-            Target::None => (String::new(), true),
+        let target = match comparison.target {
+            Target::AtLeast(min) => format!("≥ {min}"),
+            Target::AtMost(max) => format!("≤ {max}"),
+            Target::None => String::new(),
         };
-        let met = if target.is_empty() {
+        let is_met = if target.is_empty() {
             ""
-        } else if met {
+        } else if comparison.target.is_met(median) {
             "yes"
         } else {
             "no"
         };
         let spread = if min == max { String::new() } else { format!("{min:.3} .. {max:.3}") };
         rows.push(
-            [figure.what, figure.against, &format!("{median:.3}"), &spread, &target, met]
-                .map(str::to_owned),
+            [
+                comparison.title,
+                comparison.reference_title,
+                &format!("{median:.3}"),
+                &spread,
+                &target,
+                is_met,
+            ]
+            .map(str::to_owned),
         );
     }
-    table("What it comes to", ["what", "against", "median", "spread", "target", "met"], &rows)
+    table("Results", ["subject", "reference", "median", "spread", "target", "met"], &rows)
 }
 
-/// Instructions, which have no spread.
+/// The instruction counts, which have no spread.
 pub(crate) fn instructions(records: &[Record]) -> String {
     let counted = records.iter().filter(|record| record.unit == "instructions");
-    let rows: Vec<_> = counted.map(|it| [it.side.clone(), format!("{:.0}", it.value)]).collect();
-    table("Instructions in user space (callgrind)", ["of", "instructions"], &rows)
+    let rows: Vec<_> = counted.map(|it| [it.variant.clone(), format!("{:.0}", it.value)]).collect();
+    table("Instructions in user space (callgrind)", ["operation", "instructions"], &rows)
 }
 
-/// A line for each load.
+/// The latencies, with a line for each load.
 fn latencies(records: &[Record]) -> String {
-    let wait = |server: &str, load: u32, quantile: &str| {
-        let side = format!("{server} {load}% {quantile}");
-        let of_side = records.iter().filter(|it| it.row == "latency" && it.side == side);
-        Spread::of(of_side.map(|it| it.value)).map(|it| format!("{:.0}", it.median))
+    let latency = |server: &str, load: u32, quantile: &str| {
+        let variant = format!("{server} {load}% {quantile}");
+        let matching = records.iter().filter(|it| it.row == "latency" && it.variant == variant);
+        Spread::of(matching.map(|it| it.value)).map(|it| format!("{:.0}", it.median))
     };
     let row = |load: u32| {
-        let of =
-            |server| Some([wait(server, load, "p50")?, wait(server, load, "p99")?].join(" / "));
-        Some([format!("{load}%"), of("bare")?, of("memory")?, of("Redis, module")?])
+        let cell = |server| {
+            Some([latency(server, load, "p50")?, latency(server, load, "p99")?].join(" / "))
+        };
+        Some([format!("{load}%"), cell("bare")?, cell("memory")?, cell("Redis, module")?])
     };
     let rows: Vec<_> = (1..100).filter_map(row).collect();
     let head = ["load", "bare handler", "memory", "Redis, module"];
     table("Latency by load: p50 / p99, µs", head, &rows)
 }
 
-/// The median of each side of each row.
+/// The median of each variant of each row.
 fn medians(records: &[Record]) -> String {
-    let mut sides: Vec<(&str, &str, &str)> = Vec::new();
+    let mut variants: Vec<(&str, &str, &str)> = Vec::new();
     for record in records.iter().filter(|it| it.unit != "instructions" && it.unit != "µs") {
-        let side = (record.row.as_str(), record.side.as_str(), record.unit.as_str());
-        if !sides.contains(&side) {
-            sides.push(side);
+        let variant = (record.row.as_str(), record.variant.as_str(), record.unit.as_str());
+        if !variants.contains(&variant) {
+            variants.push(variant);
         }
     }
-    let rows: Vec<_> = sides
+    let rows: Vec<_> = variants
         .into_iter()
-        .map(|(row, side, unit)| {
-            let records =
-                records.iter().filter(|it| (it.row.as_str(), it.side.as_str()) == (row, side));
+        .map(|(row, variant, unit)| {
+            let records = records
+                .iter()
+                .filter(|it| (it.row.as_str(), it.variant.as_str()) == (row, variant));
             let value = Spread::of(records.clone().map(|it| it.value)).map(|it| number(it.median));
             let cpu = Spread::of(records.filter_map(|it| it.cpu_us));
             let cpu = cpu.map_or_else(String::new, |it| format!("{:.3}", it.median));
-            [row.to_owned(), side.to_owned(), value.unwrap_or_default(), unit.to_owned(), cpu]
+            [row.to_owned(), variant.to_owned(), value.unwrap_or_default(), unit.to_owned(), cpu]
         })
         .collect();
-    table("Medians", ["row", "side", "median", "unit", "server CPU, µs each"], &rows)
+    table("Medians", ["row", "variant", "median", "unit", "server CPU, µs per operation"], &rows)
 }
 
-/// With as many digits as mean something.
+/// Formats a value with its significant digits.
 fn number(value: f64) -> String {
     if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.3}") }
 }
 
-/// A table in Markdown whose columns also line up as text; nothing without rows.
+/// A Markdown table whose columns are aligned in the source too; empty if there are no rows.
 fn table<const N: usize>(title: &str, head: [&str; N], rows: &[[String; N]]) -> String {
     if rows.is_empty() {
         return String::new();
@@ -104,7 +113,7 @@ fn table<const N: usize>(title: &str, head: [&str; N], rows: &[[String; N]]) -> 
     let mut text = format!("## {title}\n\n");
     let mut line = |cells: &[String; N]| {
         for (cell, width) in cells.iter().zip(widths) {
-            // Writing to a string does not fail.
+            // Writing to a string cannot fail.
             let _ = write!(text, "| {cell:<width$} ");
         }
         text.push_str("|\n");
@@ -121,15 +130,16 @@ mod tests {
     use super::{number, table};
 
     #[test]
-    fn tables_line_up() {
+    fn the_columns_of_a_table_are_aligned() {
         let rows = [["a".to_owned(), "≥ 1".to_owned()], ["long".to_owned(), String::new()]];
-        let expected = "## T\n\n| x    | y   |\n| ---- | --- |\n| a    | ≥ 1 |\n| long |     |\n\n";
+        let expected = "## T\n\n| x    | y   |\n| ---- | --- |\n\
+                        | a    | ≥ 1 |\n| long |     |\n\n";
         assert_eq!(table("T", ["x", "y"], &rows), expected);
         assert_eq!(table::<1>("T", ["x"], &[]), "");
     }
 
     #[test]
-    fn numbers() {
+    fn large_numbers_have_no_decimals() {
         assert_eq!(number(1_234_567.8), "1234568");
         assert_eq!(number(0.12345), "0.123");
     }

@@ -1,18 +1,18 @@
-//! One measurement, and what a few of them say together.
+//! A measurement, and statistics over several of them.
 
 use std::time::Duration;
 
-/// What one side did in one round.
+/// The result of one variant in one round.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
     pub(crate) value: f64,
     pub(crate) unit: &'static str,
-    /// Server CPU for one of what was counted, in microseconds.
+    /// The server's CPU time per operation, in microseconds.
     pub(crate) cpu_us: Option<f64>,
     pub(crate) seconds: f64,
 }
 
-/// The middle of some figures, and how far they lie apart.
+/// The median of several values, and their range.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
@@ -23,13 +23,13 @@ pub(crate) struct Spread {
 // === impl Sample ===
 
 impl Sample {
-    /// So many in this time.
+    /// A rate: `count` operations in this time.
     pub(crate) fn rate(count: f64, time: Duration) -> Self {
         let seconds = time.as_secs_f64();
         Self { value: count / seconds, unit: "1/s", cpu_us: None, seconds }
     }
 
-    /// A figure that is no rate.
+    /// A value that is not a rate.
     pub(crate) fn of(value: f64, unit: &'static str) -> Self {
         Self { value, unit, cpu_us: None, seconds: 0.0 }
     }
@@ -42,12 +42,12 @@ impl Sample {
 // === impl Spread ===
 
 impl Spread {
-    /// Nothing of nothing.
-    pub(crate) fn of(figures: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let mut figures: Vec<f64> = figures.into_iter().collect();
-        figures.sort_by(f64::total_cmp);
-        let (min, max) = (*figures.first()?, *figures.last()?);
-        let (low, high) = (figures[(figures.len() - 1) / 2], figures[figures.len() / 2]);
+    /// The spread of these values; `None` if there are none.
+    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let mut values: Vec<f64> = values.into_iter().collect();
+        values.sort_by(f64::total_cmp);
+        let (min, max) = (*values.first()?, *values.last()?);
+        let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
         Some(Self { median: f64::midpoint(low, high), min, max })
     }
 }
@@ -57,9 +57,9 @@ mod tests {
     use super::Spread;
 
     #[test]
-    fn spreads() {
-        let spread = |figures: &[f64]| {
-            Spread::of(figures.iter().copied()).map(|it| (it.median, it.min, it.max))
+    fn a_spread_is_median_min_and_max() {
+        let spread = |values: &[f64]| {
+            Spread::of(values.iter().copied()).map(|it| (it.median, it.min, it.max))
         };
         assert_eq!(spread(&[]), None);
         assert_eq!(spread(&[2.0]), Some((2.0, 2.0, 2.0)));

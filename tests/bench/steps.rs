@@ -1,10 +1,10 @@
-//! The step of a bucket, alone.
+//! The bucket step on its own.
 
 use std::hint::black_box;
 
 use rl_bucket::{Cost, Level, Limit, Micros};
 
-/// Checks of one bucket, a millisecond apart.
+/// Makes `count` checks of one bucket, a millisecond apart.
 pub(crate) fn run(count: u64) {
     let limit = Limit::parse("1000000", "1000").expect("a limit");
     let mut bucket = None;

@@ -1,19 +1,20 @@
-//! What both charts are drawn with: SVG by hand, since it is a few rectangles and lines. Colours are such that
-//! they can be read on white and on black.
+//! An SVG writer for the charts. It is written by hand, since they need only a few rectangles and
+//! lines. The colours are legible on white and on black.
 
 use std::fmt::Write;
 
 pub(crate) const WIDTH: f64 = 820.0;
 
-/// Colours of series that stand beside each other.
+/// The colours of the series in a chart.
 pub(crate) const COLOURS: [&str; 3] = ["#8b949e", "#2f81f7", "#db6d28"];
 
 const STYLE: &str = "\
 text{font:13px system-ui,sans-serif;fill:#7d8590}\
 .title{font-size:15px;font-weight:600}.end{text-anchor:end}.middle{text-anchor:middle}\
-.grid{stroke:#7d8590;stroke-opacity:.25}.line{fill:none;stroke-width:2}.dash{stroke-dasharray:5 4}";
+.grid{stroke:#7d8590;stroke-opacity:.25}.line{fill:none;stroke-width:2}\
+.dash{stroke-dasharray:5 4}";
 
-/// A picture in the making.
+/// An SVG document under construction.
 pub(crate) struct Svg(String);
 
 // === impl Svg ===
@@ -22,12 +23,12 @@ impl Svg {
     pub(crate) fn new(height: f64, label: &str) -> Self {
         let label = escape(label);
         Self(format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
-             aria-label=\"{label}\"><style>{STYLE}</style>\n"
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
+             role=\"img\" aria-label=\"{label}\"><style>{STYLE}</style>\n"
         ))
     }
 
-    /// Writing to a string does not fail.
+    /// Adds a text. (Writing to a string cannot fail, here and below.)
     pub(crate) fn text(&mut self, class: &str, x: f64, y: f64, text: &str) {
         let text = escape(text);
         let _ = writeln!(self.0, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{text}</text>");
@@ -36,7 +37,8 @@ impl Svg {
     pub(crate) fn bar(&mut self, [x, y, width, height]: [f64; 4], colour: &str) {
         let _ = writeln!(
             self.0,
-            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"2\" fill=\"{colour}\"/>"
+            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" \
+             rx=\"2\" fill=\"{colour}\"/>"
         );
     }
 
@@ -71,7 +73,7 @@ mod tests {
     use super::{Svg, escape};
 
     #[test]
-    fn text_stays_text() {
+    fn text_is_escaped() {
         assert_eq!(escape(r#"a < b & "c" > d"#), "a &lt; b &amp; &quot;c&quot; &gt; d");
         let mut svg = Svg::new(1.0, "\"><script>");
         svg.text("end", 0.0, 0.0, "</text><script>");

@@ -1,8 +1,9 @@
--- The requests, made beforehand and sent in turn. The environment says which; KEY in the path or body is a random key.
--- At the end one line, for wrk.rs.
+-- Builds the requests beforehand, from the environment, and sends them in turn. KEY in the path or
+-- body is replaced by a random key. Prints one line for wrk.rs at the end.
 
 local keys, count = tonumber(os.getenv('BENCH_KEYS')), tonumber(os.getenv('BENCH_REQUESTS'))
-local method, path, body = os.getenv('BENCH_METHOD'), os.getenv('BENCH_PATH'), os.getenv('BENCH_BODY')
+local method, path = os.getenv('BENCH_METHOD'), os.getenv('BENCH_PATH')
+local body = os.getenv('BENCH_BODY')
 local requests, at = {}, 0
 local threads = 0
 

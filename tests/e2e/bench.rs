@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rl_tests::{Front, Running, Setup};
+use rl_tests::{ChildProcess, Front, Setup};
 use serde_json::{Value, json};
 
 use crate::cli::{self, url};
@@ -126,11 +126,11 @@ fn ctrl_c_ends_it_early() {
     for signal in ["INT", "TERM"] {
         for rate in ["--rate=100", "--seed=1"] {
             let arguments = ["bench", "--server", &url(&front), "--duration", "1h", "--json", rate];
-            let mut bench = Running::start(&arguments);
-            bench.says("   1 s ");
+            let mut bench = ChildProcess::start(&arguments);
+            bench.wait_for_output("   1 s ");
             bench.signal(signal);
             let status = bench.wait(Duration::from_secs(20));
-            let said = bench.said();
+            let said = bench.output();
             assert_eq!(status.code(), Some(0), "{said}");
             let body: Value =
                 serde_json::from_str(said.lines().last().expect("a result")).expect("JSON");
@@ -148,20 +148,20 @@ fn what_goes_away_is_an_error() {
     let (server, store) = (url(&front), redis.url());
     let limit = ["--capacity", "10", "--refill", "1"];
     let common = ["bench", "--json", "--duration", "1h", "--rate", "200"];
-    let mut at_front = Running::start(&[&common[..], &["--server", &server]].concat());
-    let mut at_redis = Running::start(&[&common[..], &["--store", &store], &limit].concat());
+    let mut at_front = ChildProcess::start(&[&common[..], &["--server", &server]].concat());
+    let mut at_redis = ChildProcess::start(&[&common[..], &["--store", &store], &limit].concat());
     for bench in [&at_front, &at_redis] {
-        bench.says("   1 s ");
+        bench.wait_for_output("   1 s ");
     }
     drop(front);
     drop(redis);
     for bench in [&mut at_front, &mut at_redis] {
-        let said = bench.said();
+        let said = bench.output();
         let seconds = said.lines().count() + 3;
-        bench.says(&format!("{seconds:>4} s "));
+        bench.wait_for_output(&format!("{seconds:>4} s "));
         bench.signal("INT");
         let status = bench.wait(Duration::from_secs(20));
-        let said = bench.said();
+        let said = bench.output();
         assert_eq!(status.code(), Some(1), "{said}");
         let body: Value =
             serde_json::from_str(said.lines().last().expect("a result")).expect("JSON");

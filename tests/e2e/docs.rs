@@ -36,7 +36,7 @@ fn run(server: &RedisServer, command: &str) -> String {
 
 #[test]
 fn the_examples_are_true() {
-    if Flavour::under_test().valkey {
+    if Flavour::under_test().is_valkey {
         return; // its clock cannot be stopped: the examples are exact to the millisecond
     }
     let server = Setup::with_module().with_clock().start();

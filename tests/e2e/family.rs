@@ -124,7 +124,7 @@ fn a_foreign_value_spoils_only_its_own_item() {
 fn proxies_read_the_status() {
     on_every_store(|front| {
         let path = "/check?key=proxy&capacity=2&rate=1/d";
-        let ask = |method: &str, path: &str| front.ask(method, path, &[], "");
+        let ask = |method: &str, path: &str| front.request(method, path, &[], "");
         let first = ask("GET", path);
         assert_eq!((first.status, &first.body["remaining"]), (200, &json!(1)));
         let second = ask("HEAD", path);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use rl_tests::{Answer, Front};
+use rl_tests::{Front, Response};
 use serde_json::json;
 use sfv::{BareItem, List, ListEntry, Parser};
 use tempfile::TempDir;
@@ -23,7 +23,7 @@ fn items(text: &str) -> Vec<(String, Vec<(String, i64)>)> {
         .collect()
 }
 
-fn says(answer: &Answer, policy: &[(&str, i64, i64)], state: &[(&str, i64, Option<i64>)]) {
+fn says(answer: &Response, policy: &[(&str, i64, i64)], state: &[(&str, i64, Option<i64>)]) {
     let parameter = |key: &str, value: i64| (key.to_owned(), value);
     let expected: Vec<_> = policy
         .iter()
@@ -96,7 +96,7 @@ fn every_answer_carries_them() {
 fn a_request_id_is_echoed_if_it_is_one() {
     let front = Front::start(&[]);
     let echo = |id: &str| {
-        let answer = front.ask("POST", "/check", &[("X-Request-Id", id)], r#"{"key":"k"}"#);
+        let answer = front.request("POST", "/check", &[("X-Request-Id", id)], r#"{"key":"k"}"#);
         answer.header("x-request-id").to_owned()
     };
     assert_eq!(echo("7f3a-2.B_c"), "7f3a-2.B_c");
@@ -104,6 +104,6 @@ fn a_request_id_is_echoed_if_it_is_one() {
         assert_eq!(echo(other), "", "{other}");
     }
     // Of an error too.
-    let refused = front.ask("POST", "/check", &[("X-Request-Id", "r-1")], "{");
+    let refused = front.request("POST", "/check", &[("X-Request-Id", "r-1")], "{");
     assert_eq!((refused.status, refused.header("x-request-id")), (400, "r-1"));
 }

@@ -158,7 +158,7 @@ fn only_plain_json_is_read() {
         ("text/xml", 415),
         ("multipart/form-data; boundary=x", 415),
     ] {
-        let answer = front.ask("POST", "/check", &[("Content-Type", kind)], r#"{"key":"k"}"#);
+        let answer = front.request("POST", "/check", &[("Content-Type", kind)], r#"{"key":"k"}"#);
         assert_eq!(answer.status, status, "{kind}");
     }
 }

@@ -48,7 +48,7 @@ fn an_outage_in_json() {
         lines(&front).iter().any(|line| line["severity"] == "WARNING")
     });
     eventually("a change that fails is logged", SOON, || {
-        front.ask("POST", "/refund", &[("X-Request-Id", "r-1")], r#"{"key":"k"}"#);
+        front.request("POST", "/refund", &[("X-Request-Id", "r-1")], r#"{"key":"k"}"#);
         lines(&front).iter().any(|line| line["status"] == json!(503))
     });
     let line = line_of(&front, "r-1");
@@ -66,13 +66,13 @@ fn a_request_is_found_by_its_ids() {
         (&[access, ("GOOGLE_CLOUD_PROJECT", "p-1")][..], format!("projects/p-1/traces/{TRACE}")),
         (&[access, ("GOOGLE_CLOUD_PROJECT", "")][..], TRACE.to_owned()),
     ] {
-        let front = Front::start_in(environment, &JSON);
+        let front = Front::start_with_env(environment, &JSON);
         for (id, header) in [
             ("by-traceparent", ("traceparent", &parent)),
             ("by-cloud_trace.0", ("X-Cloud-Trace-Context", &cloud)),
         ] {
             let headers = [("X-Request-Id", id), (header.0, header.1)];
-            let answer = front.ask("POST", "/check", &headers, r#"{"key":"k"}"#);
+            let answer = front.request("POST", "/check", &headers, r#"{"key":"k"}"#);
             assert_eq!(answer.header("x-request-id"), id);
             let line = line_of(&front, id);
             assert_eq!(line[TRACE_FIELD], json!(trace), "{line}");
@@ -80,7 +80,7 @@ fn a_request_is_found_by_its_ids() {
             assert_eq!((&line["endpoint"], line["micros"].is_u64()), (&json!("/check"), true));
         }
         // An id is echoed with a refusal too.
-        let answer = front.ask("POST", "/elsewhere", &[("X-Request-Id", "lost")], "");
+        let answer = front.request("POST", "/elsewhere", &[("X-Request-Id", "lost")], "");
         assert_eq!((answer.status, answer.header("x-request-id")), (404, "lost"));
         assert_eq!(line_of(&front, "lost")[TRACE_FIELD], Value::Null);
     }
@@ -88,15 +88,15 @@ fn a_request_is_found_by_its_ids() {
 
 #[test]
 fn an_id_that_is_none_is_neither_echoed_nor_logged() {
-    let front = Front::start_in(&[("RUST_LOG", "rl_server::access=debug")], &JSON);
+    let front = Front::start_with_env(&[("RUST_LOG", "rl_server::access=debug")], &JSON);
     let long = "n33dle".repeat(22);
     for id in ["n33dle 1", "n33dle\"", "{n33dle}", "n33dle/1", "n33dle%0a", &long] {
         let trace = format!("00-{id}-00f067aa0ba902b7-01");
         let headers = [("X-Request-Id", id), ("traceparent", &trace)];
-        let answer = front.ask("POST", "/check", &headers, r#"{"key":"k"}"#);
+        let answer = front.request("POST", "/check", &headers, r#"{"key":"k"}"#);
         assert_eq!((answer.status, answer.header("x-request-id")), (200, ""), "{id}");
     }
-    front.ask("POST", "/check", &[("X-Request-Id", "last")], r#"{"key":"k"}"#);
+    front.request("POST", "/check", &[("X-Request-Id", "last")], r#"{"key":"k"}"#);
     line_of(&front, "last");
     let log = front.log();
     assert!(!log.contains("n33dle"), "{log}");
@@ -111,7 +111,7 @@ fn no_key_is_logged_whatever_happens() {
     let url = format!("redis://front:secret@127.0.0.1:{}", server.port());
     let levels = [("RUST_LOG", "trace")];
     let store = ["--store", &url, "--workers", "1", "--capacity", "9"];
-    let front = Front::start_in(&levels, &[&JSON[..], &store].concat());
+    let front = Front::start_with_env(&levels, &[&JSON[..], &store].concat());
     let ask_all = |key: &str| {
         let body = json!({ "key": key, "cost": 6 }).to_string();
         for path in ["/check", "/check", "/peek", "/take", "/refund", "/charge", "/n33dle"] {
@@ -121,8 +121,8 @@ fn no_key_is_logged_whatever_happens() {
         front.post("/check/batch", &format!("{{\"checks\":[{body},{body}]}}"));
         front.post("/check", &body[..body.len() - 1]);
         front.get(&format!("/check?key={key}&policy=n33dle"));
-        front.ask("GET", "/check?key_header=X-Key", &[("X-Key", key)], "");
-        front.ask("N33DLE", &format!("/check?n33dle={key}"), &[("Cookie", key)], "");
+        front.request("GET", "/check?key_header=X-Key", &[("X-Key", key)], "");
+        front.request("N33DLE", &format!("/check?n33dle={key}"), &[("Cookie", key)], "");
     };
     // Each kind of trouble is told at most once a second.
     for (key, told) in [

@@ -61,7 +61,7 @@ pub(super) fn check(front: &Front, key: &str, policy: &str, cost: u32, times: us
 }
 
 fn scrape(front: &Front) -> Scrape {
-    Scrape::of(&front.text("/metrics"))
+    Scrape::parse(&front.text("/metrics"))
 }
 
 /// The series that are not 0, without those that depend on how long something took or how often a
@@ -322,9 +322,9 @@ fn no_caller_adds_a_series() {
         front.get(&format!("/check?key={key}&policy=n33dle-{i}"));
         front.get(&format!("/check?key={key}"));
         front.get(&format!("/n33dle-{i}?n33dle={i}"));
-        front.ask("POST", &format!("/check/n33dle-{i}"), &[], "");
+        front.request("POST", &format!("/check/n33dle-{i}"), &[], "");
         for (method, path) in [("N33DLE", "/check"), ("PROPFIND", "/"), ("TRACE", "/metrics")] {
-            front.ask(&format!("{method}{i}"), path, &[("n33dle", "n33dle")], "");
+            front.request(&format!("{method}{i}"), path, &[("n33dle", "n33dle")], "");
         }
     };
     let names = |scrape: Scrape| scrape.series.into_keys().collect::<BTreeSet<_>>();
@@ -340,7 +340,7 @@ fn no_caller_adds_a_series() {
         round(i);
     }
     let text = front.text("/metrics");
-    assert_eq!(names(Scrape::of(&text)), before);
+    assert_eq!(names(Scrape::parse(&text)), before);
     assert!(!text.to_lowercase().contains("n33dle"), "{text}");
 }
 
@@ -379,6 +379,6 @@ fn policies_that_are_gone_or_refused_do_not_show() {
     let second = hash(&front);
     file.write(POLICIES);
     eventually("the file is taken", SOON, || hash(&front) != second);
-    let open = Scrape::of(&front.text("/metrics"));
+    let open = Scrape::parse(&front.text("/metrics"));
     assert_eq!(open.value(r#"rl_decisions_total{outcome="allowed",policy="open"}"#), 0.0);
 }

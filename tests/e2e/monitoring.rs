@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use rl_tests::{About, Front, Scrape, labels};
+use rl_tests::{Front, MetricMetadata, Scrape, labels};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -40,7 +40,7 @@ fn promtool(arguments: &[&str], input: &str) -> String {
 /// What a front shows from the start.
 fn live() -> (String, Scrape) {
     let text = Front::start(&[]).text("/metrics");
-    let scrape = Scrape::of(&text);
+    let scrape = Scrape::parse(&text);
     (text, scrape)
 }
 
@@ -139,7 +139,7 @@ fn rules_and_dashboard_ask_for_what_there_is() {
             continue;
         };
         let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
-        let about = scrape.about.get(name).or_else(|| scrape.about.get(base?)).expect(name);
+        let about = scrape.metadata.get(name).or_else(|| scrape.metadata.get(base?)).expect(name);
         // `!=`, `=~` and `!~` as if they were `=`, where they name whole values.
         let equal =
             format!("{{{}", inside.replace("!=", "=").replace("=~", "=").replace("!~", "="));
@@ -216,17 +216,20 @@ fn the_dashboard_is_whole() {
 #[test]
 fn the_table_of_metrics_is_true() {
     let (text, scrape) = live();
-    let row = |line: &str| -> Option<(String, About)> {
+    let row = |line: &str| -> Option<(String, MetricMetadata)> {
         let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
         let [name, kind, labels, help] = cells.try_into().ok()?;
         let name = name.strip_prefix('`')?.strip_suffix('`')?;
         let labels =
             labels.split(", ").filter_map(|label| label.strip_prefix('`')?.strip_suffix('`'));
         let labels = labels.map(str::to_owned).collect();
-        Some((name.to_owned(), About { help: help.to_owned(), kind: kind.to_owned(), labels }))
+        Some((
+            name.to_owned(),
+            MetricMetadata { help: help.to_owned(), kind: kind.to_owned(), labels },
+        ))
     };
     let rows: BTreeMap<_, _> =
         README.lines().filter(|line| line.starts_with("| `")).filter_map(row).collect();
     let written: Vec<_> = rows.iter().collect();
-    assert_eq!(written, scrape.about.iter().collect::<Vec<_>>(), "{text}");
+    assert_eq!(written, scrape.metadata.iter().collect::<Vec<_>>(), "{text}");
 }

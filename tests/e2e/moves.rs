@@ -46,7 +46,7 @@ fn goes_on(front: &Front) {
 
 #[test]
 fn a_running_redis_gets_the_module() {
-    let Flavour { valkey, version } = Flavour::under_test();
+    let Flavour { is_valkey: valkey, version } = Flavour::under_test();
     // Before Redis 7.0 whoever may say MODULE may load one.
     let guarded = *valkey || *version >= (7, 0);
     let option: &[&str] = if guarded { &["enable-module-command", "yes"] } else { &[] };
@@ -65,7 +65,7 @@ fn a_running_redis_gets_the_module() {
 
 #[test]
 fn a_restart_brings_the_module_or_takes_it_away() {
-    let mut server = Setup::plain().keeping(Persistence::Aof).start();
+    let mut server = Setup::plain().with_persistence(Persistence::Aof).start();
     let front = front(&server.url());
     asks(&front, "lua");
     for engine in ["module", "lua"] {

@@ -17,7 +17,7 @@ fn operators_may_have_a_listener_of_their_own() {
     let get = |path| front.get_text(&admin, path);
     let (status, text) = get("/metrics");
     assert_eq!(status, 200);
-    let scrape = Scrape::of(&text);
+    let scrape = Scrape::parse(&text);
     assert_eq!(scrape.value(r#"rl_decisions_total{outcome="denied",policy="default"}"#), 2.0);
     let (status, denied) = get("/admin/denied");
     assert_eq!((status, denied.contains(r#""key":"k""#)), (200, true), "{denied}");

@@ -84,7 +84,7 @@ fn redis_sees_no_key() {
     let (secret, policies) = (files.file("secret", SECRET), files.file("policies.toml", POLICIES));
     for engine in ["module", "lua"] {
         let server = Setup::with_module()
-            .keeping(Persistence::Aof)
+            .with_persistence(Persistence::Aof)
             .option(&["rdbcompression", "no"])
             .option(&["slowlog-log-slower-than", "0"])
             .start();
@@ -92,8 +92,10 @@ fn redis_sees_no_key() {
         monitor.write_all(b"MONITOR\r\n").expect("to send");
         let (url, levels) = (server.url(), [("RUST_LOG", "trace")]);
         let store = ["--store", &url, "--engine", engine, "--key-secret-file", &secret];
-        let front =
-            Front::start_in(&levels, &[&store[..], &PATIENT, &["--config", &policies]].concat());
+        let front = Front::start_with_env(
+            &levels,
+            &[&store[..], &PATIENT, &["--config", &policies]].concat(),
+        );
         eventually("it is ready", SOON, || front.get("/health/ready").status == 200);
         ask_all(&front);
 

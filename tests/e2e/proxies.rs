@@ -130,7 +130,7 @@ impl Site {
     /// Asks as 127.0.0.`client`.
     #[track_caller]
     fn ask(&self, client: u8, request: &str, body: &[u8]) -> Message {
-        Client(Ipv4Addr::new(127, 0, 0, client)).ask(self.proxy.port(), request, body)
+        Client(Ipv4Addr::new(127, 0, 0, client)).request(self.proxy.port(), request, body)
     }
 }
 
@@ -226,7 +226,7 @@ fn passes(kind: &Kind) {
         assert_eq!(answer.status(), 200, "{line}: {answer:?}");
         let seen = site.application.take();
         assert_eq!(seen.len(), 1, "{line}: {seen:?}");
-        assert!(seen[0].first.starts_with(&format!("{line} HTTP/")), "{line}: {seen:?}");
+        assert!(seen[0].start_line.starts_with(&format!("{line} HTTP/")), "{line}: {seen:?}");
         assert!(seen[0].body == body, "{line}: {} bytes of {}", seen[0].body.len(), body.len());
         assert_eq!(seen[0].header("authorization"), "Basic YTpi");
         assert_eq!(seen[0].header("cookie"), "a=b");

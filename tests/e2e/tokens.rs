@@ -18,7 +18,7 @@ fn entry(token: &str, rest: &str) -> String {
 
 fn status(front: &Front, token: &str, path: &str, body: &str) -> u16 {
     let bearer = format!("Bearer {token}");
-    front.ask("POST", path, &[("Authorization", &bearer)], body).status
+    front.request("POST", path, &[("Authorization", &bearer)], body).status
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_token_opens_what_it_is_for() {
 
     // Another's tokens cannot be spent: b:1 is as it was.
     let bearer = [("Authorization", "Bearer 0ps-token")];
-    let peek = front.ask("POST", "/peek", &bearer, other).body;
+    let peek = front.request("POST", "/peek", &bearer, other).body;
     assert_eq!(peek["remaining"], json!(100), "{peek}");
 
     // Rotation: the new token opens, the old one no longer does, without a restart.

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rl_tests::{Application, Front, Message, Running, eventually, free_port, module_path};
+use rl_tests::{Application, ChildProcess, Front, Message, eventually, free_port, module_path};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -34,7 +34,8 @@ impl Vm {
     fn new() -> Self {
         let password = Arc::new(Mutex::new(PASSWORD.to_owned()));
         let said = Arc::clone(&password);
-        let google = Application::answering(move |request| google(request, &said.lock().unwrap()));
+        let google =
+            Application::with_handler(move |request| google(request, &said.lock().unwrap()));
         let folder = TempDir::new().unwrap();
         let vm = Self { folder, port: free_port(), google, password };
         for name in ["etc", "data", "run"] {
@@ -71,10 +72,10 @@ impl Vm {
     }
 
     /// Runs what the container runs. Its `/run` is new each time.
-    fn boot(&self) -> Running {
+    fn boot(&self) -> ChildProcess {
         fs::remove_dir_all(self.path("run")).unwrap();
         fs::create_dir(self.path("run")).unwrap();
-        Running::launch(
+        ChildProcess::launch(
             Command::new("bash")
                 .arg(self.path("etc/start"))
                 .env("GCE_METADATA_HOST", format!("127.0.0.1:{}", self.google.port())),
@@ -82,9 +83,9 @@ impl Vm {
     }
 
     /// The same, until it serves.
-    fn serve(&self) -> Running {
+    fn serve(&self) -> ChildProcess {
         let running = self.boot();
-        eventually("Redis is ready", SOON, || running.said().contains("Ready to accept"));
+        eventually("Redis is ready", SOON, || running.output().contains("Ready to accept"));
         running
     }
 
@@ -100,7 +101,7 @@ impl Vm {
             ("RL_REDIS_PASSWORD_FILE", password.to_str().unwrap()),
             ("RL_DEADLINE_MS", "10000"),
         ];
-        let front = Front::start_in(&environment, &[]);
+        let front = Front::start_with_env(&environment, &[]);
         eventually("the front is ready", SOON, || front.get("/health/ready").status == 200);
         front
     }
@@ -119,7 +120,7 @@ impl Vm {
 
     /// What was added to the CA's secret since it was last asked, decoded.
     fn published(&self) -> Vec<String> {
-        let added = self.google.take().into_iter().filter(|it| it.first.starts_with("POST "));
+        let added = self.google.take().into_iter().filter(|it| it.start_line.starts_with("POST "));
         added
             .map(|request| {
                 let body: Value = serde_json::from_slice(&request.body).unwrap();
@@ -132,7 +133,7 @@ impl Vm {
 /// The metadata server, and Secret Manager as far as the VM's account may go.
 fn google(request: &Message, password: &str) -> (u16, String) {
     const TOKEN: &str = "/computeMetadata/v1/instance/service-accounts/default/token";
-    let target = request.first.trim_end_matches(" HTTP/1.1");
+    let target = request.start_line.trim_end_matches(" HTTP/1.1");
     let authorized = request.header("authorization") == "Bearer ya29.a-token";
     match target.split_once(' ').unwrap() {
         ("GET", TOKEN) if request.header("metadata-flavor") == "Google" => {
@@ -287,7 +288,7 @@ fn fronts_are_served_over_tls_and_nobody_else() {
     {
         assert_eq!(operate(&["CONFIG", "GET", directive]), format!("{directive}\n{value}"));
     }
-    let log = redis.said();
+    let log = redis.output();
     assert!(!log.contains(PASSWORD) && !log.contains(operator.trim()), "{log}");
     assert!(!log.contains("ya29"), "{log}");
 }
@@ -322,9 +323,9 @@ fn without_a_password_it_does_not_start() {
     let mut redis = vm.boot();
     assert!(!redis.wait(SOON).success());
     assert!(
-        redis.said().contains("secret projects/p/secrets/rl-vm-auth/versions/7 is empty"),
+        redis.output().contains("secret projects/p/secrets/rl-vm-auth/versions/7 is empty"),
         "{}",
-        redis.said()
+        redis.output()
     );
 }
 

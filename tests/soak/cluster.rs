@@ -4,9 +4,9 @@ use std::sync::Mutex;
 
 use rl_tests::{Cluster, FaultProxy, RedisServer, eventually};
 
-use crate::stage::{PATIENCE, Stage, asked, behind_proxy, info};
+use crate::topology::{TIMEOUT, Topology, behind_proxy, info, query};
 
-pub(crate) struct ClusterStage {
+pub(crate) struct ClusterTopology {
     cluster: Cluster,
     proxies: Vec<FaultProxy>,
 }
@@ -14,7 +14,7 @@ pub(crate) struct ClusterStage {
 const PRIMARIES: usize = 3;
 const NODES: usize = 2 * PRIMARIES;
 
-impl Stage for ClusterStage {
+impl Topology for ClusterTopology {
     const NAME: &'static str = "cluster";
     const HAS_SLOTS: bool = true;
 
@@ -22,7 +22,7 @@ impl Stage for ClusterStage {
         let (setups, proxies): (Vec<_>, Vec<_>) =
             (0..NODES).map(|_| behind_proxy("cluster-announce")).unzip();
         let setups = setups.into_iter().map(|setup| Mutex::new(Some(setup))).collect::<Vec<_>>();
-        let setup = |at: usize| setups[at].lock().expect("a setup").take().expect("it once");
+        let setup = |i: usize| setups[i].lock().expect("a setup").take().expect("a single use");
         Self { cluster: Cluster::start_each(setup, PRIMARIES, NODES), proxies }
     }
 
@@ -52,24 +52,24 @@ impl Stage for ClusterStage {
         self.servers().iter().map(role).collect::<Vec<_>>().join(" ")
     }
 
-    fn hand_over(&self, primary: usize) {
+    fn fail_over(&self, primary: usize) {
         let port = self.proxies[primary].port().to_string();
         let replica = self.servers().iter().find(|server| info(server, "master_port") == port);
-        let replica = replica.expect("its replica");
-        eventually("the replica takes over", PATIENCE, || {
-            asked(replica, "CLUSTER FAILOVER");
+        let replica = replica.expect("a replica of the primary");
+        eventually("the replica takes over", TIMEOUT, || {
+            query(replica, "CLUSTER FAILOVER");
             info(replica, "role") == "master"
         });
     }
 
     fn move_slot(&self, key: &str) {
         let from = self.primary(key);
-        let others = (0..NODES).filter(|at| *at != from);
-        let to = others.clone().find(|at| info(&self.servers()[*at], "role") == "master");
-        self.cluster.move_slot(self.cluster.slot(key), from, to.expect("another"), || ());
+        let mut others = (0..NODES).filter(|node| *node != from);
+        let to = others.find(|node| info(&self.servers()[*node], "role") == "master");
+        self.cluster.move_slot(self.cluster.slot(key), from, to.expect("another primary"), || ());
     }
 
     fn rejoin(&self, _server: usize) {
-        // It knows the others, and they know who is a primary.
+        // The node still knows the others, and they tell it which nodes are primaries.
     }
 }

@@ -1,31 +1,32 @@
-//! One fault under load.
+//! An episode: one fault under load.
 
 use std::time::Duration;
 
 use fastrand::Rng;
-use rl_tests::{Ask, Front, Limits, Load, Record, eventually};
+use rl_tests::{CheckRequest, Front, LimitSource, Load, Record, eventually};
 use serde_json::Value;
 
-use crate::account::{self, Account, HOT, ROOMY};
-use crate::deed::Deed;
-use crate::pulse::Pulse;
-use crate::stage::{PATIENCE, Stage, asked, settle};
+use crate::audit::{self, HOT, ROOMY, Stats};
+use crate::fault::FaultKind;
+use crate::stall_meter::StallMeter;
+use crate::topology::{TIMEOUT, Topology, query, wait_for_sync};
 
-/// An episode that is over, with all that was promised kept.
-pub(crate) struct Told {
-    pub(crate) deed: Deed,
-    pub(crate) account: Account,
+/// An episode in which every promise was kept.
+pub(crate) struct Episode {
+    pub(crate) fault: FaultKind,
+    pub(crate) stats: Stats,
 }
 
 pub(crate) const DEADLINE: Duration = Duration::from_millis(100);
-/// Nothing is normal before an answer that is still on its way would have come.
-const LASTING: Duration = Duration::from_millis(200);
-/// Promised are 2 s; a busy machine may take as much on top.
+/// The time for which checks must be decided by Redis until operation counts as normal. It exceeds
+/// the deadline, so that no degraded reply can still be on its way.
+const SETTLING_TIME: Duration = Duration::from_millis(200);
+/// The bound on recovery: 2 s are promised, and a busy machine may add as much again.
 const NORMAL_WITHIN: Duration = Duration::from_secs(4);
 const CLIENTS: usize = 4;
 const WORKERS: usize = 2;
 
-/// Two fronts on the same buckets, one through the module and one through the scripts.
+/// Starts two fronts on the same buckets, one with the module and one with the scripts.
 pub(crate) fn fronts(url: &str) -> [Front; 2] {
     ["module", "lua"].map(|engine| front(url, engine))
 }
@@ -36,94 +37,97 @@ fn front(url: &str, engine: &str) -> Front {
     Front::start(&[&store[..], &["--workers", &workers, "--deadline-ms", &millis]].concat())
 }
 
-/// Plays one, and draws up its account. Fails if a promise was not kept.
-pub(crate) fn play(
-    stage: &mut impl Stage,
+/// Runs one episode. Fails if a promise was not kept.
+pub(crate) fn run(
+    topology: &mut impl Topology,
     fronts: &mut [Front; 2],
-    deed: Deed,
-    chance: &mut Rng,
-) -> Told {
-    let (primaries, before) = (stage.primaries(), taken(&fronts[1]));
-    let sent_before = sent(fronts);
-    let key = account::any_key(chance).to_owned();
-    let load = Load::start(&[&fronts[0], &fronts[1]], CLIENTS, |chance| {
-        let key = account::any_key(chance).to_owned();
+    fault: FaultKind,
+    rng: &mut Rng,
+) -> Episode {
+    let (primaries_before, taken_before) = (topology.primaries(), taken(&fronts[1]));
+    let unanswered_before = unanswered(fronts);
+    let key = audit::random_key(rng).to_owned();
+    let load = Load::start(&[&fronts[0], &fronts[1]], CLIENTS, |rng| {
+        let key = audit::random_key(rng).to_owned();
         let limits = if key.starts_with("hot") {
-            Limits::Inline(HOT.0, HOT.1)
+            LimitSource::Inline(HOT.0, HOT.1)
         } else {
-            Limits::Inline(ROOMY.0, ROOMY.1)
+            LimitSource::Inline(ROOMY.0, ROOMY.1)
         };
-        Ask { key, limits, cost: 1 }
+        CheckRequest { key, limits, cost: 1 }
     });
-    let pulse = Pulse::start();
-    load.answer_more(200);
+    let stall_meter = StallMeter::start();
+    load.run_for_answers(200);
 
-    let from = load.now();
-    let done = deed.begin(stage, fronts, &key, chance);
-    load.go_on(deed.lasts(chance));
-    done.end(stage);
-    eventually("Redis takes writes", PATIENCE, || is_writable(stage));
-    let writable = load.now();
-    let alive = |record: &Record| deed != Deed::KillFront || record.front != 0;
-    load.until("checks are decided by Redis again", NORMAL_WITHIN, |records| {
+    let fault_at = load.now();
+    let injected = fault.inject(topology, fronts, &key, rng);
+    load.run_for(fault.duration(rng));
+    injected.heal(topology);
+    eventually("Redis accepts writes", TIMEOUT, || is_writable(topology));
+    let writable_at = load.now();
+    let is_alive = |record: &Record| fault != FaultKind::KillFront || record.front != 0;
+    load.run_until("Redis decides checks again", NORMAL_WITHIN, |records| {
         let now = load.now();
-        let last = records.iter().rev().take_while(|record| record.end + LASTING >= now);
-        let last: Vec<_> = last.filter(|record| alive(record)).collect();
-        now >= writable + LASTING && last.len() >= 10 && last.iter().all(|it| it.is_normal())
+        let recent = records.iter().rev().take_while(|record| record.end + SETTLING_TIME >= now);
+        let recent: Vec<_> = recent.filter(|record| is_alive(record)).collect();
+        now >= writable_at + SETTLING_TIME
+            && recent.len() >= 10
+            && recent.iter().all(|it| it.is_normal())
     });
-    let normal = load.now();
-    load.answer_more(50);
+    let normal_at = load.now();
+    load.run_for_answers(50);
     let history = load.finish();
-    let stood_still = pulse.stop();
+    let longest_stall = stall_meter.stop();
 
-    let sent = (deed != Deed::KillFront).then(|| sent(fronts) - sent_before);
-    if deed == Deed::KillFront {
-        fronts[0] = front(&stage.url(), "module");
+    let unanswered =
+        (fault != FaultKind::KillFront).then(|| unanswered(fronts) - unanswered_before);
+    if fault == FaultKind::KillFront {
+        fronts[0] = front(&topology.url(), "module");
     }
-    stage.primaries(); // settled
-    done.repair(stage);
-    settle(stage);
+    topology.primaries(); // waits until the servers agree
+    injected.repair(topology);
+    wait_for_sync(topology);
     for front in &*fronts {
-        eventually("every link is back", PATIENCE, || front.links() == WORKERS);
+        eventually("every worker is connected", TIMEOUT, || front.links() == WORKERS);
     }
-    let story = account::Story {
+    let observations = audit::Observations {
         history,
-        killed: deed == Deed::Kill,
-        taken_over: stage.primaries() != primaries,
-        from,
-        writable,
-        normal,
-        taken: (before, taken(&fronts[1])),
-        sent,
-        stood_still,
+        was_killed: fault == FaultKind::Kill,
+        had_takeover: topology.primaries() != primaries_before,
+        fault_at,
+        writable_at,
+        normal_at,
+        taken: (taken_before, taken(&fronts[1])),
+        unanswered,
+        longest_stall,
     };
-    Told { deed, account: story.settle(alive) }
+    Episode { fault, stats: observations.audit(is_alive) }
 }
 
-/// Whether the primary of every key lives, is reached and takes writes.
-fn is_writable(stage: &impl Stage) -> bool {
-    account::keys().all(|key| {
-        let primary = &stage.servers()[stage.primary(key)];
-        asked(primary, &format!("SET {{{key}}}soak 1")) == "OK"
+/// Whether the primary of every key is running, reachable and accepts writes.
+fn is_writable(topology: &impl Topology) -> bool {
+    audit::keys().all(|key| {
+        let primary = &topology.servers()[topology.primary(key)];
+        query(primary, &format!("SET {{{key}}}soak 1")) == "OK"
     })
 }
 
-/// How many questions were sent and not answered, as the fronts say.
-fn sent(fronts: &[Front]) -> u64 {
+/// The number of Redis requests that were sent and not answered, by the fronts' own count.
+fn unanswered(fronts: &[Front]) -> u64 {
     fronts.iter().map(Front::unanswered).sum()
 }
 
-/// What has been taken from each of the roomy buckets, as Redis says it.
+/// The number of tokens taken from each of the roomy buckets, according to Redis.
 fn taken(front: &Front) -> Vec<u64> {
-    let of = |key: &str| {
-        let limits = Limits::Inline(ROOMY.0, ROOMY.1);
-        let body = Ask { key: key.to_owned(), limits, cost: 1 }.body();
-        let mut answer = Value::Null;
-        eventually("Redis says what is left", PATIENCE, || {
-            answer = front.post("/peek", &body).body;
-            answer["degraded"] == Value::Null && answer["remaining"].is_u64()
+    let taken_from = |key: &str| {
+        let limits = LimitSource::Inline(ROOMY.0, ROOMY.1);
+        let body = CheckRequest { key: key.to_owned(), limits, cost: 1 }.body();
+        let mut reply = Value::Null;
+        eventually("Redis answers a peek", TIMEOUT, || {
+            reply = front.post("/peek", &body).body;
+            reply["degraded"] == Value::Null && reply["remaining"].is_u64()
         });
-        ROOMY.0 - answer["remaining"].as_u64().expect("a number")
+        ROOMY.0 - reply["remaining"].as_u64().expect("a number")
     };
-    account::roomy_keys().map(of).collect()
+    audit::roomy_keys().map(taken_from).collect()
 }

@@ -1,22 +1,23 @@
-//! Random faults under load, on a group that Sentinels watch and on a cluster at the same time, with an account
-//! drawn up after each: nobody waited, no limit was exceeded, nothing was lost or charged twice.
+//! Random faults under load, on a Sentinel setup and on a cluster at the same time. An audit after
+//! each fault asserts that no caller waited too long, no limit was exceeded, and no token was lost
+//! or charged twice.
 //!
-//! | file | what is in it |
+//! | file | contents |
 //! | --- | --- |
-//! | `deed` | what can go wrong, and how it is made good |
-//! | `stage`, `sentinel`, `cluster` | the servers, each behind a proxy that misbehaves when told to |
-//! | `episode` | one fault under load, and the account of it |
-//! | `account` | what must hold |
-//! | `pulse` | how long the machine itself stood still |
-//! | `totals` | what it all came to |
+//! | `fault` | the faults, and how each is injected and healed |
+//! | `topology`, `sentinel`, `cluster` | the servers, each behind a proxy that injects faults |
+//! | `episode` | one fault under load |
+//! | `audit` | the promises that every episode must keep, and its statistics |
+//! | `stall_meter` | the longest stall of the machine itself |
+//! | `totals` | the sums over all episodes |
 
-mod account;
+mod audit;
 mod cluster;
-mod deed;
 mod episode;
-mod pulse;
+mod fault;
 mod sentinel;
-mod stage;
+mod stall_meter;
+mod topology;
 mod totals;
 
 use std::panic::{self, AssertUnwindSafe};
@@ -29,17 +30,18 @@ use fastrand::Rng;
 use rl_tests::Flavour;
 
 use crate::{
-    cluster::ClusterStage, deed::Deed, sentinel::SentinelStage, stage::Stage, totals::Totals,
+    cluster::ClusterTopology, fault::FaultKind, sentinel::SentinelTopology, topology::Topology,
+    totals::Totals,
 };
 
-/// Random faults under load on a Sentinel and a Cluster setup, with exact accounting after each.
+/// Injects random faults under load, into a Sentinel setup and a cluster, and audits each of them
 #[derive(Parser)]
 #[command(name = "scripts/soak")]
 struct Args {
-    /// How long; an episode that has begun is ended
+    /// Minutes to run; the last episode is completed
     #[arg(long, default_value_t = 1.0)]
     minutes: f64,
-    /// Where chance begins, as another run printed it: the same faults in the same order
+    /// Seed that an earlier run printed, for the same faults in the same order
     #[arg(long)]
     seed: Option<u64>,
 }
@@ -48,44 +50,45 @@ fn main() -> ExitCode {
     let Args { minutes, seed } = Args::parse();
     let seed = seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
     println!("{}; seed {seed}", Flavour::name());
-    let until = Instant::now() + Duration::from_secs_f64(60.0 * minutes);
-    let mut chance = Rng::with_seed(seed);
-    let chances = [chance.fork(), chance.fork()];
+    let end = Instant::now() + Duration::from_secs_f64(60.0 * minutes);
+    let mut rng = Rng::with_seed(seed);
+    let rngs = [rng.fork(), rng.fork()];
     let all: Vec<_> = thread::scope(|scope| {
-        let stages: [fn(Rng, Instant) -> Totals; 2] = [soak::<SentinelStage>, soak::<ClusterStage>];
-        let threads: Vec<_> = stages
+        let soaks: [fn(Rng, Instant) -> Totals; 2] =
+            [soak::<SentinelTopology>, soak::<ClusterTopology>];
+        let threads: Vec<_> = soaks
             .into_iter()
-            .zip(chances)
-            .map(|(soak, chance)| scope.spawn(move || soak(chance, until)))
+            .zip(rngs)
+            .map(|(soak, rng)| scope.spawn(move || soak(rng, end)))
             .collect();
-        threads.into_iter().map(|it| it.join().expect("a stage")).collect()
+        threads.into_iter().map(|it| it.join().expect("totals")).collect()
     });
     println!();
     all.iter().for_each(|totals| println!("{totals}\n"));
-    if !all.iter().any(|totals| totals.failed) {
-        println!("all held");
+    if !all.iter().any(|totals| totals.has_failed) {
+        println!("all promises kept");
         return ExitCode::SUCCESS;
     }
-    println!("the same faults again: scripts/soak --minutes {minutes} --seed {seed}");
+    println!("to repeat the same faults: scripts/soak --minutes {minutes} --seed {seed}");
     ExitCode::FAILURE
 }
 
-/// Episodes until the time is over or one fails.
-fn soak<S: Stage>(mut chance: Rng, until: Instant) -> Totals {
-    let mut totals = Totals::new(S::NAME);
-    let began = Instant::now();
-    // What is wrong is said by a panic, with the logs of all processes.
-    let held = panic::catch_unwind(AssertUnwindSafe(|| {
-        let mut stage = S::start();
-        let mut fronts = episode::fronts(&stage.url());
-        while Instant::now() < until {
-            let deed = Deed::any(S::HAS_SLOTS, &mut chance);
-            totals.begin(deed);
-            let told = episode::play(&mut stage, &mut fronts, deed, &mut chance);
-            println!("{:6.1} s  {:8}  {told}", began.elapsed().as_secs_f64(), S::NAME);
-            totals.add(told);
+/// Runs episodes until the time is over or one fails.
+fn soak<T: Topology>(mut rng: Rng, end: Instant) -> Totals {
+    let mut totals = Totals::new(T::NAME);
+    let start = Instant::now();
+    // A failed assertion panics, which prints the logs of all processes.
+    let result = panic::catch_unwind(AssertUnwindSafe(|| {
+        let mut topology = T::start();
+        let mut fronts = episode::fronts(&topology.url());
+        while Instant::now() < end {
+            let fault = FaultKind::random(T::HAS_SLOTS, &mut rng);
+            totals.start_episode(fault);
+            let episode = episode::run(&mut topology, &mut fronts, fault, &mut rng);
+            println!("{:6.1} s  {:8}  {episode}", start.elapsed().as_secs_f64(), T::NAME);
+            totals.add(episode);
         }
     }));
-    totals.failed = held.is_err();
+    totals.has_failed = result.is_err();
     totals
 }

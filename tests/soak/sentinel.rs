@@ -3,15 +3,15 @@
 use redis::Value;
 use rl_tests::{FaultProxy, RedisServer, Sentinels, eventually};
 
-use crate::stage::{PATIENCE, Stage, behind_proxy, info};
+use crate::topology::{TIMEOUT, Topology, behind_proxy, info};
 
-pub(crate) struct SentinelStage {
+pub(crate) struct SentinelTopology {
     servers: Vec<RedisServer>,
     proxies: Vec<FaultProxy>,
     sentinels: Sentinels,
 }
 
-impl Stage for SentinelStage {
+impl Topology for SentinelTopology {
     const NAME: &'static str = "sentinel";
     const HAS_SLOTS: bool = false;
 
@@ -51,17 +51,17 @@ impl Stage for SentinelStage {
         self.sentinels.epoch()
     }
 
-    fn hand_over(&self, primary: usize) {
+    fn fail_over(&self, primary: usize) {
         self.sentinels.fail_over();
-        eventually("another is the primary", PATIENCE, || self.primary("") != primary);
+        eventually("another server is the primary", TIMEOUT, || self.primary("") != primary);
     }
 
     fn move_slot(&self, _key: &str) {
-        unreachable!("it has no slots");
+        unreachable!("a Sentinel setup has no slots");
     }
 
     fn rejoin(&self, server: usize) {
-        // Sentinels would do so too, after eight seconds.
+        // The Sentinels would do this too, but only after eight seconds.
         let primary = self.primary("");
         if server != primary && info(&self.servers[server], "role") == "master" {
             follow(&self.servers[server], &self.proxies[primary]);

@@ -1,4 +1,4 @@
-//! The built things under test.
+//! Paths of the built artefacts under test.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-/// The release build's folder, beside the running program's own.
+/// The release build's folder, beside the folder of the running program's profile.
 fn release() -> &'static Path {
     static RELEASE: OnceLock<PathBuf> = OnceLock::new();
     RELEASE.get_or_init(|| {
@@ -28,12 +28,12 @@ fn assert_built(path: &Path) {
     assert!(path.exists(), "{} is missing: run scripts/test", path.display());
 }
 
-/// `librl.so`.
+/// The path of `librl.so`.
 pub fn module_path() -> PathBuf {
     built("librl.so")
 }
 
-/// `librl.so` with `RL.PANIC`, which scripts/test builds apart.
+/// The path of the `librl.so` with `RL.PANIC`, which scripts/test builds separately.
 pub fn panicking_module_path() -> PathBuf {
     let target = release().parent().expect("the target folder");
     let path = target.join("panic/release/librl.so");
@@ -41,12 +41,12 @@ pub fn panicking_module_path() -> PathBuf {
     path
 }
 
-/// `rl-server`.
+/// The path of `rl-server`.
 pub fn server_path() -> PathBuf {
     built("rl-server")
 }
 
-/// The clock shim, compiled once a test process.
+/// The path of the clock shim, which is compiled once per test process.
 pub(crate) fn skew_path() -> PathBuf {
     static BUILT: OnceLock<TempDir> = OnceLock::new();
     let folder = BUILT.get_or_init(|| {

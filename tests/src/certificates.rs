@@ -1,4 +1,4 @@
-//! Certificates of one's own.
+//! A private certificate authority for tests.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
 
-/// An authority, and what it signed: files that go when it is dropped.
+/// A certificate authority and the files it has issued, which are deleted when it is dropped.
 pub struct Authority {
     folder: TempDir,
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -15,7 +15,7 @@ pub struct Authority {
 // === impl Authority ===
 
 impl Authority {
-    /// One that nobody knows.
+    /// Creates an authority with a self-signed certificate.
     pub fn new() -> Self {
         let mut params = params(Vec::new(), "an authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -26,12 +26,12 @@ impl Authority {
         Self { folder, issuer }
     }
 
-    /// Its own certificate.
+    /// The path of the authority's own certificate.
     pub fn ca(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
-    /// Certificate and key of whoever has this name or IP address.
+    /// Issues a certificate for this host name or IP address; the paths of certificate and key.
     pub fn sign(&self, name: &str) -> [PathBuf; 2] {
         let key = KeyPair::generate().expect("a key");
         let params = params(vec![name.to_owned()], name);
@@ -43,7 +43,7 @@ impl Authority {
     }
 }
 
-/// A subject of its own: one of the issuer's name would be taken for self-signed.
+/// The subject must differ from the issuer's, or the certificate would be taken for self-signed.
 fn params(names: Vec<String>, subject: &str) -> CertificateParams {
     let mut params = CertificateParams::new(names).expect("names");
     params.distinguished_name.push(DnType::CommonName, subject);

@@ -1,4 +1,4 @@
-//! Networks of one's own, for what no signal and no proxy does: addresses that cannot reach each other.
+//! Network namespaces, for what no signal and no proxy does: hosts that cannot reach each other.
 
 use std::fs::File;
 use std::net::Ipv4Addr;
@@ -17,17 +17,18 @@ pub struct Namespace {
     file: File,
 }
 
-/// The name of the link's end, on either side.
+/// The name of the link's interface, on both sides.
 const LINK: &str = "link0";
 
 // === impl Namespace ===
 
 impl Namespace {
-    /// Two that are linked; nothing where that is not possible or not permitted, which it says.
+    /// Creates two linked namespaces; `None`, with a message, where that is impossible or not
+    /// permitted.
     pub fn pair() -> Option<[Arc<Self>; 2]> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let at = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = |side| format!("rl-{}-{at}-{side}", process::id());
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = |side| format!("rl-{}-{number}-{side}", process::id());
         let one = Self::new(name("a"), Ipv4Addr::new(10, 0, 0, 1))?;
         let two = Self::new(name("b"), Ipv4Addr::new(10, 0, 0, 2))?;
         let link = ["link", "add", LINK, "type", "veth", "peer", "name", LINK, "netns", &two.name];
@@ -35,12 +36,12 @@ impl Namespace {
             eprintln!("skipped: no veth links here");
             return None;
         }
-        for side in [&one, &two] {
-            let address = format!("{}/30", side.host);
-            let done = side.ip(&["address", "add", &address, "dev", LINK])
-                && side.ip(&["link", "set", "lo", "up"]);
-            assert!(done, "an address in {}", side.name);
-            side.join();
+        for namespace in [&one, &two] {
+            let address = format!("{}/30", namespace.host);
+            let done = namespace.ip(&["address", "add", &address, "dev", LINK])
+                && namespace.ip(&["link", "set", "lo", "up"]);
+            assert!(done, "an address in {}", namespace.name);
+            namespace.link_up();
         }
         Some([Arc::new(one), Arc::new(two)])
     }
@@ -60,34 +61,35 @@ impl Namespace {
         output.is_ok_and(|output| output.status.success())
     }
 
-    /// Its address, which the other one reaches over the link.
+    /// The namespace's address, which the other namespace reaches over the link.
     pub fn host(&self) -> Ipv4Addr {
         self.host
     }
 
-    /// Takes its end of the link down.
-    pub fn part(&self) {
+    /// Takes this end of the link down.
+    pub fn link_down(&self) {
         assert!(self.ip(&["link", "set", LINK, "down"]), "the link of {}", self.name);
     }
 
-    /// And up.
-    pub fn join(&self) {
+    /// Brings this end of the link up.
+    pub fn link_up(&self) {
         assert!(self.ip(&["link", "set", LINK, "up"]), "the link of {}", self.name);
     }
 
-    /// Moves the calling thread into it; the processes and threads that it starts are in it too.
+    /// Moves the calling thread into the namespace. The processes and threads that it starts
+    /// inherit it.
     pub(crate) fn enter(&self) {
         move_into_link_name_space(self.file.as_fd(), Some(LinkNameSpaceType::Network))
             .expect("to enter the namespace");
     }
 
-    /// What `run` returns, in it.
+    /// Runs a function inside the namespace and returns its result.
     pub fn within<T: Send>(&self, run: impl FnOnce() -> T + Send) -> T {
-        let in_it = || {
+        let enter_and_run = || {
             self.enter();
             run()
         };
-        let result = thread::scope(|scope| scope.spawn(in_it).join());
+        let result = thread::scope(|scope| scope.spawn(enter_and_run).join());
         result.unwrap_or_else(|panic| panic::resume_unwind(panic))
     }
 }

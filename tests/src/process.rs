@@ -1,4 +1,4 @@
-//! Child processes that die with their owner.
+//! Child processes that are killed with their owner.
 
 use std::fs;
 use std::io;
@@ -9,24 +9,24 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A running child and its log; killed when dropped.
+/// A running child process and its log; killed when dropped.
 pub(crate) struct Process {
     child: Child,
     log: PathBuf,
 }
 
-/// Asks until the answer is yes, at most `within`; then fails, saying what it waited for.
+/// Polls `condition` until it holds. Fails after `timeout`, naming `what` it waited for.
 #[track_caller]
-pub fn eventually(what: &str, within: Duration, mut ask: impl FnMut() -> bool) {
-    let deadline = Instant::now() + within;
-    while !ask() {
-        assert!(Instant::now() < deadline, "waited {within:?} in vain: {what}");
+pub fn eventually(what: &str, timeout: Duration, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + timeout;
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within {timeout:?}: {what}");
         thread::sleep(Duration::from_millis(2));
     }
 }
 
-/// A port on which nothing listens, below the range that the kernel hands to clients, so that no
-/// connection of another test can take it meanwhile; nor can a bus of Redis Cluster's, 10,000 above.
+/// A port on which nothing listens. It lies below the kernel's ephemeral range, so no client
+/// connection takes it in the meantime, and neither does a Redis Cluster bus, 10,000 ports above.
 pub fn free_port() -> u16 {
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 10_000;
@@ -44,7 +44,7 @@ pub fn free_port() -> u16 {
 // === impl Process ===
 
 impl Process {
-    /// Starts `command` with its output in `log`.
+    /// Starts `command` and sends its output to the file `log`.
     pub(crate) fn start(command: &mut Command, log: PathBuf) -> io::Result<Self> {
         let file = fs::File::create(&log)?;
         let child = command.stdout(file.try_clone()?).stderr(file).spawn()?;
@@ -63,21 +63,21 @@ impl Process {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Sends a signal by number.
+    /// Sends a signal by name, such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status();
         assert!(sent.is_ok_and(|status| status.success()), "kill -{name}");
     }
 
-    /// Waits for it to end by itself.
+    /// Waits for the process to exit by itself.
     #[track_caller]
-    pub(crate) fn wait(&mut self, within: Duration) -> ExitStatus {
-        let mut ended = None;
-        eventually("the process ends", within, || {
-            ended = self.child.try_wait().expect("a child to wait for");
-            ended.is_some()
+    pub(crate) fn wait(&mut self, timeout: Duration) -> ExitStatus {
+        let mut status = None;
+        eventually("the process exits", timeout, || {
+            status = self.child.try_wait().expect("a child to wait for");
+            status.is_some()
         });
-        ended.expect("an exit status")
+        status.expect("an exit status")
     }
 
     pub(crate) fn kill(&mut self) {

@@ -1,4 +1,4 @@
-//! A reverse proxy of one's own.
+//! A reverse proxy that a test owns.
 
 use std::env;
 use std::ffi::OsString;
@@ -12,14 +12,14 @@ use tempfile::TempDir;
 
 use crate::process::{Process, eventually, free_port};
 
-/// Which proxy, and how it is started in a folder with its configuration.
+/// A proxy program, and how to start it in a folder with its configuration.
 #[derive(Debug)]
 pub struct ProxyProgram {
-    /// Its name on the path.
+    /// The program's name on `PATH`.
     pub name: &'static str,
-    /// The environment variable that says where it is; if there is one, the path is not searched.
+    /// The environment variable that holds its path. If this is set, `PATH` is not searched.
     pub variable: Option<&'static str>,
-    /// Its arguments.
+    /// The program's arguments.
     pub arguments: &'static [&'static str],
 }
 
@@ -40,12 +40,13 @@ impl ProxyProgram {
         }
     }
 
-    /// Whether it is one of those that scripts/test does not always install, and is not here.
+    /// Whether it is a program that scripts/test installs only sometimes, and is missing here.
     pub fn is_absent(&self) -> bool {
         self.path().is_none()
     }
 
-    /// Starts it with the files that `files` writes for a port, by name, and waits until it listens.
+    /// Starts the proxy on a free port and waits until it listens. `files` returns the names and
+    /// contents of its configuration files for a port.
     pub fn start(&self, files: impl Fn(u16) -> Vec<(PathBuf, String)>) -> Proxy {
         let program = self.path().expect("a proxy to test with");
         for _ in 0..10 {
@@ -63,7 +64,7 @@ impl ProxyProgram {
                 up = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
                 up || process.has_ended()
             });
-            // Another may have taken the port first: then ours has ended.
+            // If another process took the port first, ours has ended.
             if up && !process.has_ended() {
                 return Proxy { port, process, _folder: folder };
             }
@@ -78,12 +79,12 @@ impl ProxyProgram {
 // === impl Proxy ===
 
 impl Proxy {
-    /// Its port.
+    /// The proxy's port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its process id.
+    /// The proxy's process id.
     pub fn pid(&self) -> u32 {
         self.process.id()
     }

@@ -1,4 +1,4 @@
-//! A Redis server of one's own.
+//! A Redis server that a test owns.
 
 use std::env;
 use std::fs;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::process::{Process, eventually};
 use crate::{Clock, Flavour, Persistence, Setup, module_path};
 
-/// A running `redis-server` (or what `RL_REDIS_SERVER` names), killed when dropped.
+/// A running `redis-server` (or the program that `RL_REDIS_SERVER` names), killed when dropped.
 pub struct RedisServer {
     setup: Setup,
     folder: TempDir,
@@ -33,22 +33,22 @@ impl RedisServer {
         Self { setup, folder, port, clock, process }
     }
 
-    /// The address it listens on, 127.0.0.1 if no other was asked for.
+    /// The address it listens on: 127.0.0.1 unless [`Setup::with_host`] gave another.
     pub fn host(&self) -> Ipv4Addr {
         self.setup.host
     }
 
-    /// Its port.
+    /// The server's port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its process id.
+    /// The server's process id.
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
-    /// Its address, as `rl-server --store` takes it.
+    /// The server's address, as `rl-server --store` takes it.
     pub fn url(&self) -> String {
         format!("redis://{}:{}", self.host(), self.port)
     }
@@ -58,10 +58,11 @@ impl RedisServer {
         self.clock.as_ref().expect("a server started with a clock")
     }
 
-    /// Stops its clock at this many microseconds since the epoch, and waits until it knows.
+    /// Stops the server's clock at `micros` microseconds since the epoch, and waits until the
+    /// server has seen it.
     pub fn freeze(&self, micros: u64) {
         self.clock().freeze(micros);
-        if Flavour::under_test().valkey {
+        if Flavour::under_test().is_valkey {
             let mut connection = self.connect();
             let mut probe = redis::pipe();
             probe.cmd("SET").arg("clock").arg("").arg("PX").arg(1_000_000).ignore();
@@ -74,41 +75,41 @@ impl RedisServer {
         }
     }
 
-    /// When a key expires: milliseconds since the epoch; -1 if it does not, -2 if it is not there. Exact
-    /// only with a frozen clock on servers before 7.0.
+    /// The expiry of a key, in milliseconds since the epoch; -1 if it has none, -2 if there is no
+    /// such key. Before Redis 7.0 it is exact only with a frozen clock.
     #[track_caller]
     pub fn expires_at(&self, key: &str) -> i64 {
         expires_at(&mut self.connect(), key)
     }
 
-    /// A new connection.
+    /// Opens a new connection.
     pub fn connect(&self) -> Connection {
         connect(self.host(), self.port).expect("a connection to redis-server")
     }
 
-    /// Runs one command, its words parted by spaces, on a connection of its own.
+    /// Runs one command, with its arguments separated by spaces, on a new connection.
     #[track_caller]
-    pub fn run<T: FromRedisValue>(&self, words: &str) -> T {
-        self.try_run(words).unwrap_or_else(|error| panic!("{words}: {error}"))
+    pub fn run<T: FromRedisValue>(&self, command: &str) -> T {
+        self.try_run(command).unwrap_or_else(|error| panic!("{command}: {error}"))
     }
 
-    /// The same, for commands that may be refused.
-    pub fn try_run<T: FromRedisValue>(&self, words: &str) -> RedisResult<T> {
-        let mut words = words.split(' ');
+    /// Like [`run`](Self::run), for commands that may fail.
+    pub fn try_run<T: FromRedisValue>(&self, command: &str) -> RedisResult<T> {
+        let mut words = command.split(' ');
         let mut command = redis::cmd(words.next().unwrap_or_default());
         command.arg(words.collect::<Vec<_>>());
         command.query(&mut connect(self.host(), self.port)?)
     }
 
-    /// What it refuses `words` with, code and text as they are on the wire.
+    /// The error that the server answers a command with: code and text, as on the wire.
     #[track_caller]
-    pub fn refusal(&self, words: &str) -> String {
-        let error = self.try_run::<Value>(words).expect_err(words);
+    pub fn refusal(&self, command: &str) -> String {
+        let error = self.try_run::<Value>(command).expect_err(command);
         let code = error.code().unwrap_or_default();
         format!("{code} {}", error.detail().unwrap_or_default())
     }
 
-    /// One field of `INFO`.
+    /// The value of one field of `INFO`.
     #[track_caller]
     pub fn info(&self, field: &str) -> String {
         let info: String = self.run("INFO everything");
@@ -117,12 +118,12 @@ impl RedisServer {
             .unwrap_or_else(|| panic!("INFO has no {field}"))
     }
 
-    /// Makes it a replica of `primary` and waits until the first copy is in.
+    /// Makes this server a replica of `primary` and waits for the initial synchronization.
     pub fn follow(&self, primary: &Self) {
         self.follow_at(primary.port, primary);
     }
 
-    /// The same of a primary that it reaches at another port, through a proxy.
+    /// Like [`follow`](Self::follow), for a primary that is reached at this port, through a proxy.
     pub fn follow_at(&self, port: u16, primary: &Self) {
         self.run::<()>(&format!("REPLICAOF {} {port}", primary.host()));
         eventually("the replica is in sync", Duration::from_secs(20), || {
@@ -131,7 +132,7 @@ impl RedisServer {
         self.catch_up(primary);
     }
 
-    /// Waits until this replica has all that `primary` has written so far.
+    /// Waits until this replica has everything that `primary` has written so far.
     pub fn catch_up(&self, primary: &Self) {
         let offset = |server: &Self| -> u64 {
             server.info("master_repl_offset").parse().expect("an offset")
@@ -140,47 +141,47 @@ impl RedisServer {
         eventually("the replica catches up", Duration::from_secs(20), || offset(self) >= written);
     }
 
-    /// Stops it as an operator would, and starts it again on the same data and port.
+    /// Shuts the server down as an operator would, and starts it again on the same data and port.
     pub fn restart(&mut self) {
         let save = match self.setup.persistence {
             Persistence::Rdb => "SAVE",
             _ => "NOSAVE",
         };
-        // The connection ends with the server: no answer is the answer.
+        // The connection closes with the server, so a reply never comes.
         let _ = self.try_run::<()>(&format!("SHUTDOWN {save}"));
         self.process.wait(Duration::from_secs(20));
         self.start_again();
     }
 
-    /// Kills it: nothing is saved and nobody is told.
+    /// Kills the server: nothing is saved and no peer is notified.
     pub fn kill(&mut self) {
         self.process.kill();
     }
 
-    /// Starts it again, after [`kill`](Self::kill), on the same data and port.
+    /// Starts the server again, after [`kill`](Self::kill), on the same data and port.
     pub fn start_again(&mut self) {
         let (_, process) = self.setup.spawn(&self.folder, self.clock.as_ref(), Some(self.port));
         self.process = process;
     }
 
-    /// Starts it again without the module.
+    /// Starts the server again without the module.
     pub fn start_again_plain(&mut self) {
         self.setup.module = None;
         self.start_again();
     }
 
-    /// Starts it again with the module.
+    /// Starts the server again with the module.
     pub fn start_again_with_module(&mut self) {
         self.setup.module = Some(module_path());
         self.start_again();
     }
 
-    /// Sends it a signal, such as `STOP` or `CONT`.
+    /// Sends the server a signal, such as `STOP` or `CONT`.
     pub fn signal(&self, name: &str) {
         self.process.signal(name);
     }
 
-    /// All that is in its append-only file, or files, in order.
+    /// The contents of the append-only file, or files, in order.
     pub fn append_only_file(&self) -> Vec<u8> {
         let mut files = Vec::new();
         for folder in [self.folder.path().to_owned(), self.folder.path().join("appendonlydir")] {
@@ -192,13 +193,13 @@ impl RedisServer {
             }
         }
         files.sort();
-        files.into_iter().flat_map(|file| fs::read(file).expect("its file")).collect()
+        files.into_iter().flat_map(|file| fs::read(file).expect("a readable file")).collect()
     }
 }
 
 impl Drop for RedisServer {
-    /// Killed, unless `RL_STOP_GENTLY` is set: a leak checker has its say only when its process ends by
-    /// itself.
+    /// Kills the server. With `RL_STOP_GENTLY` set it is terminated instead, since a leak checker
+    /// reports only when its process exits by itself.
     fn drop(&mut self) {
         if env::var_os("RL_STOP_GENTLY").is_some() && !self.process.has_ended() {
             self.process.signal("CONT");
@@ -213,13 +214,13 @@ pub(crate) fn connect(host: Ipv4Addr, port: u16) -> RedisResult<Connection> {
         .get_connection_with_timeout(Duration::from_secs(10))
 }
 
-/// [`RedisServer::expires_at`] on a connection of one's own.
+/// [`RedisServer::expires_at`] on an existing connection.
 #[track_caller]
 pub fn expires_at(connection: &mut Connection, key: &str) -> i64 {
     if Flavour::under_test().version >= (7, 0) {
         return redis::cmd("PEXPIRETIME").arg(key).query(connection).expect("an expiry");
     }
-    // The clock runs on between the commands of a transaction, at times into the next millisecond.
+    // The clock goes on between the commands of a transaction, and may reach the next millisecond.
     let millis = |(seconds, micros): (i64, i64)| seconds * 1000 + micros / 1000;
     loop {
         let (before, ttl, after): ((i64, i64), i64, (i64, i64)) = redis::pipe()

@@ -1,53 +1,53 @@
-//! What `/metrics` says, taken apart.
+//! A parser for the output of `/metrics`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One answer of `/metrics`.
+/// One response of `/metrics`.
 #[derive(Debug)]
 pub struct Scrape {
-    /// The value of each series by its name and labels, as they are written: `rl_draining` or
+    /// The value of each series, by its name and labels as written: `rl_draining` or
     /// `rl_redis_links{state="open"}`.
     pub series: BTreeMap<String, f64>,
-    /// What each metric says of itself.
-    pub about: BTreeMap<String, About>,
+    /// The metadata of each metric, by its name.
+    pub metadata: BTreeMap<String, MetricMetadata>,
 }
 
-/// A metric's `HELP` and `TYPE`, and the names of its labels, in order of the alphabet.
+/// A metric's `HELP` and `TYPE`, and the names of its labels in alphabetical order.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct About {
-    /// What it means.
+pub struct MetricMetadata {
+    /// The `HELP` text.
     pub help: String,
-    /// `counter`, `gauge` or `histogram`.
+    /// The `TYPE`: `counter`, `gauge` or `histogram`.
     pub kind: String,
-    /// Without the `le` of histograms.
+    /// The names of the labels, without the `le` of histograms.
     pub labels: BTreeSet<String>,
 }
 
 // === impl Scrape ===
 
 impl Scrape {
-    /// Reads the Prometheus text format, as far as the front uses it.
+    /// Parses the part of the Prometheus text format that the front uses.
     #[track_caller]
-    pub fn of(text: &str) -> Self {
-        let mut scrape = Self { series: BTreeMap::new(), about: BTreeMap::new() };
-        // Samples follow the two lines about their metric.
+    pub fn parse(text: &str) -> Self {
+        let mut scrape = Self { series: BTreeMap::new(), metadata: BTreeMap::new() };
+        // Samples follow the HELP and TYPE lines of their metric.
         let mut metric = String::new();
         for line in text.lines() {
             if let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|s| s.split_once(' '))
             {
                 name.clone_into(&mut metric);
-                scrape.about.entry(metric.clone()).or_default().help = help.to_owned();
+                scrape.metadata.entry(metric.clone()).or_default().help = help.to_owned();
             } else if let Some((name, kind)) =
                 line.strip_prefix("# TYPE ").and_then(|s| s.split_once(' '))
             {
-                scrape.about.entry(name.to_owned()).or_default().kind = kind.to_owned();
+                scrape.metadata.entry(name.to_owned()).or_default().kind = kind.to_owned();
             } else {
                 let (series, value) = line.rsplit_once(' ').expect(line);
-                let about = scrape.about.get_mut(&metric).expect(line);
-                about.labels.extend(labels(series).map(|(name, _)| name.to_owned()));
-                about.labels.remove("le");
-                let twice = scrape.series.insert(series.to_owned(), value.parse().expect(line));
-                assert_eq!(twice, None, "{line}");
+                let metadata = scrape.metadata.get_mut(&metric).expect(line);
+                metadata.labels.extend(labels(series).map(|(name, _)| name.to_owned()));
+                metadata.labels.remove("le");
+                let previous = scrape.series.insert(series.to_owned(), value.parse().expect(line));
+                assert_eq!(previous, None, "a duplicate: {line}");
             }
         }
         scrape
@@ -60,7 +60,8 @@ impl Scrape {
     }
 }
 
-/// The labels of a series, or of a selector that asks for equality; no value holds a comma or a brace.
+/// The labels of a series, or of a selector with equality matchers only. Values must not contain a
+/// comma or a brace.
 pub fn labels(series: &str) -> impl Iterator<Item = (&str, &str)> {
     let inside = series.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
     let pairs = inside.map_or("", |(inside, _)| inside).split(',');

@@ -1,18 +1,18 @@
-//! Chance that can be had again.
+//! Reproducible randomness.
 
 use std::env;
 use std::thread;
 
 use fastrand::Rng;
 
-/// Where a test's chance begins: at random, or where the environment variable `RL_SEED` says. A test that
-/// fails says where it was.
+/// The seed of a test's random numbers: random, or the value of the environment variable `RL_SEED`.
+/// A test that fails prints its seed.
 pub struct Seed(u64);
 
 // === impl Seed ===
 
 impl Seed {
-    /// Another one each time, unless `RL_SEED` is set.
+    /// Draws a new seed each time, unless `RL_SEED` is set.
     pub fn new() -> Self {
         let given = env::var("RL_SEED").ok();
         Self(
@@ -21,9 +21,9 @@ impl Seed {
         )
     }
 
-    /// The chance of one of those that share this seed.
-    pub fn rng(&self, of: usize) -> Rng {
-        Rng::with_seed(self.0 ^ (of as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    /// A generator for one of the threads that share this seed.
+    pub fn rng(&self, thread: usize) -> Rng {
+        Rng::with_seed(self.0 ^ (thread as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15))
     }
 }
 
@@ -36,7 +36,7 @@ impl Default for Seed {
 impl Drop for Seed {
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!("--- the same again: RL_SEED={} ---", self.0);
+            eprintln!("--- to repeat: RL_SEED={} ---", self.0);
         }
     }
 }

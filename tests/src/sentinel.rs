@@ -1,4 +1,4 @@
-//! A primary, its replicas, and three Sentinels that watch them.
+//! A primary, its replicas, and the three Sentinels that watch them.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::process::{Process, free_port};
 use crate::{Flavour, RedisServer, Setup, eventually};
 
-/// Sentinels that name the primary of one group; killed when dropped.
+/// Three Sentinels that name the primary of one group; killed when dropped.
 pub struct Sentinels {
     host: Ipv4Addr,
     nodes: Vec<Node>,
@@ -20,50 +20,53 @@ pub struct Sentinels {
 
 struct Node {
     port: u16,
-    /// Where it is reached over TLS, if it is.
+    /// The TLS port, if there is one.
     tls_port: Option<u16>,
     _process: Process,
     _folder: TempDir,
 }
 
-/// The group's name.
+/// The name of the group.
 const SERVICE: &str = "main";
-const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
+const LOCALHOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
 // === impl Sentinels ===
 
 impl Sentinels {
-    /// Has three Sentinels watch `primary`, and waits until they know each other and so many replicas. What does not
-    /// answer for two seconds is down: they come back to who hung up once a second, and hang up on each other in a failover.
+    /// Starts three Sentinels that watch `primary`, and waits until they know each other and this
+    /// many replicas. A server that does not answer for two seconds counts as down. A shorter time
+    /// would not do: Sentinels close their connections to each other in a failover, and reconnect
+    /// only once a second.
     pub fn watch(primary: &RedisServer, replicas: usize) -> Self {
         Self::watch_at(primary.port(), replicas)
     }
 
-    /// The same for a primary that is reached at this port of 127.0.0.1.
+    /// Like [`watch`](Self::watch), for a primary at this port of 127.0.0.1.
     pub fn watch_at(primary: u16, replicas: usize) -> Self {
-        Self::start(HERE, (HERE, primary), replicas, &[])
+        Self::start(LOCALHOST, (LOCALHOST, primary), replicas, &[])
     }
 
-    /// The same of Sentinels and a primary that listen on other addresses than 127.0.0.1.
+    /// Like [`watch`](Self::watch), for Sentinels and a primary on addresses other than 127.0.0.1.
     pub fn watch_from(host: Ipv4Addr, primary: &RedisServer, replicas: usize) -> Self {
         Self::start(host, (primary.host(), primary.port()), replicas, &[])
     }
 
-    /// The same for a primary without replicas that is reached over TLS, as they are themselves, with these directives.
+    /// Like [`watch`](Self::watch), for a primary without replicas. The primary and the Sentinels
+    /// are reached over TLS, with these directives.
     pub fn watch_over_tls(primary: u16, tls: &[String]) -> Self {
-        Self::start(HERE, (HERE, primary), 0, tls)
+        Self::start(LOCALHOST, (LOCALHOST, primary), 0, tls)
     }
 
     fn start(host: Ipv4Addr, primary: (Ipv4Addr, u16), replicas: usize, tls: &[String]) -> Self {
         let nodes: Vec<_> = (0..3).map(|_| start(host, primary, tls)).collect();
         let sentinels = Self { host, nodes };
-        eventually("the Sentinels know all", Duration::from_secs(30), || {
+        eventually("the Sentinels know all servers", Duration::from_secs(30), || {
             sentinels.nodes.iter().all(|node| {
-                let count = |what: &str| -> usize {
-                    let command = redis::cmd("SENTINEL").arg(what).arg(SERVICE).to_owned();
-                    let known: redis::RedisResult<Vec<redis::Value>> = connect(host, node.port)
+                let count = |subcommand: &str| -> usize {
+                    let command = redis::cmd("SENTINEL").arg(subcommand).arg(SERVICE).to_owned();
+                    let servers: redis::RedisResult<Vec<redis::Value>> = connect(host, node.port)
                         .and_then(|mut connection| command.query(&mut connection));
-                    known.map_or(0, |known| known.len())
+                    servers.map_or(0, |servers| servers.len())
                 };
                 count("SENTINELS") == 2 && count("REPLICAS") == replicas
             })
@@ -71,7 +74,7 @@ impl Sentinels {
         sentinels
     }
 
-    /// As `rl-server --store` takes it.
+    /// The address of the group, as `rl-server --store` takes it.
     pub fn url(&self) -> String {
         let tls = self.nodes.iter().any(|node| node.tls_port.is_some());
         let ports = self.nodes.iter().map(|node| node.tls_port.unwrap_or(node.port));
@@ -79,12 +82,12 @@ impl Sentinels {
         format!("redis{}+sentinel://{}/{SERVICE}", if tls { "s" } else { "" }, hosts.join(","))
     }
 
-    /// Their ports.
+    /// The ports of the Sentinels.
     pub fn ports(&self) -> Vec<u16> {
         self.nodes.iter().map(|node| node.port).collect()
     }
 
-    /// Gives each of them another setting for the group, such as `failover-timeout`.
+    /// Changes an option of the group, such as `failover-timeout`, on every Sentinel.
     pub fn set(&self, option: &str, value: u64) {
         for node in &self.nodes {
             let mut set = redis::cmd("SENTINEL");
@@ -93,7 +96,7 @@ impl Sentinels {
         }
     }
 
-    /// The port of the primary, as the first of them says.
+    /// The port of the primary, according to the first Sentinel.
     pub fn primary(&self) -> u16 {
         let mut connection = connect(self.host, self.nodes[0].port).expect("a Sentinel");
         let mut command = redis::cmd("SENTINEL");
@@ -102,33 +105,34 @@ impl Sentinels {
         port
     }
 
-    /// The epoch of their configuration, which grows with each failover; once none is under way, and all agree.
+    /// Waits until no failover is under way and all Sentinels agree, and returns the epoch of their
+    /// configuration, which grows with each failover.
     pub fn epoch(&self) -> String {
-        let mut told = Vec::new();
+        let mut views = Vec::new();
         eventually("the Sentinels agree", Duration::from_secs(90), || {
-            told = self
+            views = self
                 .nodes
                 .iter()
                 .filter_map(|node| configuration(self.host, node.port).ok())
                 .collect();
-            let calm = told.iter().all(|it| it["flags"] == "master");
-            let same = |field| told.iter().all(|it| it[field] == told[0][field]);
-            calm && told.len() == self.nodes.len() && same("port") && same("config-epoch")
+            let is_calm = views.iter().all(|it| it["flags"] == "master");
+            let agree = |field| views.iter().all(|it| it[field] == views[0][field]);
+            is_calm && views.len() == self.nodes.len() && agree("port") && agree("config-epoch")
         });
-        told[0]["config-epoch"].clone()
+        views[0]["config-epoch"].clone()
     }
 
-    /// Has them make another the primary, as for maintenance.
+    /// Starts a failover to a replica, as for maintenance.
     pub fn fail_over(&self) {
-        eventually("a failover begins", Duration::from_secs(30), || {
+        eventually("a failover starts", Duration::from_secs(30), || {
             let mut connection = connect(self.host, self.nodes[0].port).expect("a Sentinel");
             redis::cmd("SENTINEL").arg("FAILOVER").arg(SERVICE).exec(&mut connection).is_ok()
         });
     }
 }
 
-/// A primary and so many replicas that have caught up.
-pub fn group(setup: impl Fn() -> Setup, replicas: usize) -> Vec<RedisServer> {
+/// Starts a primary and this many replicas, and waits until they have caught up.
+pub fn primary_with_replicas(setup: impl Fn() -> Setup, replicas: usize) -> Vec<RedisServer> {
     let servers: Vec<_> = (0..=replicas).map(|_| setup().start()).collect();
     for replica in &servers[1..] {
         replica.follow(&servers[0]);
@@ -139,10 +143,12 @@ pub fn group(setup: impl Fn() -> Setup, replicas: usize) -> Vec<RedisServer> {
 fn start(host: Ipv4Addr, primary: (Ipv4Addr, u16), tls: &[String]) -> Node {
     let folder = TempDir::new().expect("a temporary folder");
     let (port, tls_port) = (free_port(), (!tls.is_empty()).then(free_port));
-    let (of, at) = primary;
+    let (primary_host, primary_port) = primary;
     let mut settings = format!(
-        "port {port}\nbind {host}\nprotected-mode no\nsentinel monitor {SERVICE} {of} {at} 2\n\
-         sentinel down-after-milliseconds {SERVICE} 2000\nsentinel failover-timeout {SERVICE} 3000\n"
+        "port {port}\nbind {host}\nprotected-mode no\n\
+         sentinel monitor {SERVICE} {primary_host} {primary_port} 2\n\
+         sentinel down-after-milliseconds {SERVICE} 2000\n\
+         sentinel failover-timeout {SERVICE} 3000\n"
     );
     if let Some(port) = tls_port {
         settings += &format!("tls-port {port}\ntls-replication yes\n{}\n", tls.join("\n"));
@@ -154,7 +160,7 @@ fn start(host: Ipv4Addr, primary: (Ipv4Addr, u16), tls: &[String]) -> Node {
     Node { port, tls_port, _process: process, _folder: folder }
 }
 
-/// What a Sentinel says of the primary.
+/// A Sentinel's view of the primary.
 fn configuration(host: Ipv4Addr, port: u16) -> redis::RedisResult<HashMap<String, String>> {
     redis::cmd("SENTINEL").arg("MASTER").arg(SERVICE).query(&mut connect(host, port)?)
 }

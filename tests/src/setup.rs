@@ -1,4 +1,4 @@
-//! How a Redis server of one's own is started.
+//! The settings that a Redis server is started with.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -11,34 +11,34 @@ use crate::process::{Process, eventually, free_port};
 use crate::redis_server::connect;
 use crate::{Clock, Flavour, RedisServer, artefacts, module_path, panicking_module_path};
 
-/// What a server keeps on disk.
+/// The data that a server keeps on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Persistence {
     /// Nothing.
     Off,
-    /// A snapshot, when it is told to or stops.
+    /// A snapshot, written on command and at shutdown.
     Rdb,
-    /// An append-only file, written through on every command, that begins as a snapshot when rewritten.
+    /// An append-only file, synced on every command. A rewrite starts it with a snapshot.
     Aof,
-    /// The same, in commands only.
+    /// An append-only file of commands only.
     AofWithoutPreamble,
 }
 
-/// How to start a server.
+/// A builder for a server.
 pub struct Setup {
     pub(crate) module: Option<PathBuf>,
     clock: bool,
     pub(crate) persistence: Persistence,
     port: Option<u16>,
     options: Vec<String>,
-    under: Vec<String>,
+    wrapper: Vec<String>,
     pub(crate) host: Ipv4Addr,
 }
 
 // === impl Setup ===
 
 impl Setup {
-    /// A plain server: no module, nothing on disk.
+    /// A plain server, without the module and without persistence.
     pub fn plain() -> Self {
         Self {
             module: None,
@@ -46,7 +46,7 @@ impl Setup {
             persistence: Persistence::Off,
             port: None,
             options: Vec::new(),
-            under: Vec::new(),
+            wrapper: Vec::new(),
             host: Ipv4Addr::LOCALHOST,
         }
     }
@@ -61,23 +61,23 @@ impl Setup {
         Self { module: Some(panicking_module_path()), ..Self::plain() }
     }
 
-    /// A server with somebody else's module loaded.
+    /// A server with another module loaded.
     pub fn with_other_module(file: &Path) -> Self {
         Self { module: Some(file.to_owned()), ..Self::plain() }
     }
 
-    /// Gives it a clock that the test moves.
+    /// Gives the server a clock that the test controls.
     pub fn with_clock(self) -> Self {
         Self { clock: true, ..self }
     }
 
-    /// Has it keep its data.
-    pub fn keeping(self, persistence: Persistence) -> Self {
+    /// Makes the server keep its data.
+    pub fn with_persistence(self, persistence: Persistence) -> Self {
         Self { persistence, ..self }
     }
 
-    /// Has it listen on this port, for whoever must know before it is there.
-    pub fn at(self, port: u16) -> Self {
+    /// Makes the server listen on this port, for callers that must know it before the start.
+    pub fn with_port(self, port: u16) -> Self {
         Self { port: Some(port), ..self }
     }
 
@@ -90,17 +90,17 @@ impl Setup {
         self
     }
 
-    /// Runs it under another program, such as `["valgrind", "--tool=callgrind"]`.
-    pub fn under(self, words: &[&str]) -> Self {
-        Self { under: words.iter().map(|word| (*word).to_owned()).collect(), ..self }
+    /// Runs the server under another program, such as `["valgrind", "--tool=callgrind"]`.
+    pub fn with_wrapper(self, command: &[&str]) -> Self {
+        Self { wrapper: command.iter().map(|word| (*word).to_owned()).collect(), ..self }
     }
 
-    /// Has it listen on this address in place of 127.0.0.1.
-    pub fn on(self, host: Ipv4Addr) -> Self {
+    /// Makes the server listen on this address instead of 127.0.0.1.
+    pub fn with_host(self, host: Ipv4Addr) -> Self {
         Self { host, ..self }
     }
 
-    /// Starts it.
+    /// Starts the server.
     pub fn start(self) -> RedisServer {
         let folder = TempDir::new().expect("a temporary folder");
         let clock = self.clock.then(|| Clock::new(folder.path()));
@@ -108,25 +108,25 @@ impl Setup {
         RedisServer::new(self, folder, port, clock, process)
     }
 
-    /// Starts it, unless this server was built without something that an option is about.
+    /// Starts the server; `None` if it was built without the feature that an option needs.
     pub fn try_start(self) -> Option<RedisServer> {
         let folder = TempDir::new().expect("a temporary folder");
         let log = folder.path().join("log");
         let mut command = self.command(&folder, None, free_port());
         let mut process = Process::start(&mut command, log).expect("redis-server to start");
-        let mut ready = false;
-        eventually("redis-server starts or ends", Duration::from_secs(20), || {
-            ready = process.log().contains("Ready to accept connections");
-            ready || process.has_ended()
+        let mut is_ready = false;
+        eventually("redis-server starts or exits", Duration::from_secs(20), || {
+            is_ready = process.log().contains("Ready to accept connections");
+            is_ready || process.has_ended()
         });
         let log = process.log();
         drop(process);
-        let lacks = ["Bad directive or wrong number of arguments", "Missing implement of"];
-        (!lacks.iter().any(|lack| log.contains(lack))).then(|| self.start())
+        let errors = ["Bad directive or wrong number of arguments", "Missing implement of"];
+        (!errors.iter().any(|error| log.contains(error))).then(|| self.start())
     }
 
-    /// Starts the process and waits until it has loaded its data and answers. Without a given port it
-    /// takes a free one, and another should somebody be faster.
+    /// Starts the process and waits until it has loaded its data and answers. Without a given port
+    /// it takes a free one, and tries the next if another process takes that first.
     pub(crate) fn spawn(
         &self,
         folder: &TempDir,
@@ -138,14 +138,14 @@ impl Setup {
             let mut command = self.command(folder, clock, port);
             let log = folder.path().join("log");
             let mut process = Process::start(&mut command, log).expect("redis-server to start");
-            let mut up = false;
-            eventually("redis-server starts or ends", Duration::from_secs(20), || {
-                up = connect(self.host, port)
+            let mut is_up = false;
+            eventually("redis-server starts or exits", Duration::from_secs(20), || {
+                is_up = connect(self.host, port)
                     .is_ok_and(|mut c| redis::cmd("PING").exec(&mut c).is_ok());
-                up || process.has_ended()
+                is_up || process.has_ended()
             });
-            // Another server may have taken the port first: then ours has ended.
-            if up && !process.has_ended() {
+            // If another server took the port first, ours has ended.
+            if is_up && !process.has_ended() {
                 return (port, process);
             }
             let log = process.log();
@@ -155,7 +155,7 @@ impl Setup {
     }
 
     fn command(&self, folder: &TempDir, clock: Option<&Clock>, port: u16) -> Command {
-        let mut command = match self.under.split_first() {
+        let mut command = match self.wrapper.split_first() {
             Some((program, arguments)) => {
                 let mut command = Command::new(program);
                 command.args(arguments).arg(Flavour::program());
@@ -171,7 +171,7 @@ impl Setup {
         }
         command.args(["--repl-diskless-sync-delay", "0"]);
         if Flavour::under_test().version >= (7, 0) {
-            command.args(["--enable-debug-command", "yes"]); // before that it always was
+            command.args(["--enable-debug-command", "yes"]); // older versions always enable it
         }
         match self.persistence {
             Persistence::Off | Persistence::Rdb => {}
@@ -187,7 +187,7 @@ impl Setup {
             command.arg("--loadmodule").arg(module);
         }
         if let Some(clock) = clock {
-            // Valkey reads the wall clock only at each tick of its own, and counts on in between.
+            // Valkey reads the wall clock only at each of its ticks, and extrapolates in between.
             command.args(["--hz", "500"]);
             command.env("SKEW_FILE", clock.file()).env("LD_PRELOAD", artefacts::skew_path());
         }

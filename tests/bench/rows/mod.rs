@@ -1,6 +1,7 @@
-//! What is measured, row by row. [`crate::figures`] says what is made of it.
+//! The measurements, row by row. [`crate::comparisons`] computes the results from them.
 
 mod cluster;
+mod commands;
 mod http;
 mod instructions;
 mod latency;
@@ -8,19 +9,18 @@ mod memory;
 mod peers;
 mod redis;
 mod step;
-mod stores;
 
 use std::env;
 use std::path::PathBuf;
 
 use crate::bench::Bench;
-use http::Over;
+use http::Engine;
 pub(crate) use peers::OtherModule;
 
-/// A row: its name, which says what is measured, and the measurements, taken under that name.
+/// A row: its name, and the function that takes its measurements under that name.
 pub(crate) type Row = (&'static str, fn(&mut Bench, &str));
 
-/// In the order in which they run.
+/// All rows, in the order in which they run.
 pub(crate) const ROWS: &[Row] = &[
     ("check-100k", |bench, row| redis::check(bench, row, 100_000)),
     ("check-1m", |bench, row| redis::check(bench, row, 1_000_000)),
@@ -34,25 +34,25 @@ pub(crate) const ROWS: &[Row] = &[
     ("cluster", cluster::run),
     ("step", step::run),
     ("instructions", instructions::run),
-    ("http-memory", |bench, row| http::against_bare(bench, row, Over::Memory)),
-    ("http-redis", |bench, row| http::against_bare(bench, row, Over::Module)),
-    ("http-lua", |bench, row| http::against_bare(bench, row, Over::Lua)),
-    ("http-batch-memory", |bench, row| http::batch(bench, row, Over::Memory)),
-    ("http-batch-redis", |bench, row| http::batch(bench, row, Over::Module)),
+    ("http-memory", |bench, row| http::against_bare(bench, row, Engine::Memory)),
+    ("http-redis", |bench, row| http::against_bare(bench, row, Engine::Module)),
+    ("http-lua", |bench, row| http::against_bare(bench, row, Engine::Lua)),
+    ("http-batch-memory", |bench, row| http::batch(bench, row, Engine::Memory)),
+    ("http-batch-redis", |bench, row| http::batch(bench, row, Engine::Module)),
     ("http-deny", http::deny),
-    ("http-hot-memory", |bench, row| http::hot(bench, row, Over::Memory)),
-    ("http-hot-redis", |bench, row| http::hot(bench, row, Over::Module)),
+    ("http-hot-memory", |bench, row| http::hot(bench, row, Engine::Memory)),
+    ("http-hot-redis", |bench, row| http::hot(bench, row, Engine::Module)),
     ("http-get", http::get),
     ("latency", latency::run),
     (PEERS_HTTP, peers::http),
     (PEERS_REDIS, peers::redis),
 ];
 
-/// Rows that run only when peers are asked for.
+/// The rows that run only with `--peers`, or, for Redis, with `--module`.
 pub(crate) const PEERS_HTTP: &str = "peers-http";
 pub(crate) const PEERS_REDIS: &str = "peers-redis";
 
-/// Cargo's target folder, in which this program lies.
+/// Cargo's target folder, which contains this program.
 fn target() -> PathBuf {
     let program = env::current_exe().expect("the path of this program");
     program.ancestors().nth(2).expect("a target folder").to_owned()

@@ -1,15 +1,15 @@
-//! Other rate limiters, under the same load on the same machine: what each does alone, not a ratio.
+//! Other rate limiters under the same load on the same machine: absolute rates, not ratios.
 //!
-//! Servers have one worker each. nginx answers from its shared memory, throttlecrab and the memory front from
-//! their own, the others from Redis. scripts/bench installs them.
+//! Each server has one worker. nginx answers from its shared memory, throttlecrab and the memory
+//! front from process memory, the others from Redis. scripts/bench installs them.
 
 use std::path::{Path, PathBuf};
 
 use rl_tests::{Proxy, ProxyProgram, Setup};
 
-use super::http::{Over, Stack, bare};
-use super::stores::{ALLOWED, CAPACITY, RATE, check, incr, load_buckets};
-use crate::bench::{Bench, Plan, Side};
+use super::commands::{ALLOWED, CAPACITY, RATE, check, incr, load_buckets};
+use super::http::{Engine, Stack, bare};
+use crate::bench::{Bench, Plan, Variant};
 use crate::call::{Call, KEY};
 use crate::load::Load;
 use crate::sample::Sample;
@@ -24,23 +24,24 @@ pub(crate) struct OtherModule {
 
 const KEYS: u32 = 100_000;
 
-/// All that speak HTTP.
+/// Measures the rate limiters that speak HTTP.
 pub(crate) fn http(bench: &mut Bench, row: &str) {
     let plan = bench.plan;
     let (bare, nginx, crab) = (bare(), nginx(), throttlecrab("http"));
-    let stacks = [Over::Memory, Over::Module, Over::Lua].map(|over| Stack::in_use(over, 1));
+    let stacks = [Engine::Memory, Engine::Module, Engine::Lua]
+        .map(|engine| Stack::with_buckets_in_use(engine, 1));
     let [mut memory, mut module, mut lua] =
-        stacks.each_ref().map(|stack| stack.measured(plan, Wrk::check(KEYS)));
+        stacks.each_ref().map(|stack| stack.measurement(plan, Wrk::check(KEYS)));
     let throttle = r#"{"key":"KEY","max_burst":1000000,"count_per_period":1000,"period":1}"#;
     let body = throttle.replace("KEY", KEY);
-    Call::http("POST", "/throttle", &body).must_answer(crab.port(), r#""allowed":true"#);
+    Call::http("POST", "/throttle", &body).assert_reply(crab.port(), r#""allowed":true"#);
     let throttle = Wrk::post("/throttle", throttle, KEYS);
-    Call::http("GET", &format!("/?key={KEY}"), "").must_answer(nginx.port(), "GIF89a");
-    let mut crab = || throttle.run(&address(&crab), plan.seconds, &[crab.pid()]);
+    Call::http("GET", &format!("/?key={KEY}"), "").assert_reply(nginx.port(), "GIF89a");
+    let mut crab = || throttle.run(&address(&crab), plan.wrk_seconds, &[crab.pid()]);
     let mut nginx =
-        || Wrk::get("/?key=KEY", KEYS).run(&address(&nginx), plan.seconds, &[nginx.pid()]);
-    let mut bare = || Wrk::check(KEYS).run(bare.address(), plan.seconds, &[bare.pid()]);
-    let sides: &mut [Side<'_>] = &mut [
+        || Wrk::get("/?key=KEY", KEYS).run(&address(&nginx), plan.wrk_seconds, &[nginx.pid()]);
+    let mut bare = || Wrk::check(KEYS).run(bare.address(), plan.wrk_seconds, &[bare.pid()]);
+    let variants: &mut [Variant<'_>] = &mut [
         ("bare actix handler", &mut bare),
         ("nginx limit_req", &mut nginx),
         ("throttlecrab", &mut crab),
@@ -48,56 +49,57 @@ pub(crate) fn http(bench: &mut Bench, row: &str) {
         ("RL, Redis module", &mut module),
         ("RL, Redis Lua", &mut lua),
     ];
-    bench.interleave(row, sides);
+    bench.interleave(row, variants);
 }
 
-/// All that speak Redis's protocol.
+/// Measures the rate limiters that speak the Redis protocol.
 pub(crate) fn redis(bench: &mut Bench, row: &str) {
     let plan = bench.plan;
-    let other = bench.other.clone();
+    let other = bench.other_module.clone();
     let (plain, ours) = (Setup::plain().start(), Setup::with_module().start());
     let (incr, check) = (incr(), check());
     load_buckets(&ours, KEYS);
-    check.must_answer(ours.port(), ALLOWED);
-    let mut incr = measured(plan, plain.port(), plain.pid(), &incr);
-    let mut ours = measured(plan, ours.port(), ours.pid(), &check);
-    let crab_server = bench.peers.then(|| throttlecrab("redis"));
+    check.assert_reply(ours.port(), ALLOWED);
+    let mut incr = measurement(plan, plain.port(), plain.pid(), &incr);
+    let mut ours = measurement(plan, ours.port(), ours.pid(), &check);
+    let crab_server = bench.with_peers.then(|| throttlecrab("redis"));
     let throttle = Call::redis(&format!("THROTTLE {KEY} {CAPACITY} {RATE} 1"), 6);
     let mut crab = crab_server.as_ref().map(|crab| {
-        throttle.must_answer(crab.port(), "*5\r\n:1\r\n");
-        measured(plan, crab.port(), crab.pid(), &throttle)
+        throttle.assert_reply(crab.port(), "*5\r\n:1\r\n");
+        measurement(plan, crab.port(), crab.pid(), &throttle)
     });
-    // It sends each answer by itself, which costs it a delayed acknowledgement a batch: so without batches too.
+    // throttlecrab sends each reply in its own segment, so each batch waits for a delayed
+    // acknowledgement. For fairness it is measured without batches too.
     let mut unbatched = crab_server.as_ref().map(|crab| {
         let load = Load { pipeline: 1, ..Load::new(crab.port(), &throttle, KEYS) };
-        move || load.run_for(plan.warm, plan.measured, crab.pid())
+        move || load.run_for(plan.warm_up_time, plan.measure_time, crab.pid())
     });
     let theirs = other.as_ref().map(|other| (Setup::with_other_module(&other.file).start(), other));
     let theirs = theirs.as_ref().map(|(server, other)| {
         let words = other.command.replace("KEY", KEY);
-        (server, Call::redis(&words, Call::redis(&words, 1).lines_of_answer(server.port())))
+        (server, Call::redis(&words, Call::redis(&words, 1).count_reply_lines(server.port())))
     });
     let name = other.as_ref().map(|other| name(&other.file, &other.command));
     let mut theirs =
-        theirs.as_ref().map(|(server, call)| measured(plan, server.port(), server.pid(), call));
-    let mut sides: Vec<Side<'_>> = vec![("INCR", &mut incr), ("RL.CHECK", &mut ours)];
+        theirs.as_ref().map(|(server, call)| measurement(plan, server.port(), server.pid(), call));
+    let mut variants: Vec<Variant<'_>> = vec![("INCR", &mut incr), ("RL.CHECK", &mut ours)];
     if let (Some(crab), Some(unbatched)) = (&mut crab, &mut unbatched) {
-        sides
+        variants
             .extend([("throttlecrab", crab as _), ("throttlecrab, pipeline of 1", unbatched as _)]);
     }
     if let (Some(theirs), Some(name)) = (&mut theirs, &name) {
-        sides.push((name, theirs));
+        variants.push((name, theirs));
     }
-    bench.interleave(row, &mut sides);
+    bench.interleave(row, &mut variants);
 }
 
-fn measured(plan: Plan, port: u16, pid: u32, call: &Call) -> impl FnMut() -> Sample {
-    // Warm: every key was there before.
+fn measurement(plan: Plan, port: u16, pid: u32, call: &Call) -> impl FnMut() -> Sample {
+    // Every key exists before the measurement.
     Load::new(port, call, KEYS).run_each_key();
-    move || Load::new(port, call, KEYS).run_for(plan.warm, plan.measured, pid)
+    move || Load::new(port, call, KEYS).run_for(plan.warm_up_time, plan.measure_time, pid)
 }
 
-/// The command's name and its file's.
+/// The name of a variant: the command, and the file of the module.
 fn name(file: &Path, command: &str) -> String {
     let command = command.split(' ').next().unwrap_or_default();
     format!("{command} ({})", file.file_name().unwrap_or_default().to_string_lossy())
@@ -107,7 +109,7 @@ fn address(proxy: &Proxy) -> String {
     format!("127.0.0.1:{}", proxy.port())
 }
 
-/// Its highest rate is what it counts in: no request is delayed or refused.
+/// nginx at its highest rate, so that no request is delayed or refused.
 fn nginx() -> Proxy {
     let configuration = |port: u16| {
         format!(
@@ -129,7 +131,7 @@ http {{
     program.start(|port| vec![(PathBuf::from("nginx.conf"), configuration(port))])
 }
 
-/// With this protocol alone, on one thread.
+/// throttlecrab with this protocol only, on one thread.
 fn throttlecrab(protocol: &str) -> Proxy {
     let program = super::target().join("peers/bin/throttlecrab-server");
     let program = program.display();

@@ -1,11 +1,11 @@
-//! The benchmarks of the bucket itself, in process: `bucket/benches`.
+//! The in-process benchmarks of the bucket, from `bucket/benches`.
 
 use std::process::Command;
 
 use crate::bench::Bench;
 use crate::sample::Sample;
 
-/// A step and, in turn, a read of the clock.
+/// Compares a bucket step with a clock read.
 pub(crate) fn run(bench: &mut Bench, row: &str) {
     let mut clock = || measure("clock_read");
     let mut step = || measure("step_allowed");
@@ -17,14 +17,14 @@ fn measure(name: &str) -> Sample {
         .args(["bench", "--quiet", "--locked", "-p", "rl-bucket", "--bench", "bucket", name])
         .output()
         .expect("cargo");
-    let said = String::from_utf8_lossy(&output.stdout);
-    let figure = said.lines().filter_map(figure).find(|(it, _)| *it == name);
-    let (_, nanoseconds) = figure.unwrap_or_else(|| panic!("cargo bench {name}: {output:?}"));
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let result = stdout.lines().filter_map(parse).find(|(it, _)| *it == name);
+    let (_, nanoseconds) = result.unwrap_or_else(|| panic!("cargo bench {name}: {output:?}"));
     Sample::of(nanoseconds, "ns")
 }
 
-/// Of `test NAME ... bench:  1,234 ns/iter (+/- 5)`.
-fn figure(line: &str) -> Option<(&str, f64)> {
+/// Name and time of a line `test NAME ... bench:  1,234 ns/iter (+/- 5)`.
+fn parse(line: &str) -> Option<(&str, f64)> {
     let (name, rest) = line.strip_prefix("test ")?.split_once(" ... bench:")?;
     let (number, _) = rest.split_once("ns/iter")?;
     Some((name.trim(), number.trim().replace(',', "").parse().ok()?))
@@ -32,13 +32,13 @@ fn figure(line: &str) -> Option<(&str, f64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::figure;
+    use super::parse;
 
     #[test]
-    fn lines_of_bencher() {
+    fn lines_of_bencher_are_parsed() {
         let line = "test step_allowed       ... bench:       1,024 ns/iter (+/- 3)";
-        assert_eq!(figure(line), Some(("step_allowed", 1024.0)));
-        assert_eq!(figure("running 7 tests"), None);
-        assert_eq!(figure("test result: ok. 0 passed; 7 measured"), None);
+        assert_eq!(parse(line), Some(("step_allowed", 1024.0)));
+        assert_eq!(parse("running 7 tests"), None);
+        assert_eq!(parse("test result: ok. 0 passed; 7 measured"), None);
     }
 }

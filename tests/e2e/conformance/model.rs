@@ -99,7 +99,7 @@ impl Model {
 
     /// Follows what an engine said, if there is a moment at which the bucket itself says it too.
     pub(super) fn follow(&mut self, step: &Step, said: &Outcome) -> Result<(), Outcome> {
-        let slack = if Flavour::under_test().valkey { VALKEY_RUNS_ON } else { 0 };
+        let slack = if Flavour::under_test().is_valkey { VALKEY_RUNS_ON } else { 0 };
         for now in (step.now..=step.now + slack).chain(step.now - slack..step.now) {
             let mut candidate = self.clone();
             let mut outcome = candidate.outcome(step, now);

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use redis::Value;
-use rl_tests::{Over, RedisServer, Setup, eventually};
+use rl_tests::{RedisServer, Setup, StopOnDrop, eventually};
 
 use super::{contents, fill};
 
@@ -29,7 +29,7 @@ fn whoever_comes_in_mid_traffic_misses_nothing() {
         let replicas = [Setup::plain().start(), Setup::with_module().start()];
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
-            let over = Over(&done);
+            let over = StopOnDrop(&done);
             scope.spawn(|| check_until(&primary, &done));
             let same = |replica: &RedisServer, when: &str| {
                 primary.run::<Value>("CLIENT PAUSE 30000 WRITE");

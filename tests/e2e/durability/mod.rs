@@ -44,7 +44,7 @@ fn fill(server: &RedisServer) {
 }
 
 fn survives_a_restart(persistence: Persistence) {
-    let mut server = Setup::with_module().keeping(persistence).start();
+    let mut server = Setup::with_module().with_persistence(persistence).start();
     fill(&server);
     let before = contents(&server);
     assert_eq!(before.len(), 4);
@@ -122,7 +122,7 @@ fn a_promoted_replica_without_the_module_goes_on_in_lua() {
 
 #[test]
 fn a_denial_replicates_nothing() {
-    let primary = Setup::with_module().keeping(Persistence::Aof).start();
+    let primary = Setup::with_module().with_persistence(Persistence::Aof).start();
     let replica = Setup::plain().start();
     replica.follow(&primary);
     primary.run::<Value>("RL.CHECK k 10 1/d 10");
@@ -185,7 +185,7 @@ fn commands(file: &[u8]) -> Vec<Vec<String>> {
 #[test]
 fn effects_are_absolute_and_one_for_each_change() {
     let server = Setup::with_module()
-        .keeping(Persistence::AofWithoutPreamble)
+        .with_persistence(Persistence::AofWithoutPreamble)
         .option(&["repl-diskless-sync", "no"])
         .start();
     let stream = RefCell::new(Stream::of(&server));
@@ -251,7 +251,7 @@ fn effects_are_absolute_and_one_for_each_change() {
 #[test]
 fn a_crash_in_mid_rewrite_loses_nothing_that_was_written() {
     for persistence in [Persistence::Aof, Persistence::AofWithoutPreamble] {
-        let mut server = Setup::with_module().keeping(persistence).start();
+        let mut server = Setup::with_module().with_persistence(persistence).start();
         fill(&server);
         for round in 0..3 {
             server.run::<Value>(&format!("RL.CHECK round{round} 100 100/h 5"));

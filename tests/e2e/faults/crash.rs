@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rl_tests::{Ask, Front, Limits, Load, Record, Setup};
+use rl_tests::{CheckRequest, Front, LimitSource, Load, Record, Setup};
 use serde_json::Value;
 
 use super::rig::{Buckets, DEADLINE, OUTAGE, Rig};
@@ -36,21 +36,21 @@ fn one_of_two_fronts_dies_and_no_token_is_lost_or_made() {
     let server = Setup::with_module().start();
     let url = server.url();
     let fronts = [0, 1].map(|_| Front::start(&["--store", &url, "--deadline-ms", "10000"]));
-    let limits = Limits::Inline(CAPACITY, "1/d");
-    let load = Load::start(&[&fronts[0], &fronts[1]], CLIENTS, move |_| Ask {
+    let limits = LimitSource::Inline(CAPACITY, "1/d");
+    let load = Load::start(&[&fronts[0], &fronts[1]], CLIENTS, move |_| CheckRequest {
         key: "k".to_owned(),
         limits,
         cost: 1,
     });
-    load.answer_more(500);
+    load.run_for_answers(500);
     fronts[0].signal("KILL");
-    load.until("the bucket is empty", Duration::from_secs(60), |records| {
-        records.iter().rev().take(50).any(|it| it.seen.is_some_and(|seen| !seen.allowed))
+    load.run_until("the bucket is empty", Duration::from_secs(60), |records| {
+        records.iter().rev().take(50).any(|it| it.decision.is_some_and(|seen| !seen.allowed))
     });
     let history = load.finish();
     assert!(history.only(Record::is_degraded).is_empty());
     for front in 0..2 {
-        let asked = history.only(|record| record.front == front && record.seen.is_some());
+        let asked = history.only(|record| record.front == front && record.decision.is_some());
         assert!(asked.admitted() > 50, "front {front}");
     }
     // Whoever was under way when it died, one question a client, may have been charged without an answer.

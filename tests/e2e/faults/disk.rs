@@ -55,7 +55,7 @@ fn that_takes_long_to_read() {
     for (setup, engine) in [(Setup::with_module(), "module"), (Setup::plain(), "lua")] {
         // While it loads it looks up every 2 MB: 16 keys, 64 ms.
         let slowly = setup.option(&["key-load-delay", "4000"]).option(&["rdbcompression", "no"]);
-        let server = slowly.keeping(Persistence::Rdb).start();
+        let server = slowly.with_persistence(Persistence::Rdb).start();
         server.run::<()>("DEBUG POPULATE 400 key 131072");
         Rig::on(server, engine, "", DEADLINE)
             .endures(

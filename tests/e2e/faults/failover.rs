@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rl_tests::{
-    Ask, Fault, FaultProxy, Front, Limits, Load, Record, RedisServer, Sentinels, Setup, eventually,
-    group,
+    CheckRequest, Fault, FaultProxy, Front, LimitSource, Load, Record, RedisServer, Sentinels,
+    Setup, eventually, primary_with_replicas,
 };
 
 use super::rig::{Buckets, DEADLINE, OUTAGE, Rig, SOON, WORKERS};
@@ -43,13 +43,13 @@ fn what_the_replica_has_not_heard_is_all_that_is_lost() {
             |rig| {
                 let from = rig.load.now();
                 cut(&rig.server, &replica, &link);
-                rig.load.go_on(LAG);
+                rig.load.run_for(LAG);
                 rig.server.kill();
                 rig.may_lose_since(from);
             },
             |rig| {
                 replica.run::<()>("REPLICAOF NO ONE");
-                rig.proxy.aim(replica.port());
+                rig.proxy.set_upstream(replica.port());
             },
         );
         assert!(told.lost > 0, "{engine}: nothing was lost");
@@ -73,18 +73,18 @@ fn a_bucket_that_was_emptied_meanwhile_is_full_again_once() {
             true => CAPACITIES[chance.usize(0..CAPACITIES.len())],
             false => 1000,
         };
-        Ask { key: key(capacity), limits: Limits::Inline(capacity, RATE.0), cost: 1 }
+        CheckRequest { key: key(capacity), limits: LimitSource::Inline(capacity, RATE.0), cost: 1 }
     });
-    load.answer_more(50);
+    load.run_for_answers(50);
     cut(&primary, &replica, &link);
     lagging.store(true, Ordering::Relaxed);
     // By the primary, and then by the other.
     let emptied = |what: &str, from: Duration| {
-        load.until(what, SOON, |records| {
+        load.run_until(what, SOON, |records| {
             CAPACITIES[..2].iter().all(|capacity| {
-                let denied = |it: &Record| it.seen.is_some_and(|seen| !seen.allowed);
+                let denied = |it: &Record| it.decision.is_some_and(|seen| !seen.allowed);
                 let mut since = records.iter().filter(|it| it.start >= from);
-                since.any(|it| it.ask.key == key(*capacity) && it.is_normal() && denied(it))
+                since.any(|it| it.request.key == key(*capacity) && it.is_normal() && denied(it))
             })
         });
     };
@@ -92,16 +92,16 @@ fn a_bucket_that_was_emptied_meanwhile_is_full_again_once() {
     primary.kill();
     let killed = load.now();
     replica.run::<()>("REPLICAOF NO ONE");
-    proxy.aim(replica.port());
+    proxy.set_upstream(replica.port());
     let promoted = load.now();
-    load.until("another decides within 2 s", Duration::from_secs(4), |records| {
+    load.run_until("another decides within 2 s", Duration::from_secs(4), |records| {
         records.iter().rev().take_while(|it| it.start >= promoted).any(Record::is_normal)
     });
     // A denial is remembered for a second at most.
     emptied("buckets are emptied again", promoted + Duration::from_millis(1100));
     let history = load.finish();
     for capacity in CAPACITIES {
-        let by_redis = history.only(|it| it.ask.key == key(capacity) && it.is_normal());
+        let by_redis = history.only(|it| it.request.key == key(capacity) && it.is_normal());
         let in_lag = by_redis.only(|record| record.start <= killed).admitted();
         let extra = in_lag.min(capacity);
         by_redis.assert_within(&key(capacity), capacity, RATE.1, extra);
@@ -117,7 +117,7 @@ fn sentinels_replace_one_primary_after_the_other() {
     const TIMES: usize = 4;
     /// What a replica may be behind on a busy machine.
     const BEHIND: Duration = Duration::from_millis(500);
-    let mut replicas = group(Setup::with_module, 2);
+    let mut replicas = primary_with_replicas(Setup::with_module, 2);
     let primary = replicas.remove(0);
     let sentinels = Sentinels::watch(&primary, replicas.len());
     // After a failover there is none for twice this time.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rl_tests::{Fault, FaultProxy, Front, Over, Setup, eventually};
+use rl_tests::{Fault, FaultProxy, Front, Setup, StopOnDrop, eventually};
 
 use super::callers::{connect, may_open_thousands};
 use super::rig::{DEADLINE, OUTAGE, SOON};
@@ -63,7 +63,7 @@ fn neither_a_slow_nor_a_silent_redis_fills_it() {
         }
     };
     thread::scope(|scope| {
-        let end = Over(&over);
+        let end = StopOnDrop(&over);
         (0..THREADS).for_each(|thread| drop(scope.spawn(move || calls(thread))));
         let go_on = || {
             let (since, before) = (Instant::now(), answers.load(Ordering::Relaxed));

@@ -4,7 +4,9 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use rl_tests::{Ask, Fault, FaultProxy, Front, Limits, Setup, eventually, server_path};
+use rl_tests::{
+    CheckRequest, Fault, FaultProxy, Front, LimitSource, Setup, eventually, server_path,
+};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -24,10 +26,10 @@ fn endures(rig: Rig, fault: Fault) {
 fn survives_strikes(rig: Rig, faults: &[Fault]) {
     let strike = |rig: &mut Rig| {
         for fault in faults {
-            let before = rig.proxy.connects().len();
-            rig.proxy.strike(*fault);
+            let before = rig.proxy.connection_times().len();
+            rig.proxy.set_once(*fault);
             let replaced = format!("{fault:?}: the connection is replaced");
-            eventually(&replaced, SOON, || rig.proxy.connects().len() > before);
+            eventually(&replaced, SOON, || rig.proxy.connection_times().len() > before);
             rig.is_normal();
         }
     };
@@ -93,10 +95,10 @@ fn a_check_is_sent_once_whatever_becomes_of_its_answer() {
         .into_iter()
         .enumerate()
         {
-            let limits = Limits::Inline(10, "1/d");
+            let limits = LimitSource::Inline(10, "1/d");
             // Not sent at all if the fault meets the link's own question first: then once more.
             eventually("a check is sent", SOON, || {
-                let ask = Ask { key: format!("{engine}{row}"), limits, cost: 1 };
+                let ask = CheckRequest { key: format!("{engine}{row}"), limits, cost: 1 };
                 eventually("Redis is there", SOON, || taken(&front, &ask) == 0);
                 let before = proxy.commands("RL.CHECK");
                 proxy.set(fault);
@@ -159,8 +161,10 @@ fn a_redis_that_refuses_is_not_stormed() {
     proxy.set(Fault::Refuse);
     // Not one attempt for each worker.
     let _front = Front::start_unready(&["--store", &proxy.url(), "--workers", "8"]);
-    eventually("some attempts", Duration::from_secs(60), || proxy.connects().len() > GROWING + 8);
-    let connects = proxy.connects();
+    eventually("some attempts", Duration::from_secs(60), || {
+        proxy.connection_times().len() > GROWING + 8
+    });
+    let connects = proxy.connection_times();
     let waits: Vec<_> = connects.windows(2).map(|pair| pair[1] - pair[0]).collect();
     let grown: Duration = waits[GROWING..GROWING + 8].iter().sum();
     assert!(grown >= LEAST, "{waits:?}");
@@ -186,7 +190,7 @@ fn a_name_that_leads_to_another_server_is_followed() {
     command.args(["--listen", "127.0.0.1:0"]).args(Rig::flags(&store, "module", DEADLINE));
     let front = Front::launch(command);
     eventually("the front is ready", SOON, || front.get("/health/ready").status == 200);
-    let new = Setup::with_module().on(ANOTHER).at(port).start();
+    let new = Setup::with_module().with_host(ANOTHER).with_port(port).start();
     Rig::over(front, old, proxy, DEADLINE)
         .endures(
             OUTAGE,

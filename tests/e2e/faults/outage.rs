@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use rl_tests::{Ask, Front, History, Limits, Load, Record, Setup};
+use rl_tests::{CheckRequest, Front, History, LimitSource, Load, Record, Setup};
 use tempfile::TempDir;
 
 const CAPACITY: u64 = 30;
@@ -25,7 +25,7 @@ rate = "50/s"
 "#;
 
 fn of(history: &History, policy: &'static str) -> History {
-    history.only(|record| record.ask.limits == Limits::Policy(policy))
+    history.only(|record| record.request.limits == LimitSource::Policy(policy))
 }
 
 #[test]
@@ -41,16 +41,16 @@ fn closed_admits_nothing_local_the_limit_of_each_front_and_open_everything() {
     });
     let load = Load::start(&[&fronts[0], &fronts[1]], 8, |chance| {
         let policy = ["default", "open", "closed"][chance.usize(0..3)];
-        Ask { key: "k".to_owned(), limits: Limits::Policy(policy), cost: 1 }
+        CheckRequest { key: "k".to_owned(), limits: LimitSource::Policy(policy), cost: 1 }
     });
-    load.answer_more(100);
+    load.run_for_answers(100);
     server.kill();
     let from = load.now();
-    load.go_on(Duration::from_secs(2));
+    load.run_for(Duration::from_secs(2));
     let until = load.now();
     server.start_again();
     let to = load.now();
-    load.until("all is normal within 2 s", Duration::from_secs(4), |records| {
+    load.run_until("all is normal within 2 s", Duration::from_secs(4), |records| {
         let since: Vec<_> = records.iter().rev().take_while(|it| it.start >= to).collect();
         (0..2).all(|front| {
             let mut last = since.iter().filter(|record| record.front == front).take(20).peekable();

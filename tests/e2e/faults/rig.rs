@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use rl_tests::{Ask, FaultProxy, Front, Limits, Load, RedisServer, Setup, eventually};
+use rl_tests::{
+    CheckRequest, FaultProxy, Front, LimitSource, Load, RedisServer, Setup, eventually,
+};
 
 use super::told::{Lag, Told};
 
@@ -83,11 +85,11 @@ impl Rig {
         let load = Load::start(&[&front], CLIENTS, |chance| {
             let (key, limits) = match chance.u64(0..ROOMY_KEYS + 3) {
                 key if key < ROOMY_KEYS => (roomy(key), roomy_limits(key)),
-                _ => ("hot".to_owned(), Limits::Inline(HOT.0, HOT.1)),
+                _ => ("hot".to_owned(), LimitSource::Inline(HOT.0, HOT.1)),
             };
-            Ask { key, limits, cost: 1 }
+            CheckRequest { key, limits, cost: 1 }
         });
-        load.answer_more(200);
+        load.run_for_answers(200);
         Self { server, proxy, front, load, deadline, lags: Vec::new() }
     }
 
@@ -103,16 +105,16 @@ impl Rig {
     ) -> Told {
         let (from, since) = (self.load.now(), Instant::now());
         fault(&mut self);
-        self.load.go_on(outage.saturating_sub(since.elapsed()));
+        self.load.run_for(outage.saturating_sub(since.elapsed()));
         heal(&mut self);
         let to = self.load.now();
         self.is_normal();
         // And goes on to be.
-        self.load.answer_more(50);
+        self.load.run_for_answers(50);
         let Self { server: _server, proxy, front, load, deadline, lags } = self;
         let history = load.finish();
 
-        let mut connects = proxy.connects();
+        let mut connects = proxy.connection_times();
         connects.retain(|at| *at > since);
         let during = history.only(|record| record.end >= from && record.start <= to);
         let mut told = Told { history, during, connects, lags, lost: 0 };
@@ -135,7 +137,7 @@ impl Rig {
         eventually("every link is back", NORMAL_WITHIN, || self.front.links() == WORKERS);
         // For longer than a question lasts: nobody is still waiting for an answer that will not come.
         let lasting = 2 * DEADLINE;
-        self.load.until("checks are decided by Redis again", NORMAL_WITHIN, |records| {
+        self.load.run_until("checks are decided by Redis again", NORMAL_WITHIN, |records| {
             let now = self.load.now();
             let last = records.iter().rev().take_while(|record| record.end + lasting >= now);
             let (count, normal) = (last.clone().count(), last.filter(|it| it.is_normal()).count());
@@ -148,6 +150,6 @@ pub(super) fn roomy(key: u64) -> String {
     format!("roomy{key}")
 }
 
-fn roomy_limits(key: u64) -> Limits {
-    Limits::Inline(ROOMY.0 + key, ROOMY.1)
+fn roomy_limits(key: u64) -> LimitSource {
+    LimitSource::Inline(ROOMY.0 + key, ROOMY.1)
 }

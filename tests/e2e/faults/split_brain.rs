@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rl_tests::{
-    Ask, Front, History, Limits, Load, Namespace, Record, RedisServer, Sentinels, Setup, eventually,
+    CheckRequest, Front, History, LimitSource, Load, Namespace, Record, RedisServer, Sentinels,
+    Setup, eventually,
 };
 
 use super::rig::{DEADLINE, Rig, SOON, WORKERS};
@@ -50,9 +51,10 @@ impl Sides {
     fn start(setup: impl Fn() -> Setup + Sync) -> Option<Self> {
         let namespaces = Namespace::pair()?;
         let [here, there] = &namespaces;
-        let primary = here.within(|| setup().on(here.host()).start());
+        let primary = here.within(|| setup().with_host(here.host()).start());
         let (replicas, sentinels) = there.within(|| {
-            let replicas: Vec<_> = (0..2).map(|_| setup().on(there.host()).start()).collect();
+            let replicas: Vec<_> =
+                (0..2).map(|_| setup().with_host(there.host()).start()).collect();
             replicas.iter().for_each(|replica| replica.follow(&primary));
             let sentinels = Sentinels::watch_from(there.host(), &primary, replicas.len());
             (replicas, sentinels)
@@ -61,12 +63,12 @@ impl Sides {
         let flags = flags.each_ref().map(String::as_str);
         let fronts = namespaces.each_ref().map(|side| side.within(|| Front::start(&flags)));
         let clients = [(&fronts[0], Some(here)), (&fronts[1], Some(there))];
-        let load = Load::start_within(&clients, 8, |_| Ask {
+        let load = Load::start_in_namespaces(&clients, 8, |_| CheckRequest {
             key: "k".to_owned(),
-            limits: Limits::Inline(CAPACITY, RATE.0),
+            limits: LimitSource::Inline(CAPACITY, RATE.0),
             cost: 1,
         });
-        load.answer_more(200);
+        load.run_for_answers(200);
         Some(Self { load, fronts, sentinels, primary, replicas, namespaces })
     }
 
@@ -74,7 +76,7 @@ impl Sides {
     /// has found it.
     fn part(&self) -> Parted {
         let [here, there] = &self.namespaces;
-        here.part();
+        here.link_down();
         let mut from = self.load.now();
         there.within(|| {
             eventually("the other side has a primary", SOON, || {
@@ -90,7 +92,7 @@ impl Sides {
             });
         });
         let to = self.load.now();
-        self.load.until("its front has found it", NORMAL_WITHIN, |records| {
+        self.load.run_until("its front has found it", NORMAL_WITHIN, |records| {
             records.iter().rev().take_while(|it| it.start >= to).any(|it| decided(it, 1))
         });
         Parted { from, to }
@@ -103,7 +105,7 @@ impl Sides {
         // Of the other side it does not know yet that they are gone.
         let address = format!(" addr={}:", here.host());
         let asks = |client: &str| client.contains(&address) && client.contains(" cmd=rl.");
-        here.join();
+        here.link_up();
         eventually("all ask the new primary", NORMAL_WITHIN, || {
             let clients = here.within(|| self.primary.try_run::<String>("CLIENT LIST TYPE normal"));
             let sides = self.namespaces.iter().zip(&self.fronts);
@@ -115,7 +117,7 @@ impl Sides {
 
     /// Lets it go on; then nothing is lost any more, and nothing is had twice.
     fn end(self, one: Duration) -> History {
-        self.load.answer_more(500);
+        self.load.run_for_answers(500);
         let Self { load, fronts: _fronts, .. } = self;
         let history = load.finish();
         let since = by_redis(&history).only(|record| record.start >= one);
@@ -144,7 +146,7 @@ fn twice(time: Duration) -> u64 {
 fn each_side_admits_what_the_limit_allows() {
     let Some(sides) = Sides::start(Setup::with_module) else { return };
     let parted = sides.part();
-    sides.load.go_on(BOTH);
+    sides.load.run_for(BOTH);
     let until = sides.load.now();
     let one = sides.join();
     let history = sides.end(one);

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
-use rl_tests::{Ask, Front, History, Limits, Record, eventually};
+use rl_tests::{CheckRequest, Front, History, LimitSource, Record, eventually};
 use serde_json::{Value, json};
 
 use super::rig::{Buckets, HOT, ROOMY_KEYS, SOON, WORKERS, roomy};
@@ -36,8 +36,8 @@ impl Told {
         let slowest = self.history.slowest();
         assert!(slowest <= deadline + ROOM, "an answer took {slowest:?}");
         for record in self.history.records() {
-            let Limits::Inline(capacity, _) = record.ask.limits else { continue };
-            let seen = record.seen.expect("an answer from the front");
+            let LimitSource::Inline(capacity, _) = record.request.limits else { continue };
+            let seen = record.decision.expect("an answer from the front");
             assert_eq!(seen.limit, capacity, "an answer for somebody else: {record:?}");
         }
     }
@@ -54,7 +54,7 @@ impl Told {
     /// is had again, but of a bucket never more than it holds.
     #[track_caller]
     pub(super) fn limits_held(&self, buckets: Buckets) {
-        let all = self.history.only(|record| record.ask.key == "hot");
+        let all = self.history.only(|record| record.request.key == "hot");
         let extra = match buckets {
             Buckets::Kept => self.decided_in_lags(&all).map(|lost| lost.min(HOT.0)).sum(),
             Buckets::KeptButTheLastTwoSeconds | Buckets::Lost => HOT.0,
@@ -69,7 +69,7 @@ impl Told {
     pub(super) fn charged_at_most_once(&mut self, front: &Front, from: Duration, buckets: Buckets) {
         let (mut charged, mut admitted) = (0, 0);
         for key in (0..ROOMY_KEYS).map(roomy) {
-            let of_key = self.history.only(|record| record.ask.key == key);
+            let of_key = self.history.only(|record| record.request.key == key);
             let certain = of_key.only(Record::is_normal).admitted();
             let unknown = of_key.only(Record::is_degraded).admitted();
             let late = |record: &Record| {
@@ -82,7 +82,7 @@ impl Told {
                 Buckets::KeptButTheLastTwoSeconds => of_key.only(late).admitted(),
                 Buckets::Lost => certain,
             };
-            let taken = taken(front, &of_key.records()[0].ask);
+            let taken = taken(front, &of_key.records()[0].request);
             let most = certain + unknown;
             assert!(
                 (certain - forgivable..=most).contains(&taken),
@@ -123,8 +123,8 @@ impl Told {
 }
 
 /// What has been taken from a bucket, as Redis says it.
-pub(super) fn taken(front: &Front, ask: &Ask) -> u64 {
-    let Limits::Inline(capacity, _) = ask.limits else { panic!("a bucket of its own") };
+pub(super) fn taken(front: &Front, ask: &CheckRequest) -> u64 {
+    let LimitSource::Inline(capacity, _) = ask.limits else { panic!("a bucket of its own") };
     let mut answer = Value::Null;
     eventually("Redis says what is left", SOON, || {
         answer = front.post("/peek", &ask.body()).body;

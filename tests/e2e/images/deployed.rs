@@ -42,7 +42,7 @@ pub(super) fn front(
     let file = store.password_file().to_str().unwrap().to_owned();
     environment.insert("RL_REDIS_PASSWORD_FILE".to_owned(), file);
     let given: Vec<_> = environment.iter().map(|(name, it)| (&**name, &**it)).collect();
-    let front = Front::start_in(&given, &[]);
+    let front = Front::start_with_env(&given, &[]);
     eventually("the front is ready", Duration::from_secs(20), || {
         front.get("/health/ready").status == 200
     });

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use rl_tests::{Running, eventually, free_port, module_path};
+use rl_tests::{ChildProcess, eventually, free_port, module_path};
 use tempfile::TempDir;
 
 use super::{instructions, text};
@@ -19,7 +19,7 @@ const MODULE: &str = "/usr/lib/redis/modules/librl.so";
 pub(super) struct Store {
     folder: TempDir,
     pub(super) port: u16,
-    redis: Option<Running>,
+    redis: Option<ChildProcess>,
 }
 
 // === impl Store ===
@@ -30,7 +30,7 @@ impl Store {
         let mut store = Self::new(Some(&format!("{PASSWORD}\r\nnot this line\n")));
         store.redis = Some(store.boot(&[]));
         eventually("Redis is ready", SOON, || {
-            store.redis.as_ref().unwrap().said().contains("Ready to accept")
+            store.redis.as_ref().unwrap().output().contains("Ready to accept")
         });
         store
     }
@@ -75,10 +75,10 @@ impl Store {
         command
     }
 
-    fn boot(&self, flags: &[&str]) -> Running {
+    fn boot(&self, flags: &[&str]) -> ChildProcess {
         let mut command = self.script("rl-redis");
         let port = self.port.to_string();
-        Running::launch(command.args(["--bind", "127.0.0.1", "--port", &port]).args(flags))
+        ChildProcess::launch(command.args(["--bind", "127.0.0.1", "--port", &port]).args(flags))
     }
 
     /// What a health check gets.
@@ -100,7 +100,7 @@ impl Store {
     fn refusal(&self) -> String {
         let mut redis = self.boot(&[]);
         assert!(!redis.wait(SOON).success());
-        redis.said()
+        redis.output()
     }
 }
 
@@ -132,7 +132,7 @@ fn nobody_gets_in_without_the_password() {
     // A password that is another one by now is not the health check's either.
     fs::write(store.password_file(), "another").unwrap();
     assert_ne!(store.ready().status.code(), Some(0));
-    let log = store.redis.as_ref().unwrap().said();
+    let log = store.redis.as_ref().unwrap().output();
     assert!(!log.contains(PASSWORD) && !log.contains(operator.trim()), "{log}");
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use rl_tests::{Running, eventually, server_path};
+use rl_tests::{ChildProcess, eventually, server_path};
 use tempfile::TempDir;
 
 use super::{processes, run, script};
@@ -15,7 +15,7 @@ const SOON: Duration = Duration::from_secs(60);
 
 /// A demo, and the folder for its own.
 struct Demo {
-    running: Running,
+    running: ChildProcess,
     folder: TempDir,
 }
 
@@ -38,8 +38,8 @@ impl Demo {
     /// Starts it, and waits until it shows its first row.
     fn start() -> Self {
         let folder = TempDir::new().unwrap();
-        let running = Running::launch(&mut Self::command(folder.path(), &[]));
-        eventually("a row", SOON, || running.said().contains("\n   1 s "));
+        let running = ChildProcess::launch(&mut Self::command(folder.path(), &[]));
+        eventually("a row", SOON, || running.output().contains("\n   1 s "));
         Self { running, folder }
     }
 
@@ -48,7 +48,7 @@ impl Demo {
         let mut children = Vec::new();
         eventually("its processes", SOON, || {
             let all = processes().into_iter();
-            let own = all.filter(|(_, parent, _)| *parent == self.running.id());
+            let own = all.filter(|(_, parent, _)| *parent == self.running.pid());
             children = own.map(|(id, _, command)| (id, command)).collect();
             // Beside them it sleeps and counts.
             children.retain(|(_, command)| {
@@ -60,10 +60,10 @@ impl Demo {
     }
 
     /// Ends it in this way: its exit code; nothing of it is left.
-    fn end(mut self, how: impl FnOnce(&Running, &[(u32, String)])) -> (Option<i32>, String) {
+    fn end(mut self, how: impl FnOnce(&ChildProcess, &[(u32, String)])) -> (Option<i32>, String) {
         let children = self.children();
-        let ports = ports(&self.running.said());
-        assert_eq!(ports.len(), 4, "{}", self.running.said());
+        let ports = ports(&self.running.output());
+        assert_eq!(ports.len(), 4, "{}", self.running.output());
         assert_eq!(fs::read_dir(self.folder.path()).unwrap().count(), 1);
         how(&self.running, &children);
         let status = self.running.wait(SOON);
@@ -74,7 +74,7 @@ impl Demo {
         for port in ports {
             assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err(), "port {port}");
         }
-        (status.code(), self.running.said())
+        (status.code(), self.running.output())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use rl_tests::{Cluster, Front, Over, Setup};
+use rl_tests::{Cluster, Front, Setup, StopOnDrop};
 use serde_json::{Value, json};
 
 use super::{PATIENT, check, front, healed, is_degraded};
@@ -93,7 +93,7 @@ fn a_reshard_under_load_loses_and_doubles_nothing() {
             let home = cluster.owner(slot);
             let over = AtomicBool::new(false);
             thread::scope(|scope| {
-                let end = Over(&over);
+                let end = StopOnDrop(&over);
                 let drained = scope.spawn(|| drain(&front, &body, &over));
                 let asked_more = || {
                     // While the slot is on its way it is answered, not only afterwards.

@@ -3,7 +3,9 @@
 use std::fs;
 use std::sync::{Arc, Mutex};
 
-use rl_tests::{Application, Authority, Front, Sentinels, Setup, eventually, group};
+use rl_tests::{
+    Application, Authority, Front, Sentinels, Setup, eventually, primary_with_replicas,
+};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -58,7 +60,7 @@ fn a_service_account_logs_in() {
     // The metadata server, as long as it has a token.
     let token = Arc::new(Mutex::new(None::<(&str, u32)>));
     let now = Arc::clone(&token);
-    let google = Application::answering(move |request| match *now.lock().unwrap() {
+    let google = Application::with_handler(move |request| match *now.lock().unwrap() {
         Some((token, seconds)) if request.header("metadata-flavor") == "Google" => {
             (200, json!({"access_token": token, "expires_in": seconds}).to_string())
         }
@@ -68,7 +70,7 @@ fn a_service_account_logs_in() {
     let (store, ca) = (format!("rediss://front@127.0.0.1:{port}"), authority.ca());
     let flags = ["--store", &store, "--redis-ca", ca.to_str().unwrap(), "--workers", "2"];
     let environment = [("GCE_METADATA_HOST", metadata.as_str()), ("RL_REDIS_IAM", "google")];
-    let front = Front::start_in(&environment, &[&flags[..], &PATIENT].concat());
+    let front = Front::start_with_env(&environment, &[&flags[..], &PATIENT].concat());
 
     eventually("it says why", SOON, || {
         is_degraded(&check(&front, "k", 10)) && front.log().contains("no access token: http://")
@@ -78,7 +80,7 @@ fn a_service_account_logs_in() {
     eventually("both workers are logged in", SOON, || front.links() == 2);
     let asked = google.take();
     let path = "GET /computeMetadata/v1/instance/service-accounts/default/token HTTP/1.1";
-    assert!(asked.iter().all(|request| request.first == path), "{asked:?}");
+    assert!(asked.iter().all(|request| request.start_line == path), "{asked:?}");
 
     // A token lives an hour: connections made meanwhile need no other.
     server.run::<redis::Value>("CLIENT KILL TYPE normal SKIPME yes");
@@ -123,7 +125,7 @@ fn a_password_that_is_not_watched_is_read_with_the_next_connection() {
 
 #[test]
 fn nor_is_it_watched_where_sentinels_are_asked_each_second() {
-    let servers = group(Setup::with_module, 1);
+    let servers = primary_with_replicas(Setup::with_module, 1);
     let server = &servers[0];
     let sentinels = Sentinels::watch(server, 1);
     let folder = TempDir::new().unwrap();

@@ -1,12 +1,12 @@
 //! A primary that Sentinels name.
 
-use rl_tests::{Sentinels, Setup, eventually, group};
+use rl_tests::{Sentinels, Setup, eventually, primary_with_replicas};
 
 use super::{SOON, check, front, healed, is_degraded};
 
 #[test]
 fn the_primary_dies_and_the_front_follows() {
-    let mut servers = group(Setup::with_module, 2);
+    let mut servers = primary_with_replicas(Setup::with_module, 2);
     let sentinels = Sentinels::watch(&servers[0], 2);
     let front = front(&sentinels.url(), &[]);
     healed(&front, "k");
@@ -32,7 +32,7 @@ fn the_primary_dies_and_the_front_follows() {
 
 #[test]
 fn a_failover_for_maintenance_is_followed_while_the_old_primary_still_answers() {
-    let servers = group(Setup::with_module, 1);
+    let servers = primary_with_replicas(Setup::with_module, 1);
     let sentinels = Sentinels::watch(&servers[0], 1);
     let front = front(&sentinels.url(), &[]);
     healed(&front, "k");
@@ -51,7 +51,7 @@ fn a_failover_for_maintenance_is_followed_while_the_old_primary_still_answers() 
 
 #[test]
 fn sentinels_that_know_of_no_such_primary_say_so() {
-    let servers = group(Setup::plain, 0);
+    let servers = primary_with_replicas(Setup::plain, 0);
     let sentinels = Sentinels::watch(&servers[0], 0);
     let store = sentinels.url().replace("/main", "/other");
     let front = rl_tests::Front::start_unready(&["--store", &store]);

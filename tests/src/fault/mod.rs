@@ -1,10 +1,11 @@
-//! A TCP proxy that misbehaves when told to, for what no signal and no command does to a connection.
+//! A TCP proxy that injects the connection faults that no signal and no command can cause.
 //!
-//! It stands between a front and its Redis, counts what goes by, and is told at run time what to do to it:
-//! [`set`](FaultProxy::set) until [`clear`](FaultProxy::clear), or [`strike`](FaultProxy::strike) once.
+//! It stands between a front and its Redis and counts the bytes and commands that pass. A fault
+//! lasts from [`set`](FaultProxy::set) to [`clear`](FaultProxy::clear), or for one reply with
+//! [`set_once`](FaultProxy::set_once).
 
+mod command_parser;
 mod pipe;
-mod requests;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -15,132 +16,134 @@ use std::time::{Duration, Instant};
 
 use crate::process::{eventually, free_port};
 
-/// A running proxy on a free port; it and its connections end when it is dropped.
+/// A running proxy on a free port; it and its connections close when it is dropped.
 pub struct FaultProxy {
     port: u16,
     shared: Arc<Shared>,
     acceptor: Option<JoinHandle<()>>,
 }
 
-/// What is done to the connections.
+/// A fault of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Each piece, either way, takes so long, and up to `jitter` more.
+    /// Delays each piece of data, in both directions.
     Latency {
-        /// At least.
+        /// The least delay.
         each_way: Duration,
-        /// At most so much more.
+        /// The most that is added to it, at random.
         jitter: Duration,
     },
-    /// What the client says is held back, as a network holds it that drops every packet: when it is over,
-    /// it arrives.
+    /// Holds back requests, as a network does that drops every packet. They arrive when the fault
+    /// is cleared.
     HoldRequests,
-    /// The same with what the server says.
+    /// Holds back replies.
     HoldReplies,
-    /// In place of a reply the connection is reset, to both ends.
+    /// Resets the connection at both ends, in place of a reply.
     Reset,
-    /// In place of a reply the client is told that none will come any more, and may go on talking.
+    /// Closes the sending half of the connection to the client, in place of a reply. The client may
+    /// go on sending.
     HalfClose,
-    /// Half of a reply, then the end.
+    /// Sends half of a reply and closes the connection.
     Truncate,
-    /// These bytes in place of a reply.
+    /// Sends these bytes in place of a reply.
     Garbage(&'static [u8]),
-    /// New connections are reset as soon as they are made.
+    /// Resets new connections as soon as they are accepted.
     Refuse,
 }
 
-/// What the proxy's threads share.
+/// State that the proxy's threads share.
 struct Shared {
-    server: Mutex<SocketAddr>,
+    upstream: Mutex<SocketAddr>,
     stopped: AtomicBool,
-    fault: Mutex<Option<(Fault, Lasting)>>,
-    connects: Mutex<Vec<Instant>>,
+    fault: Mutex<Option<(Fault, Lifetime)>>,
+    connection_times: Mutex<Vec<Instant>>,
     commands: Mutex<BTreeMap<String, u64>>,
-    asked: AtomicU64,
-    answered: AtomicU64,
+    request_bytes: AtomicU64,
+    reply_bytes: AtomicU64,
 }
 
+/// When a fault ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Lasting {
+enum Lifetime {
     UntilCleared,
-    Once,
+    OneReply,
 }
 
 // === impl FaultProxy ===
 
 impl FaultProxy {
-    /// Starts one in front of the server on this port of 127.0.0.1, which need not be there yet.
+    /// Starts a proxy for the server on this port of 127.0.0.1, which need not be running yet.
     pub fn start(server: u16) -> Self {
         let (port, listener) = loop {
             let port = free_port();
-            // Another may have taken it since.
+            // Another process may have taken the port since.
             if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
                 break (port, listener);
             }
         };
         let shared = Arc::new(Shared {
-            server: Mutex::new((Ipv4Addr::LOCALHOST, server).into()),
+            upstream: Mutex::new((Ipv4Addr::LOCALHOST, server).into()),
             stopped: AtomicBool::new(false),
             fault: Mutex::default(),
-            connects: Mutex::default(),
+            connection_times: Mutex::default(),
             commands: Mutex::default(),
-            asked: AtomicU64::new(0),
-            answered: AtomicU64::new(0),
+            request_bytes: AtomicU64::new(0),
+            reply_bytes: AtomicU64::new(0),
         });
-        let of_acceptor = Arc::clone(&shared);
-        let acceptor = Some(thread::spawn(move || accept(&listener, &of_acceptor)));
+        let acceptor_shared = Arc::clone(&shared);
+        let acceptor = Some(thread::spawn(move || accept(&listener, &acceptor_shared)));
         Self { port, shared, acceptor }
     }
 
-    /// Its port on 127.0.0.1.
+    /// The proxy's port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its address, as `rl-server --store` takes it.
+    /// The proxy's address, as `rl-server --store` takes it.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// From now on new connections lead to the server on this port, as when an address is given to another.
-    pub fn aim(&self, server: u16) {
-        lock(&self.shared.server).set_port(server);
+    /// Sends new connections to the server on this port, as when an address moves to another host.
+    pub fn set_upstream(&self, server: u16) {
+        lock(&self.shared.upstream).set_port(server);
     }
 
-    /// From now on this is done to every connection, old or new.
+    /// Applies this fault to every connection, existing or new, until it is cleared.
     pub fn set(&self, fault: Fault) {
-        *lock(&self.shared.fault) = Some((fault, Lasting::UntilCleared));
+        *lock(&self.shared.fault) = Some((fault, Lifetime::UntilCleared));
     }
 
-    /// From now on nothing is done to any connection; what was held back arrives.
+    /// Clears the fault; bytes that were held back arrive.
     pub fn clear(&self) {
         *lock(&self.shared.fault) = None;
     }
 
-    /// Does this to the next reply alone, and waits until it is done.
+    /// Applies this fault to the next reply only, and waits until that is done.
     #[track_caller]
-    pub fn strike(&self, fault: Fault) {
-        *lock(&self.shared.fault) = Some((fault, Lasting::Once));
-        eventually("a reply to strike", Duration::from_secs(20), || {
+    pub fn set_once(&self, fault: Fault) {
+        *lock(&self.shared.fault) = Some((fault, Lifetime::OneReply));
+        eventually("a reply meets the fault", Duration::from_secs(20), || {
             lock(&self.shared.fault).is_none()
         });
     }
 
-    /// When each connection was made, refused ones too.
-    pub fn connects(&self) -> Vec<Instant> {
-        lock(&self.shared.connects).clone()
+    /// The time of each connection, refused ones included.
+    pub fn connection_times(&self) -> Vec<Instant> {
+        lock(&self.shared.connection_times).clone()
     }
 
-    /// Commands of this name that clients have sent, whatever became of them; those behind one that is held
-    /// back count when it goes on.
+    /// The number of commands with this name that clients have sent, delivered or not. Those behind
+    /// one that is held back count once it moves on.
     pub fn commands(&self, name: &str) -> u64 {
         lock(&self.shared.commands).get(name).copied().unwrap_or(0)
     }
 
-    /// Bytes that clients have sent and servers have answered, whatever became of them.
+    /// The number of bytes that clients and servers have sent, delivered or not.
     pub fn bytes(&self) -> (u64, u64) {
-        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        (of(&self.shared.asked), of(&self.shared.answered))
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (load(&self.shared.request_bytes), load(&self.shared.reply_bytes))
     }
 }
 
@@ -166,14 +169,14 @@ impl Shared {
         lock(&self.fault).map(|(fault, _)| fault)
     }
 
-    /// The fault that the next reply meets; one that strikes once is over with that.
-    fn fault_of_reply(&self) -> Option<Fault> {
-        let mut fault = lock(&self.fault);
-        let (met, lasting) = (*fault)?;
-        if lasting == Lasting::Once {
-            *fault = None;
+    /// The fault that applies to the next reply. Clears it if it was set for one reply.
+    fn take_reply_fault(&self) -> Option<Fault> {
+        let mut current = lock(&self.fault);
+        let (fault, lifetime) = (*current)?;
+        if lifetime == Lifetime::OneReply {
+            *current = None;
         }
-        Some(met)
+        Some(fault)
     }
 }
 
@@ -182,7 +185,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         if shared.is_stopped() {
             return;
         }
-        lock(&shared.connects).push(Instant::now());
+        lock(&shared.connection_times).push(Instant::now());
         if shared.fault() == Some(Fault::Refuse) {
             pipe::reset(client);
         } else {
@@ -205,8 +208,8 @@ mod tests {
 
     use super::{Fault, FaultProxy};
 
-    /// A proxy before a server that sends back what it hears.
-    fn echoing() -> FaultProxy {
+    /// A proxy in front of an echo server.
+    fn echo_proxy() -> FaultProxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("a port").port();
         thread::spawn(move || {
@@ -227,17 +230,17 @@ mod tests {
 
     const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
-    /// All that comes back for a ping until the end, and how it ends.
+    /// Sends a ping and returns everything that comes back until the end, and the error.
     fn ping(mut client: &TcpStream) -> (Vec<u8>, Option<ErrorKind>) {
-        // A reset is told once: to whoever writes, if it is there by then.
-        let unsent = client.write_all(PING).err();
-        let mut heard = Vec::new();
-        let unheard = client.read_to_end(&mut heard).err();
-        (heard, unsent.or(unheard).map(|error| error.kind()))
+        // A reset is reported once: by the write, if it has arrived by then.
+        let write_error = client.write_all(PING).err();
+        let mut reply = Vec::new();
+        let read_error = client.read_to_end(&mut reply).err();
+        (reply, write_error.or(read_error).map(|error| error.kind()))
     }
 
     #[test]
-    fn what_is_done_to_a_reply() {
+    fn each_fault_changes_the_reply() {
         let reset = Some(ErrorKind::ConnectionReset);
         for (fault, expected) in [
             (Fault::Reset, (&b""[..], reset)),
@@ -245,43 +248,44 @@ mod tests {
             (Fault::Truncate, (&PING[..PING.len() / 2], None)),
             (Fault::Refuse, (b"", reset)),
         ] {
-            let proxy = echoing();
+            let proxy = echo_proxy();
             proxy.set(fault);
-            let (heard, end) = ping(&client(&proxy));
-            assert_eq!((&heard[..], end), expected, "{fault:?}");
+            let (reply, error) = ping(&client(&proxy));
+            assert_eq!((&reply[..], error), expected, "{fault:?}");
         }
     }
 
-    fn echoed(mut client: &TcpStream, expected: &[u8]) {
-        let mut heard = vec![0; expected.len()];
-        client.read_exact(&mut heard).expect("a reply");
-        assert_eq!(heard, expected);
+    fn assert_echo(mut client: &TcpStream, expected: &[u8]) {
+        let mut reply = vec![0; expected.len()];
+        client.read_exact(&mut reply).expect("a reply");
+        assert_eq!(reply, expected);
     }
 
     #[test]
-    fn a_strike_meets_one_reply_and_everything_is_counted() {
-        let proxy = echoing();
+    fn a_fault_set_once_meets_one_reply_and_everything_is_counted() {
+        let proxy = echo_proxy();
         let mut client = client(&proxy);
         thread::scope(|scope| {
-            scope.spawn(|| proxy.strike(Fault::Garbage(b"?")));
-            // Some before the strike, one struck, one after it.
-            let mut heard = [0];
-            while heard != *b"?" {
+            scope.spawn(|| proxy.set_once(Fault::Garbage(b"?")));
+            // Some replies come before the fault, one meets it, and one comes after it.
+            let mut reply = [0];
+            while reply != *b"?" {
                 client.write_all(b"!").expect("to send");
-                client.read_exact(&mut heard).expect("a reply");
+                client.read_exact(&mut reply).expect("a reply");
             }
         });
         client.write_all(PING).expect("to send");
-        echoed(&client, PING);
-        assert_eq!((proxy.connects().len(), proxy.commands("PING")), (1, 0), "not after nonsense");
-        let (asked, answered) = proxy.bytes();
-        assert!(asked == answered && asked > PING.len() as u64, "{asked}, {answered}");
+        assert_echo(&client, PING);
+        assert_eq!(proxy.connection_times().len(), 1);
+        assert_eq!(proxy.commands("PING"), 0, "commands after bytes that are no command");
+        let (requests, replies) = proxy.bytes();
+        assert!(requests == replies && requests > PING.len() as u64, "{requests}, {replies}");
     }
 
     #[test]
-    fn what_is_held_back_arrives_in_the_end() {
+    fn bytes_held_back_arrive_when_the_fault_is_cleared() {
         for fault in [Fault::HoldRequests, Fault::HoldReplies] {
-            let proxy = echoing();
+            let proxy = echo_proxy();
             let mut client = client(&proxy);
             proxy.set(fault);
             client.write_all(PING).expect("to send");
@@ -292,29 +296,29 @@ mod tests {
             assert_eq!(proxy.commands("PING"), 1, "{fault:?}");
             client.set_read_timeout(None).expect("no time limit");
             proxy.clear();
-            echoed(&client, PING);
+            assert_echo(&client, PING);
         }
     }
 
     #[test]
-    fn latency_is_there_both_ways() {
-        let proxy = echoing();
+    fn latency_applies_in_both_directions() {
+        let proxy = echo_proxy();
         let mut client = client(&proxy);
         let (each_way, jitter) = (Duration::from_millis(20), Duration::from_millis(5));
         proxy.set(Fault::Latency { each_way, jitter });
-        let asked = Instant::now();
+        let sent_at = Instant::now();
         client.write_all(PING).expect("to send");
-        echoed(&client, PING);
-        assert!(asked.elapsed() >= 2 * each_way);
+        assert_echo(&client, PING);
+        assert!(sent_at.elapsed() >= 2 * each_way);
     }
 
     #[test]
-    fn it_goes_away_with_its_connections() {
-        let proxy = echoing();
+    fn dropping_the_proxy_closes_its_connections() {
+        let proxy = echo_proxy();
         let client = client(&proxy);
         let port = proxy.port();
         drop(proxy);
-        let _ = (&client).read(&mut [0]); // returns: it was closed
+        let _ = (&client).read(&mut [0]); // returns because the connection was closed
         assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
     }
 }

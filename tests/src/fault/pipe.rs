@@ -1,4 +1,4 @@
-//! One connection through the proxy: a thread for each way.
+//! One connection through the proxy, with a thread for each direction.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -8,51 +8,51 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::requests::Requests;
+use super::command_parser::CommandParser;
 use super::{Fault, Shared, lock};
 
-/// Both ends. They are closed when both threads are done with them.
+/// The sockets at both ends. They close when both threads have returned.
 struct Pipe {
     client: TcpStream,
     server: TcpStream,
-    cut: AtomicBool,
+    closed: AtomicBool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum Direction {
     ToServer,
     ToClient,
 }
 
-/// How often a thread looks up from waiting: what it waits for may be over, or the proxy.
-const LOOK: Duration = Duration::from_millis(5);
-/// Taken along at once.
-const PIECE: usize = 64 << 10;
+/// How often a waiting thread checks whether the fault or the proxy has ended.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// The most bytes that are read at once.
+const BUFFER: usize = 64 << 10;
 
-/// Closes it with a reset.
+/// Closes a connection with a reset.
 pub(super) fn reset(stream: TcpStream) {
-    end_with_reset(&stream);
+    reset_on_close(&stream);
     drop(stream);
 }
 
-fn end_with_reset(stream: &TcpStream) {
+fn reset_on_close(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
-/// Carries a connection until either side, a fault or the proxy ends it.
+/// Forwards a connection until either end, a fault or the proxy closes it.
 pub(super) fn run(client: TcpStream, shared: &Shared) {
-    let address = *lock(&shared.server);
-    let Ok(server) = TcpStream::connect(address) else { return reset(client) };
+    let upstream = *lock(&shared.upstream);
+    let Ok(server) = TcpStream::connect(upstream) else { return reset(client) };
     for end in [&client, &server] {
-        if end.set_nodelay(true).and(end.set_read_timeout(Some(LOOK))).is_err() {
+        if end.set_nodelay(true).and(end.set_read_timeout(Some(POLL_INTERVAL))).is_err() {
             return;
         }
     }
-    let pipe = Pipe { client, server, cut: AtomicBool::new(false) };
+    let pipe = Pipe { client, server, closed: AtomicBool::new(false) };
     thread::scope(|scope| {
-        for way in [Way::ToServer, Way::ToClient] {
+        for direction in [Direction::ToServer, Direction::ToClient] {
             let pipe = &pipe;
-            scope.spawn(move || pipe.carry(way, shared));
+            scope.spawn(move || pipe.forward(direction, shared));
         }
     });
 }
@@ -60,77 +60,80 @@ pub(super) fn run(client: TcpStream, shared: &Shared) {
 // === impl Pipe ===
 
 impl Pipe {
-    fn ends(&self, way: Way) -> (&TcpStream, &TcpStream) {
-        match way {
-            Way::ToServer => (&self.client, &self.server),
-            Way::ToClient => (&self.server, &self.client),
+    fn ends(&self, direction: Direction) -> (&TcpStream, &TcpStream) {
+        match direction {
+            Direction::ToServer => (&self.client, &self.server),
+            Direction::ToClient => (&self.server, &self.client),
         }
     }
 
-    fn is_over(&self, shared: &Shared) -> bool {
-        shared.is_stopped() || self.cut.load(Ordering::Relaxed)
+    fn is_closed(&self, shared: &Shared) -> bool {
+        shared.is_stopped() || self.closed.load(Ordering::Relaxed)
     }
 
-    /// Both threads leave, and with them the sockets are closed.
-    fn cut(&self) {
-        self.cut.store(true, Ordering::Relaxed);
+    /// Makes both threads return, which closes the sockets.
+    fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
     }
 
-    fn carry(&self, way: Way, shared: &Shared) {
-        let (mut from, mut to) = self.ends(way);
-        let mut requests = Requests::default();
-        let mut piece = vec![0; PIECE];
-        while !self.is_over(shared) {
-            let len = match from.read(&mut piece) {
+    fn forward(&self, direction: Direction, shared: &Shared) {
+        let (mut from, mut to) = self.ends(direction);
+        let mut parser = CommandParser::default();
+        let mut buffer = vec![0; BUFFER];
+        while !self.is_closed(shared) {
+            let len = match from.read(&mut buffer) {
                 Ok(len) => len,
-                Err(error) if is_a_look(error.kind()) => continue,
+                Err(error) if is_timeout(error.kind()) => continue,
                 Err(_) => {
-                    end_with_reset(to);
-                    return self.cut();
+                    reset_on_close(to);
+                    return self.close();
                 }
             };
-            match way {
-                Way::ToServer => {
-                    shared.asked.fetch_add(len as u64, Ordering::Relaxed);
+            match direction {
+                Direction::ToServer => {
+                    shared.request_bytes.fetch_add(len as u64, Ordering::Relaxed);
                     let mut commands = lock(&shared.commands);
-                    requests.read(&piece[..len], |name| *commands.entry(name).or_default() += 1);
+                    parser.read(&buffer[..len], |name| *commands.entry(name).or_default() += 1);
                 }
-                Way::ToClient => _ = shared.answered.fetch_add(len as u64, Ordering::Relaxed),
+                Direction::ToClient => {
+                    shared.reply_bytes.fetch_add(len as u64, Ordering::Relaxed);
+                }
             }
-            self.wait(way, shared);
+            self.delay(direction, shared);
             if len == 0 {
                 let _ = to.shutdown(Shutdown::Write);
                 return;
             }
-            let fault = if way == Way::ToClient { shared.fault_of_reply() } else { None };
-            let say = match fault {
+            let fault =
+                if direction == Direction::ToClient { shared.take_reply_fault() } else { None };
+            let bytes = match fault {
                 Some(Fault::Reset) => {
-                    end_with_reset(from);
-                    end_with_reset(to);
-                    return self.cut();
+                    reset_on_close(from);
+                    reset_on_close(to);
+                    return self.close();
                 }
                 Some(Fault::HalfClose) => {
                     let _ = to.shutdown(Shutdown::Write);
                     return;
                 }
-                Some(Fault::Truncate) => &piece[..len / 2],
+                Some(Fault::Truncate) => &buffer[..len / 2],
                 Some(Fault::Garbage(garbage)) => garbage,
-                _ => &piece[..len],
+                _ => &buffer[..len],
             };
-            if to.write_all(say).is_err() || fault == Some(Fault::Truncate) {
-                return self.cut();
+            if to.write_all(bytes).is_err() || fault == Some(Fault::Truncate) {
+                return self.close();
             }
         }
     }
 
-    /// What the faults of time ask for.
-    fn wait(&self, way: Way, shared: &Shared) {
-        let held = match way {
-            Way::ToServer => Fault::HoldRequests,
-            Way::ToClient => Fault::HoldReplies,
+    /// Applies the faults that hold bytes back.
+    fn delay(&self, direction: Direction, shared: &Shared) {
+        let hold = match direction {
+            Direction::ToServer => Fault::HoldRequests,
+            Direction::ToClient => Fault::HoldReplies,
         };
-        while shared.fault() == Some(held) && !self.is_over(shared) {
-            thread::sleep(LOOK);
+        while shared.fault() == Some(hold) && !self.is_closed(shared) {
+            thread::sleep(POLL_INTERVAL);
         }
         if let Some(Fault::Latency { each_way, jitter }) = shared.fault() {
             thread::sleep(each_way + jitter.mul_f64(fastrand::f64()));
@@ -138,6 +141,6 @@ impl Pipe {
     }
 }
 
-fn is_a_look(kind: ErrorKind) -> bool {
+fn is_timeout(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }

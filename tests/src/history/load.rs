@@ -1,4 +1,4 @@
-//! Clients that ask fronts and write down what they see.
+//! Clients that send checks to fronts and record the replies.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,33 +9,33 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 use ureq::Agent;
 
-use super::{History, Record, Seen};
+use super::{Decision, History, Record};
 use crate::process::eventually;
 use crate::{Front, Namespace, Seed};
 
-/// What one check asks for.
+/// A check to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ask {
-    /// Who asks.
+pub struct CheckRequest {
+    /// The caller's key.
     pub key: String,
-    /// Under which limits.
-    pub limits: Limits,
-    /// For how many tokens.
+    /// The limits to check it against.
+    pub limits: LimitSource,
+    /// The tokens it asks for.
     pub cost: u64,
 }
 
 /// The limits of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limits {
-    /// Configured ones.
+pub enum LimitSource {
+    /// Those of a configured policy.
     Policy(&'static str),
-    /// Those that come with it: capacity and rate.
+    /// An inline limit: capacity and rate.
     Inline(u64, &'static str),
 }
 
-/// Clients at work, until they are told to finish or the load is dropped.
+/// Clients at work, until the load is finished or dropped.
 pub struct Load {
-    began: Instant,
+    started: Instant,
     shared: Arc<Shared>,
     clients: Vec<JoinHandle<()>>,
     _seed: Seed,
@@ -46,19 +46,19 @@ struct Shared {
     records: Mutex<Vec<Record>>,
 }
 
-/// Between an answer and the next question at most this passes: enough that the clients leave the machine to
-/// the servers.
-const THINK_MICROS: u64 = 4000;
+/// The longest pause of a client between a reply and its next request, which leaves the processor
+/// to the servers.
+const MAX_PAUSE_MICROS: u64 = 4000;
 
-// === impl Ask ===
+// === impl CheckRequest ===
 
-impl Ask {
-    /// As `POST /check` takes it.
+impl CheckRequest {
+    /// The body of `POST /check`.
     pub fn body(&self) -> String {
         let Self { key, cost, .. } = self;
         let body = match self.limits {
-            Limits::Policy(policy) => json!({ "key": key, "cost": cost, "policy": policy }),
-            Limits::Inline(capacity, rate) => {
+            LimitSource::Policy(policy) => json!({ "key": key, "cost": cost, "policy": policy }),
+            LimitSource::Inline(capacity, rate) => {
                 json!({ "key": key, "cost": cost, "capacity": capacity, "rate": rate })
             }
         };
@@ -69,79 +69,85 @@ impl Ask {
 // === impl Load ===
 
 impl Load {
-    /// Has `clients` threads ask what `ask` makes up, each always the same front, in turn.
+    /// Starts `clients` threads that send the requests `make_request` returns. Clients are assigned
+    /// to fronts round-robin, and each keeps to its front.
     pub fn start(
         fronts: &[&Front],
         clients: usize,
-        ask: impl Fn(&mut Rng) -> Ask + Send + Sync + 'static,
+        make_request: impl Fn(&mut Rng) -> CheckRequest + Send + Sync + 'static,
     ) -> Self {
         let fronts: Vec<_> = fronts.iter().map(|front| (*front, None)).collect();
-        Self::start_within(&fronts, clients, ask)
+        Self::start_in_namespaces(&fronts, clients, make_request)
     }
 
-    /// The same of fronts that are to be reached from within a namespace.
-    pub fn start_within(
+    /// Like [`start`](Self::start), for fronts that are reached from within a network namespace.
+    pub fn start_in_namespaces(
         fronts: &[(&Front, Option<&Arc<Namespace>>)],
         clients: usize,
-        ask: impl Fn(&mut Rng) -> Ask + Send + Sync + 'static,
+        make_request: impl Fn(&mut Rng) -> CheckRequest + Send + Sync + 'static,
     ) -> Self {
-        let (began, seed, ask) = (Instant::now(), Seed::new(), Arc::new(ask));
+        let (started, seed, make_request) = (Instant::now(), Seed::new(), Arc::new(make_request));
         let shared = Arc::new(Shared { stop: AtomicBool::new(false), records: Mutex::default() });
         let clients = (0..clients).map(|client| {
             let front = client % fronts.len();
-            let (of, namespace) = fronts[front];
-            let (caller, namespace) = (Caller::new(of), namespace.cloned());
-            let (shared, ask, mut chance) =
-                (Arc::clone(&shared), Arc::clone(&ask), seed.rng(client));
+            let (target, namespace) = fronts[front];
+            let (caller, namespace) = (Caller::new(target), namespace.cloned());
+            let (shared, make_request, mut rng) =
+                (Arc::clone(&shared), Arc::clone(&make_request), seed.rng(client));
             thread::spawn(move || {
                 if let Some(namespace) = namespace {
                     namespace.enter();
                 }
                 while !shared.stop.load(Ordering::Relaxed) {
-                    let ask = ask(&mut chance);
-                    let start = began.elapsed();
-                    let seen = caller.ask(&ask);
-                    let end = began.elapsed();
-                    shared.records().push(Record { start, end, front, ask, seen });
-                    thread::sleep(Duration::from_micros(chance.u64(0..THINK_MICROS)));
+                    let request = make_request(&mut rng);
+                    let start = started.elapsed();
+                    let decision = caller.check(&request);
+                    let end = started.elapsed();
+                    shared.records().push(Record { start, end, front, request, decision });
+                    thread::sleep(Duration::from_micros(rng.u64(0..MAX_PAUSE_MICROS)));
                 }
             })
         });
         let clients = clients.collect();
-        Self { began, shared, clients, _seed: seed }
+        Self { started, shared, clients, _seed: seed }
     }
 
-    /// Now, on the clock of the records.
+    /// The current time, on the clock of the records.
     pub fn now(&self) -> Duration {
-        self.began.elapsed()
+        self.started.elapsed()
     }
 
-    /// Lets it go on for so long.
-    pub fn go_on(&self, time: Duration) {
+    /// Lets the load run for this long.
+    pub fn run_for(&self, time: Duration) {
         thread::sleep(time);
     }
 
-    /// Lets it go on until this holds of the records so far; fails if that takes longer than `within`.
+    /// Lets the load run until `condition` holds of the records so far. Fails after `timeout`.
     #[track_caller]
-    pub fn until(&self, what: &str, within: Duration, mut holds: impl FnMut(&[Record]) -> bool) {
-        eventually(what, within, || holds(&self.shared.records()));
+    pub fn run_until(
+        &self,
+        what: &str,
+        timeout: Duration,
+        mut condition: impl FnMut(&[Record]) -> bool,
+    ) {
+        eventually(what, timeout, || condition(&self.shared.records()));
     }
 
-    /// Lets it go on until so many more questions, asked from now on, have been answered.
+    /// Lets the load run until `count` more requests have been answered.
     #[track_caller]
-    pub fn answer_more(&self, count: usize) {
+    pub fn run_for_answers(&self, count: usize) {
         let from = self.now();
-        self.until("more answers", Duration::from_secs(60), |records| {
+        self.run_until("more answers", Duration::from_secs(60), |records| {
             records.iter().rev().take_while(|record| record.end >= from).count() >= count
         });
     }
 
-    /// Ends it: all that was seen. Fails if a client did.
+    /// Stops the clients and returns all records. Fails if a client failed.
     #[track_caller]
     pub fn finish(mut self) -> History {
         self.shared.stop.store(true, Ordering::Relaxed);
         for client in self.clients.drain(..) {
-            client.join().expect("a client that was answered");
+            client.join().expect("a client without a failure");
         }
         std::mem::take(&mut *self.shared.records()).into_iter().collect()
     }
@@ -164,7 +170,7 @@ impl Shared {
     }
 }
 
-/// One client and the connection that it keeps.
+/// One client and its persistent connection.
 struct Caller {
     agent: Agent,
     url: String,
@@ -182,16 +188,17 @@ impl Caller {
         Self { agent, url: format!("http://{}/check", front.address()) }
     }
 
-    /// The answer, which is a decision whatever happens to Redis; nothing if there is no front.
-    fn ask(&self, ask: &Ask) -> Option<Seen> {
-        let mut answer = self.agent.post(&self.url).send(ask.body()).ok()?;
-        let status = answer.status().as_u16();
-        let text = answer.body_mut().read_to_string().ok()?;
+    /// Sends one check. A front answers with a decision whatever happens to Redis; `None` means
+    /// that the front is gone.
+    fn check(&self, request: &CheckRequest) -> Option<Decision> {
+        let mut response = self.agent.post(&self.url).send(request.body()).ok()?;
+        let status = response.status().as_u16();
+        let text = response.body_mut().read_to_string().ok()?;
         assert_eq!(status, 200, "{text}");
         let body: Value = serde_json::from_str(&text).expect("JSON");
         let number =
             |field: &str| body[field].as_u64().unwrap_or_else(|| panic!("{field}: {text}"));
-        Some(Seen {
+        Some(Decision {
             allowed: body["allowed"].as_bool().expect("a decision"),
             degraded: body["degraded"].as_bool().unwrap_or(false),
             limit: number("limit"),

@@ -1,4 +1,4 @@
-//! Buckets to ask about, and the commands that ask.
+//! The commands that the rows send, and the buckets that they use.
 
 use rl_server::store::redis::Command;
 use rl_tests::RedisServer;
@@ -6,22 +6,23 @@ use rl_tests::RedisServer;
 use crate::call::{Call, KEY};
 use crate::load::Load;
 
-/// The limit of most rows. It denies nobody while they run.
+/// The limit of most rows. No check is denied under it while they run.
 pub(crate) const CAPACITY: &str = "1000000";
 pub(crate) const RATE: &str = "1000";
-/// What is taken from each bucket beforehand: it is full again, and could expire, only after minutes.
+/// The tokens taken from each bucket beforehand, so that it is full, and may expire, only minutes
+/// later.
 const TAKEN: &str = "500000";
-/// Answers of a check that is allowed.
+/// The start of the reply to a check that is allowed.
 pub(crate) const ALLOWED: &str = "*5\r\n:1\r\n:1000000\r\n";
-/// Checks in one call of the rows that batch.
+/// The number of checks in one call of the rows that batch.
 pub(crate) const BATCH: usize = 16;
 
-/// The commands.
+/// A check of cost 1.
 pub(crate) fn check() -> Call {
     Call::redis(&format!("RL.CHECK {KEY} {CAPACITY} {RATE}"), 6)
 }
 
-/// Half of what the bucket holds.
+/// A check of half the capacity.
 pub(crate) fn drain() -> Call {
     Call::redis(&format!("RL.CHECK {KEY} {CAPACITY} {RATE} {TAKEN}"), 6)
 }
@@ -39,7 +40,7 @@ pub(crate) fn incr() -> Call {
     Call::redis(&format!("INCR {KEY}"), 1)
 }
 
-/// A value as long as a bucket's state.
+/// A value of the size of a bucket's state.
 pub(crate) const VALUE: &str = "0123456789012345678901234";
 
 pub(crate) fn set_px() -> Call {
@@ -54,7 +55,7 @@ pub(crate) fn get() -> Call {
     Call::redis(&format!("GET {KEY}"), 2)
 }
 
-/// The front's scripts, and the one it is measured against.
+/// The scripts of the front, and the plain one that they are compared with.
 pub(crate) fn lua_check(server: &RedisServer) -> Call {
     let sha = load_script(server, Command::Check.script());
     Call::redis(&format!("EVALSHA {sha} 1 {KEY} {CAPACITY} {RATE} 1"), 6)
@@ -78,7 +79,7 @@ fn load_script(server: &RedisServer, script: &str) -> String {
     load.expect("a script")
 }
 
-/// Fills a server with so many buckets that are in use, with the module or without it.
+/// Creates `keys` buckets that are half empty, with the module or with the script.
 pub(crate) fn load_buckets(server: &RedisServer, keys: u32) {
     let module = server.try_run::<redis::Value>("RL.PEEK probe 1 1").is_ok();
     let call = if module {
