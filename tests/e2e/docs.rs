@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use redis::Value;
-use rl_tests::{Flavour, Front, RedisServer, Setup};
+use rl_tests::{Flavour, Front, RedisServer, Setup, skip};
 use tempfile::TempDir;
 
 const PAGE: &str = include_str!("../../docs/commands.md");
@@ -37,7 +37,7 @@ fn run(server: &RedisServer, command: &str) -> String {
 #[test]
 fn the_examples_are_true() {
     if Flavour::under_test().is_valkey {
-        return; // its clock cannot be stopped: the examples are exact to the millisecond
+        skip!("Valkey's clock cannot be stopped, and the examples are exact to the millisecond");
     }
     let server = Setup::with_module().with_clock().start();
     let mut commands = 0;

@@ -48,7 +48,7 @@ fn goes_on(front: &Front) {
 fn a_running_redis_gets_the_module() {
     let Flavour { is_valkey: valkey, version } = Flavour::under_test();
     // Before Redis 7.0 whoever may say MODULE may load one.
-    let guarded = *valkey || *version >= (7, 0);
+    let guarded = *is_valkey || *version >= (7, 0);
     let option: &[&str] = if guarded { &["enable-module-command", "yes"] } else { &[] };
     let server = Setup::plain().option(option).start();
     let front = front(&server.url());

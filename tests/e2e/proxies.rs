@@ -9,6 +9,8 @@ use std::time::Duration;
 use rl_tests::{Application, Client, Front, Message, Proxy, ProxyProgram, eventually};
 
 const PAGE: &str = include_str!("../../docs/proxies.md");
+/// Why the tests of a proxy are skipped.
+const ABSENT: &str = "the proxy is not here: `scripts/test --servers` fetches it";
 
 /// A proxy of the page.
 struct Kind {
@@ -168,9 +170,6 @@ fn with_ports(text: &str, ports: &[(u16, u16)]) -> String {
 
 /// A bucket is emptied through the proxy, by nobody but its owner.
 fn limits(kind: &Kind) {
-    if kind.program.is_absent() {
-        return;
-    }
     let site = Site::start(kind, "3", Fails::Closed);
     for remaining in [2, 1, 0] {
         let answer = site.ask(2, "GET /hello", b"");
@@ -211,9 +210,6 @@ fn limits(kind: &Kind) {
 
 /// What is allowed reaches the application as the client sent it.
 fn passes(kind: &Kind) {
-    if kind.program.is_absent() {
-        return;
-    }
     let site = Site::start(kind, "100", Fails::Closed);
     let long: Vec<u8> = (0..=255).cycle().take(100_000).collect();
     for (line, body) in [
@@ -235,9 +231,6 @@ fn passes(kind: &Kind) {
 
 /// A front that is gone stops everybody, or nobody.
 fn without_front(kind: &Kind, fails: Fails) {
-    if kind.program.is_absent() {
-        return;
-    }
     let mut site = Site::start(kind, "1", fails);
     assert_eq!(site.ask(2, "GET /", b"").status(), 200);
     assert_eq!(site.ask(2, "GET /", b"").status(), 429);
@@ -256,9 +249,6 @@ fn without_front(kind: &Kind, fails: Fails) {
 
 /// A front that hangs is no better than none, after a second.
 fn with_stuck_front(kind: &Kind, fails: Fails) {
-    if kind.program.is_absent() {
-        return;
-    }
     let site = Site::start(kind, "1", fails);
     site.front.signal("STOP");
     let expected = if fails == Fails::Open { 200 } else { kind.unasked };
@@ -278,29 +268,43 @@ fn with_stuck_front(kind: &Kind, fails: Fails) {
 macro_rules! proxy {
     ($module:ident, $kind:ident, $($fails:ident $name:ident),+) => {
         mod $module {
-            use super::{Fails, $kind};
+            use rl_tests::skip;
+
+            use super::{ABSENT, Fails, $kind};
 
             #[test]
             fn limits() {
+                if $kind.program.is_absent() {
+                    skip!("{ABSENT}");
+                }
                 super::limits(&$kind);
             }
 
             #[test]
             fn passes_the_rest_untouched() {
+                if $kind.program.is_absent() {
+                    skip!("{ABSENT}");
+                }
                 super::passes(&$kind);
             }
 
             $(
                 mod $name {
-                    use super::{Fails, $kind};
+                    use super::{ABSENT, Fails, $kind, skip};
 
                     #[test]
                     fn without_a_front() {
+                        if $kind.program.is_absent() {
+                            skip!("{ABSENT}");
+                        }
                         super::super::without_front(&$kind, Fails::$fails);
                     }
 
                     #[test]
                     fn with_a_stuck_front() {
+                        if $kind.program.is_absent() {
+                            skip!("{ABSENT}");
+                        }
                         super::super::with_stuck_front(&$kind, Fails::$fails);
                     }
                 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use rl_tests::{Front, Setup, eventually, server_path};
+use rl_tests::{Front, Setup, eventually, server_path, skip};
 use tempfile::TempDir;
 
 use super::rig::SOON;
@@ -38,11 +38,7 @@ pub(super) fn with_file(file: &Path, place: &str, program: &str) -> Command {
 }
 
 pub(super) fn is_permitted(mut with_names: Command) -> bool {
-    let permitted = with_names.status().is_ok_and(|status| status.success());
-    if !permitted {
-        eprintln!("skipped: no process here may have names of its own, see unshare(1)");
-    }
-    permitted
+    with_names.status().is_ok_and(|status| status.success())
 }
 
 #[test]
@@ -53,9 +49,13 @@ fn a_name_that_takes_long_to_look_up_is_found() {
     // Name servers have one port: an address of its own, then.
     let address = Ipv4Addr::new(127, 53, fastrand::u8(..), fastrand::u8(1..255));
     fs::write(&resolver, format!("nameserver {address}\n")).expect("to write a file");
-    let bound = UdpSocket::bind((address, 53));
-    let (Ok(socket), true) = (bound, is_permitted(with_names("true"))) else { return };
-    let socket = Arc::new(socket);
+    let socket = match UdpSocket::bind((address, 53)) {
+        Ok(socket) => Arc::new(socket),
+        Err(error) => skip!("cannot listen on port 53 of {address}: {error}"),
+    };
+    if !is_permitted(with_names("true")) {
+        skip!("no process here may have files of its own, see unshare(1)");
+    }
     thread::spawn(move || {
         let mut query = [0; 512];
         while let Ok((length, asker)) = socket.recv_from(&mut query) {

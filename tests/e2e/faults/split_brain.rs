@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rl_tests::{
     CheckRequest, Front, History, LimitSource, Load, Namespace, Record, RedisServer, Sentinels,
-    Setup, eventually,
+    Setup, eventually, skip,
 };
 
 use super::rig::{DEADLINE, Rig, SOON, WORKERS};
@@ -144,7 +144,9 @@ fn twice(time: Duration) -> u64 {
 
 #[test]
 fn each_side_admits_what_the_limit_allows() {
-    let Some(sides) = Sides::start(Setup::with_module) else { return };
+    let Some(sides) = Sides::start(Setup::with_module) else {
+        skip!("no linked network namespaces here, see ip-netns(8)")
+    };
     let parted = sides.part();
     sides.load.run_for(BOTH);
     let until = sides.load.now();
@@ -165,7 +167,9 @@ fn a_primary_that_must_have_a_replica_stops_by_itself() {
         let alone = Setup::with_module().option(&["min-replicas-to-write", "1"]);
         alone.option(&["min-replicas-max-lag", &MAX_LAG.to_string()])
     };
-    let Some(sides) = Sides::start(setup) else { return };
+    let Some(sides) = Sides::start(setup) else {
+        skip!("no linked network namespaces here, see ip-netns(8)")
+    };
     let cut = sides.load.now();
     let parted = sides.part();
     let until = sides.load.now();

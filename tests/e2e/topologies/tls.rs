@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use rl_tests::{Authority, Cluster, Front, RedisServer, Sentinels, Setup, eventually, free_port};
+use rl_tests::{
+    Authority, Cluster, Front, RedisServer, Sentinels, Setup, eventually, free_port, skip,
+};
 
 use super::{PATIENT, SOON, check, front, healed, is_degraded};
 
@@ -44,7 +46,9 @@ fn whoever_is_believed_decides() {
     let authority = Authority::new();
     let ca = authority.ca();
     let ca = ca.to_str().unwrap();
-    let Some((server, port)) = server(&authority, "127.0.0.1", "no") else { return };
+    let Some((server, port)) = server(&authority, "127.0.0.1", "no") else {
+        skip!("this Redis was built without TLS")
+    };
     let store = format!("rediss://127.0.0.1:{port}");
     let trusting = front(&store, &["--redis-ca", ca]);
     healed(&trusting, "k");
@@ -73,7 +77,9 @@ fn a_server_may_ask_who_we_are() {
     let authority = Authority::new();
     let ca = authority.ca();
     let ca = ca.to_str().unwrap();
-    let Some((_server, port)) = server(&authority, "127.0.0.1", "yes") else { return };
+    let Some((_server, port)) = server(&authority, "127.0.0.1", "yes") else {
+        skip!("this Redis was built without TLS")
+    };
     let store = format!("rediss://127.0.0.1:{port}");
     let [cert, key] = authority.sign("front");
     let ours = [
@@ -96,7 +102,7 @@ fn nodes_of_a_cluster_have_it_too() {
     let authority = Authority::new();
     let ca = authority.ca();
     if server(&authority, "127.0.0.1", "no").is_none() {
-        return;
+        skip!("this Redis was built without TLS");
     }
     let directives = directives(&authority, "127.0.0.1", "no");
     let ports: Vec<_> = (0..2).map(|_| free_port()).collect();
@@ -116,7 +122,9 @@ fn nodes_of_a_cluster_have_it_too() {
 fn sentinels_and_their_primary_have_it_too() {
     let authority = Authority::new();
     let ca = authority.ca();
-    let Some((server, port)) = server(&authority, "127.0.0.1", "no") else { return };
+    let Some((server, port)) = server(&authority, "127.0.0.1", "no") else {
+        skip!("this Redis was built without TLS")
+    };
     let sentinels = Sentinels::watch_over_tls(port, &directives(&authority, "127.0.0.1", "no"));
     let front = front(&sentinels.url(), &["--redis-ca", ca.to_str().unwrap()]);
     healed(&front, "k");
