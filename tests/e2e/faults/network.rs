@@ -10,9 +10,9 @@ use rl_tests::{
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::aftermath::taken;
 use super::names::{is_permitted, with_file};
 use super::rig::{Buckets, DEADLINE, OUTAGE, Rig, SOON};
-use super::told::taken;
 
 /// A fault of the network as long as it lasts.
 #[track_caller]

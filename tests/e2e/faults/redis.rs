@@ -8,12 +8,12 @@ use redis::Value;
 use rl_tests::{FaultProxy, Flavour, Front, RedisServer, Setup, eventually};
 use serde_json::json;
 
+use super::aftermath::Aftermath;
 use super::rig::{Buckets, DEADLINE, OUTAGE, Rig};
-use super::told::Told;
 
 /// A state that two sets of commands bring about and end.
 #[track_caller]
-fn endures(rig: Rig, begin: &[&str], end: &[&str]) -> Told {
+fn endures(rig: Rig, begin: &[&str], end: &[&str]) -> Aftermath {
     let run = |server: &RedisServer, commands: &[&str]| {
         for command in commands {
             server.run::<Value>(command);

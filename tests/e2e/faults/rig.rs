@@ -6,7 +6,7 @@ use rl_tests::{
     CheckRequest, FaultProxy, Front, LimitSource, Load, RedisServer, Setup, eventually,
 };
 
-use super::told::{Lag, Told};
+use super::aftermath::{Aftermath, Lag};
 
 /// Short enough that an outage is many of them, long enough that a busy machine meets it when all is well.
 pub(super) const DEADLINE: Duration = Duration::from_millis(100);
@@ -102,7 +102,7 @@ impl Rig {
         buckets: Buckets,
         fault: impl FnOnce(&mut Self),
         heal: impl FnOnce(&mut Self),
-    ) -> Told {
+    ) -> Aftermath {
         let (from, since) = (self.load.now(), Instant::now());
         fault(&mut self);
         self.load.run_for(outage.saturating_sub(since.elapsed()));
@@ -117,7 +117,7 @@ impl Rig {
         let mut connects = proxy.connection_times();
         connects.retain(|at| *at > since);
         let during = history.only(|record| record.end >= from && record.start <= to);
-        let mut told = Told { history, during, connects, lags, lost: 0 };
+        let mut told = Aftermath { history, during, connects, lags, lost: 0 };
         told.everybody_was_answered(deadline);
         told.limits_held(buckets);
         told.charged_at_most_once(&front, from, buckets);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::rig::{Buckets, HOT, ROOMY_KEYS, SOON, WORKERS, roomy};
 
 /// A story after its end.
-pub(super) struct Told {
+pub(super) struct Aftermath {
     /// Everything that clients have seen.
     pub(super) history: History,
     /// What they saw during the fault.
@@ -27,9 +27,9 @@ pub(super) type Lag = RangeInclusive<Duration>;
 /// What a busy machine may take on top of a deadline. Every outage is longer.
 const ROOM: Duration = Duration::from_secs(1);
 
-// === impl Told ===
+// === impl Aftermath ===
 
-impl Told {
+impl Aftermath {
     /// In time, and everybody about their own bucket.
     #[track_caller]
     pub(super) fn everybody_was_answered(&self, deadline: Duration) {
