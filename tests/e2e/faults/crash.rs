@@ -1,4 +1,4 @@
-//! Processes that are killed.
+//! Killed processes.
 
 use std::time::Duration;
 
@@ -50,10 +50,10 @@ fn one_of_two_fronts_dies_and_no_token_is_lost_or_made() {
     let history = load.finish();
     assert!(history.only(Record::is_degraded).is_empty());
     for front in 0..2 {
-        let asked = history.only(|record| record.front == front && record.decision.is_some());
-        assert!(asked.admitted() > 50, "front {front}");
+        let answered = history.only(|record| record.front == front && record.decision.is_some());
+        assert!(answered.admitted() > 50, "front {front}");
     }
-    // Whoever was under way when it died, one question a client, may have been charged without an answer.
+    // Checks in flight when it died, at most one a client, may be charged without an answer.
     let admitted = history.admitted();
     assert!((CAPACITY - CLIENTS as u64 / 2..=CAPACITY).contains(&admitted), "{admitted}");
     let left = fronts[1].post("/peek", r#"{"key":"k","capacity":1500,"rate":"1/d"}"#).body;
