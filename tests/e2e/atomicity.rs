@@ -11,11 +11,11 @@ const CALLERS: usize = 64;
 const CAPACITY: usize = 1000;
 const COST: usize = 3;
 const ADMITTED: usize = CAPACITY / COST;
-/// Together the callers ask for about twice what there is.
+/// Together the callers ask for about twice the capacity.
 const CHECKS: usize = 2 * ADMITTED / CALLERS + 1;
 
-/// `CALLERS` threads start together; each makes its client, then asks `CHECKS` times. How many times
-/// the answer was yes.
+/// `CALLERS` threads make their clients, start together, and send `CHECKS` checks each. Returns the
+/// number of allowed checks.
 fn stampede<C>(connect: impl Fn(usize) -> C + Sync, ask: impl Fn(&mut C) -> bool + Sync) -> usize {
     let start = Barrier::new(CALLERS);
     let admitted = AtomicUsize::new(0);

@@ -260,7 +260,8 @@ fn missing_programs_and_settings_are_reported_before_the_first_change() {
     }
     fs::remove_file(site.path("clone/terraform/terraform.tfvars")).unwrap();
     is_refused(
-        "terraform/terraform.tfvars is missing. It says what to deploy, such as:\n\n  project_id = ",
+        "terraform/terraform.tfvars is missing. It says what to deploy, such as:\n\n  \
+         project_id = ",
     );
     let deployment = site.deploy(&["--plam"]);
     assert_eq!(

@@ -92,7 +92,8 @@ fn without_redis_it_fails() {
         &[
             "FAILED   ready: expected 200",
             "\"store\":\"down\"",
-            "FAILED   check: decided by the store: expected no \"degraded\":true, got 200 {\"allowed\":true",
+            "FAILED   check: decided by the store: expected no \"degraded\":true, \
+             got 200 {\"allowed\":true",
         ],
     );
 }
@@ -113,7 +114,8 @@ fn policies_of_all_kinds() {
         ),
         ("capacity = 1000000000\nrate = '1/d'", "ok       GET /check: 429"),
         (
-            "limits = [{ name = 'a', capacity = 9, rate = '9/d' }, { name = 'b', capacity = 4, rate = '4/m' }]",
+            "limits = [{ name = 'a', capacity = 9, rate = '9/d' },
+             { name = 'b', capacity = 4, rate = '4/m' }]",
             "ok       check: the other 3 allowed",
         ),
     ] {
@@ -172,8 +174,9 @@ fn answers_are_never_run() {
     let value = format!("a[$(touch {})]", trace.to_str().unwrap());
     let address = serve(move |request| {
         let (allowed, wait) = if request.contains("\"cost\":5,") { (false, 5) } else { (true, 0) };
+        let decision = format!(r#""allowed":{allowed},"remaining":4,"retry_after_ms":{wait}"#);
         let body = format!(
-            r#"{{"status":"live","store":"up","allowed":{allowed},"limit":5,"remaining":4,"retry_after_ms":{wait},"reset_after_ms":9999}}"#
+            r#"{{"status":"live","store":"up",{decision},"limit":5,"reset_after_ms":9999}}"#
         );
         format!("HTTP/1.1 200 OK\r\nRetry-After: {value}\r\nRateLimit: {value}\r\n\r\n{body}")
     });
