@@ -34,7 +34,7 @@ fn stampede<C>(connect: impl Fn(usize) -> C + Sync, ask: impl Fn(&mut C) -> bool
     admitted.into_inner()
 }
 
-fn ask_front(front: &Front) -> bool {
+fn check(front: &Front) -> bool {
     let body = format!(r#"{{"key":"hot","capacity":{CAPACITY},"rate":"1/d","cost":{COST}}}"#);
     let answer = front.check(&body);
     assert_eq!(answer["degraded"], serde_json::Value::Null, "{answer}");
@@ -45,7 +45,7 @@ fn through_two_fronts(server: &RedisServer, engine: &str) {
     let url = server.url();
     let arguments = ["--store", &url, "--engine", engine, "--deadline-ms", "10000"];
     let fronts = [Front::start(&arguments), Front::start(&arguments)];
-    assert_eq!(stampede(|caller| &fronts[caller % 2], |front| ask_front(front)), ADMITTED);
+    assert_eq!(stampede(|caller| &fronts[caller % 2], |front| check(front)), ADMITTED);
 }
 
 #[test]
@@ -98,11 +98,11 @@ fn through_two_fronts_one_on_each_engine() {
     let fronts = ["module", "lua"].map(|engine| {
         Front::start(&["--store", &url, "--engine", engine, "--deadline-ms", "10000"])
     });
-    assert_eq!(stampede(|caller| &fronts[caller % 2], |front| ask_front(front)), ADMITTED);
+    assert_eq!(stampede(|caller| &fronts[caller % 2], |front| check(front)), ADMITTED);
 }
 
 #[test]
 fn through_a_front_with_its_own_store() {
     let front = Front::start(&[]);
-    assert_eq!(stampede(|_| &front, |front| ask_front(front)), ADMITTED);
+    assert_eq!(stampede(|_| &front, |front| check(front)), ADMITTED);
 }

@@ -130,10 +130,10 @@ fn ctrl_c_ends_it_early() {
             bench.wait_for_output("   1 s ");
             bench.signal(signal);
             let status = bench.wait(Duration::from_secs(20));
-            let said = bench.output();
-            assert_eq!(status.code(), Some(0), "{said}");
+            let output = bench.output();
+            assert_eq!(status.code(), Some(0), "{output}");
             let body: Value =
-                serde_json::from_str(said.lines().last().expect("a result")).expect("JSON");
+                serde_json::from_str(output.lines().last().expect("a result")).expect("JSON");
             assert_eq!(body["interrupted"], json!(true), "{body}");
             assert!(count(&body, "checks") > 0 && count(&body, "errors") == 0, "{body}");
             assert!(body["seconds"].as_f64().is_some_and(|seconds| seconds < 60.0), "{body}");
@@ -156,15 +156,15 @@ fn a_target_that_goes_away_is_an_error() {
     drop(front);
     drop(redis);
     for bench in [&mut at_front, &mut at_redis] {
-        let said = bench.output();
-        let seconds = said.lines().count() + 3;
+        let output = bench.output();
+        let seconds = output.lines().count() + 3;
         bench.wait_for_output(&format!("{seconds:>4} s "));
         bench.signal("INT");
         let status = bench.wait(Duration::from_secs(20));
-        let said = bench.output();
-        assert_eq!(status.code(), Some(1), "{said}");
+        let output = bench.output();
+        assert_eq!(status.code(), Some(1), "{output}");
         let body: Value =
-            serde_json::from_str(said.lines().last().expect("a result")).expect("JSON");
+            serde_json::from_str(output.lines().last().expect("a result")).expect("JSON");
         assert!(count(&body, "errors") > 0 && count(&body, "allowed") > 0, "{body}");
         let kinds = body["errors_by_kind"].as_object().expect("kinds");
         assert!(kinds.keys().any(|kind| kind.to_lowercase().contains("connection")), "{body}");
@@ -184,7 +184,7 @@ fn a_target_that_cannot_be_used_is_an_error() {
     let plain = Setup::plain().start();
     let (server, store) = (url(&front), plain.url());
     let limit = " --capacity 1 --refill 1";
-    for (words, code, said) in [
+    for (words, code, output) in [
         (format!("--server {server} --policy x"), 1, ": 404 Not Found: no policy has this name"),
         (format!("--server {}", server.replace("http", "https")), 1, "InvalidContentType"),
         (format!("--server http://127.0.0.1:{}", plain.port()), 1, "closed without an answer"),
@@ -196,6 +196,6 @@ fn a_target_that_cannot_be_used_is_an_error() {
     ] {
         let (exit, out, err) = run(&words, &[]);
         assert_eq!((exit, out.as_str()), (code, ""), "{words}: {err}");
-        assert!(err.contains(said), "{words}: {err}");
+        assert!(err.contains(output), "{words}: {err}");
     }
 }

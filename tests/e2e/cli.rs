@@ -33,7 +33,7 @@ pub(crate) fn url(front: &Front) -> String {
 fn check_until_denied_then_reset() {
     let front = Front::start(&["--capacity", "2", "--rate", "1/d"]);
     let server = ["--server", &url(&front)];
-    for (words, code, said) in [
+    for (words, code, text) in [
         ("peek k", 0, "allowed   2 of 2 left\n"),
         ("check k", 0, "allowed   1 of 2 left, full again in 1 d\n"),
         ("peek k", 0, "allowed   1 of 2 left, full again in 1 d\n"),
@@ -48,7 +48,7 @@ fn check_until_denied_then_reset() {
         ("peek k", 0, "allowed   2 of 2 left\n"),
     ] {
         let (exit, out, err) = run(words, &server);
-        assert_eq!((exit, out.as_str(), err.as_str()), (code, said, ""), "{words}");
+        assert_eq!((exit, out.as_str(), err.as_str()), (code, text, ""), "{words}");
     }
     let (code, body) = json_of("check k --cost 2", &server);
     let expected = json!({"allowed": true, "limit": 2, "remaining": 0, "retry_after_ms": 0});
@@ -123,13 +123,13 @@ fn directly_against_redis_it_uses_the_buckets_of_the_fronts() {
 fn secrets_are_not_told() {
     let redis = Setup::plain().start();
     redis.run::<()>("CONFIG SET requirepass hunter2");
-    for (password, code, said) in
+    for (password, code, text) in
         [("hunter2", 0, ""), ("hunter3", 3, "WRONGPASS"), ("", 3, "NOAUTH")]
     {
         let store = format!("redis://:{password}@127.0.0.1:{}", redis.port());
         let (exit, out, err) = run("check k --capacity 1 --rate 1/h", &["--store", &store]);
         assert_eq!(exit, code, "{out}{err}");
-        assert!(err.contains(said) && !(out + &err).contains("hunter"), "{err}");
+        assert!(err.contains(text) && !(out + &err).contains("hunter"), "{err}");
     }
 
     let folder = TempDir::new().expect("a temporary folder");

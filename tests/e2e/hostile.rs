@@ -22,7 +22,7 @@ fn bucket(server: &RedisServer) -> Vec<u8> {
     server.run("GET good")
 }
 
-fn ask(connection: &mut Connection, command: Command, key: &str) -> redis::RedisResult<Vec<i64>> {
+fn call(connection: &mut Connection, command: Command, key: &str) -> redis::RedisResult<Vec<i64>> {
     redis::cmd(command.name()).arg(&[key, "100", "1/d", "1"]).query(connection)
 }
 
@@ -40,7 +40,7 @@ fn assert_withstood(connection: &mut Connection, value: &[u8]) {
     let is_bucket = Bucket::decode(value).is_some();
     for command in COMMANDS {
         store(connection, value);
-        let answer = ask(connection, command, "k");
+        let answer = call(connection, command, "k");
         assert_eq!(answer.is_ok(), is_bucket, "{command:?} on {value:02x?}: {answer:?}");
         if !is_bucket {
             assert_eq!(
@@ -193,7 +193,7 @@ fn values_of_foreign_clients() {
         server.run::<Value>(make);
         let before: Value = server.run(&format!("DUMP {key}"));
         for command in COMMANDS {
-            let refusal = ask(&mut connection, command, key).expect_err("a refusal");
+            let refusal = call(&mut connection, command, key).expect_err("a refusal");
             assert_eq!(refusal.code(), Some("WRONGTYPE"), "{command:?} {key}");
         }
         assert_eq!(server.run::<i64>(&format!("RL.RESET {key}")), 0);
@@ -214,7 +214,7 @@ fn restored_payloads_are_as_good_as_their_bytes() {
         restore.arg("k").arg(0).arg(&bad).arg("REPLACE");
         // The server refuses a payload with a wrong checksum; one that it accepts must do no harm.
         if restore.exec(&mut connection).is_ok() {
-            let _ = ask(&mut connection, Command::Check, "k");
+            let _ = call(&mut connection, Command::Check, "k");
         }
     }
     redis::cmd("RESTORE")
@@ -225,7 +225,7 @@ fn restored_payloads_are_as_good_as_their_bytes() {
         .exec(&mut connection)
         .unwrap();
     assert_eq!(stored(&mut connection), good);
-    let answer = ask(&mut connection, Command::Peek, "k").expect("a bucket");
+    let answer = call(&mut connection, Command::Peek, "k").expect("a bucket");
     assert_eq!(answer[..3], [1, 100, 70]);
     // It was restored without an expiry; the next check that moves the expiry sets one.
     assert_eq!(server.expires_at("k"), -1);
@@ -273,7 +273,7 @@ fn a_server_that_is_loading_says_so() {
         scope.spawn(|| server.run::<()>("DEBUG RELOAD"));
         let mut connection = server.connect();
         eventually("checks are refused while it loads", Duration::from_secs(20), || {
-            match ask(&mut connection, Command::Check, "k0") {
+            match call(&mut connection, Command::Check, "k0") {
                 Ok(_) => false,
                 Err(error) => {
                     assert_eq!(error.code(), Some("LOADING"), "{error}");
@@ -282,7 +282,7 @@ fn a_server_that_is_loading_says_so() {
             }
         });
     });
-    let answer = ask(&mut server.connect(), Command::Peek, "k299").expect("a bucket");
+    let answer = call(&mut server.connect(), Command::Peek, "k299").expect("a bucket");
     assert_eq!(answer[..3], [1, 100, 70]);
 }
 

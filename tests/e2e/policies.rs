@@ -263,10 +263,10 @@ fn with_reload_signal_only_a_signal_reads_the_file() {
 fn check_config_reports_errors_and_exits() {
     let file = PolicyFile::new(POLICIES);
     let good = Front::run(&["--check-config", &file.arg()]);
-    let said = String::from_utf8_lossy(&good.stdout);
-    assert!(good.status.success() && said.contains("policies: 5"), "{said}");
+    let output = String::from_utf8_lossy(&good.stdout);
+    assert!(good.status.success() && output.contains("policies: 5"), "{output}");
     let hash = generation(&front(&file, None)).1;
-    assert!(said.contains(hash.trim_matches('"')), "the hash of the front: {said}");
+    assert!(output.contains(hash.trim_matches('"')), "the hash of the front: {output}");
 
     file.write("[policies.default]\ncapacity = 0\nrate = 1\n");
     let missing = file.folder.path().join("missing");
@@ -277,9 +277,9 @@ fn check_config_reports_errors_and_exits() {
     ] {
         for flag in ["--check-config", "--config"] {
             let bad = Front::run(&["--listen", "127.0.0.1:0", flag, path]);
-            let said = String::from_utf8_lossy(&bad.stderr);
-            assert_eq!(bad.status.code(), Some(1), "{flag}: {said}");
-            assert!(said.contains(mistake), "{flag}: {said}");
+            let output = String::from_utf8_lossy(&bad.stderr);
+            assert_eq!(bad.status.code(), Some(1), "{flag}: {output}");
+            assert!(output.contains(mistake), "{flag}: {output}");
         }
     }
     let both = Front::run(&["--config", &file.arg(), "--capacity", "1"]);

@@ -201,12 +201,15 @@ fn an_invalid_secret_stops_the_start() {
         (&missing, "No such file"),
     ] {
         let output = Front::run(&["--listen", "127.0.0.1:0", "--key-secret-file", file]);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(said.contains(&format!("--key-secret-file {file}: {reason}")), "{said}");
-        assert!(!output.status.success() && !said.contains("fifteen-letters"), "{said}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains(&format!("--key-secret-file {file}: {reason}")), "{stderr}");
+        assert!(!output.status.success() && !stderr.contains("fifteen-letters"), "{stderr}");
     }
-    let (code, _, said) = cli::run("peek k --store redis://h --key-secret-file", &[&short]);
-    assert!(code == 2 && said.contains("16 to 4096 bytes") && !said.contains("fifteen"), "{said}");
+    let (code, _, stderr) = cli::run("peek k --store redis://h --key-secret-file", &[&short]);
+    assert!(
+        code == 2 && stderr.contains("16 to 4096 bytes") && !stderr.contains("fifteen"),
+        "{stderr}"
+    );
 }
 
 /// A cluster of one node.

@@ -12,14 +12,14 @@ const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../terraform/polici
 fn every_setting_is_one_of_the_front() {
     let help = Front::run(&["--help"]).stdout;
     let help = String::from_utf8(help).unwrap();
-    let known = help.lines().filter_map(|line| line.trim().strip_prefix("[env: "));
-    let known: BTreeSet<_> =
-        known.map(|rest| rest.split(['=', ']']).next().unwrap_or_default()).collect();
+    let variables = help.lines().filter_map(|line| line.trim().strip_prefix("[env: "));
+    let variables: BTreeSet<_> =
+        variables.map(|rest| rest.split(['=', ']']).next().unwrap_or_default()).collect();
     let given = FRONT.lines().map(|line| line.trim().split(' ').next().unwrap_or_default());
     let given: BTreeSet<_> = given.filter(|word| word.starts_with("RL_")).collect();
     assert!(given.len() >= 10, "{given:?}");
-    let unknown: Vec<_> = given.difference(&known).collect();
-    assert!(unknown.is_empty(), "the front has no {unknown:?}, only {known:?}");
+    let unknown: Vec<_> = given.difference(&variables).collect();
+    assert!(unknown.is_empty(), "the front has no {unknown:?}, only {variables:?}");
 }
 
 #[test]

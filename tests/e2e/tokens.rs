@@ -84,7 +84,7 @@ fn an_invalid_token_file_stops_the_start() {
     fs::write(&file, entry("x", "role = \"root\"")).expect("to write the tokens");
     let path = file.to_str().expect("a path in UTF-8");
     let output = Front::run(&["--listen", "127.0.0.1:0", "--tokens", path]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("tokens.toml: line 4: unknown variant `root`"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("tokens.toml: line 4: unknown variant `root`"), "{stderr}");
 }

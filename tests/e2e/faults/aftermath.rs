@@ -19,7 +19,7 @@ pub(super) struct Aftermath {
     /// Intervals whose decisions may be lost, on the clock of the records.
     pub(super) lags: Vec<Lag>,
     /// Tokens that Redis is known to have taken and has forgotten.
-    pub(super) lost: u64,
+    pub(super) lost_tokens: u64,
 }
 
 pub(super) type Lag = RangeInclusive<Duration>;
@@ -89,7 +89,7 @@ impl Aftermath {
                 (certain - forgivable..=most).contains(&taken),
                 "{key}: Redis took {taken}, not {certain} (less {forgivable}) to {most}"
             );
-            self.lost += certain.saturating_sub(taken);
+            self.lost_tokens += certain.saturating_sub(taken);
             charged += taken;
             admitted += certain;
         }

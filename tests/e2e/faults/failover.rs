@@ -52,7 +52,7 @@ fn what_the_replica_has_not_heard_is_all_that_is_lost() {
                 rig.proxy.set_upstream(replica.port());
             },
         );
-        assert!(aftermath.lost > 0, "{engine}: nothing was lost");
+        assert!(aftermath.lost_tokens > 0, "{engine}: nothing was lost");
         aftermath.degraded();
     }
 }

@@ -15,7 +15,7 @@ use super::rig::{DEADLINE, OUTAGE, SOON};
 const ROOM: u64 = 32;
 
 /// Sends a check of a key of its own. The bucket is soon full again, and forgotten.
-fn ask(mut caller: &TcpStream, key: u64) {
+fn send_check(mut caller: &TcpStream, key: u64) {
     let body = format!(r#"{{"key":"{key}","capacity":10,"rate":"1000/s"}}"#);
     let length = body.len();
     let head = format!("POST /check HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
@@ -53,7 +53,7 @@ fn neither_a_slow_nor_a_silent_redis_fills_it() {
         let mut key = (thread as u64) << 32;
         while !stop.load(Ordering::Relaxed) {
             for caller in &callers {
-                ask(caller, key);
+                send_check(caller, key);
                 key += 1;
             }
             for caller in &callers {
@@ -107,13 +107,13 @@ fn what_would_wait_too_long_is_shed_at_once() {
     let callers: Vec<_> = (0..CALLERS)
         .map(|at| connect(Ipv4Addr::new(127, 3, 0, 1 + (at % 8) as u8), &front))
         .collect();
-    let all_ask = || (0..).zip(&callers).for_each(|(key, caller)| ask(caller, key));
+    let send_all = || (0..).zip(&callers).for_each(|(key, caller)| send_check(caller, key));
     let degraded = || callers.iter().map(|it| u64::from(is_degraded(it))).sum::<u64>();
-    all_ask();
+    send_all();
     degraded();
     let (before, shed) = (front.resident(), front.redis_errors("shed"));
     proxy.set(Fault::HoldReplies);
-    all_ask();
+    send_all();
     let more = || front.redis_errors("shed") - shed;
     let (least, most) = (CALLERS - WAITING - IN_FLIGHT, CALLERS - WAITING);
     // The others wait, as Redis has answered nothing yet.

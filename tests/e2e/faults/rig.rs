@@ -118,7 +118,7 @@ impl Rig {
         let mut connects = proxy.connection_times();
         connects.retain(|at| *at > since);
         let during = history.only(|record| record.end >= from && record.start <= to);
-        let mut aftermath = Aftermath { history, during, connects, lags, lost: 0 };
+        let mut aftermath = Aftermath { history, during, connects, lags, lost_tokens: 0 };
         aftermath.every_answer_was_in_time(deadline);
         aftermath.limits_held(buckets);
         aftermath.charged_at_most_once(&front, from, buckets);

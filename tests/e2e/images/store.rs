@@ -110,8 +110,8 @@ fn nobody_gets_in_without_the_password() {
     assert_eq!(store.ready().status.code(), Some(0), "{:?}", store.ready());
     assert_eq!(store.cli("", "", &["PING"]), "NOAUTH Authentication required.");
     for user in ["default", "rl-module", "operator"] {
-        let said = store.cli(user, "guess", &["PING"]);
-        assert!(said.contains("WRONGPASS"), "{user}: {said}");
+        let output = store.cli(user, "guess", &["PING"]);
+        assert!(output.contains("WRONGPASS"), "{user}: {output}");
     }
     assert!(store.cli("rl-module", PASSWORD, &["FLUSHALL"]).contains("NOPERM"));
 
@@ -160,8 +160,8 @@ fn without_a_password_it_does_not_start() {
         (Some(""), "the first line of"),
         (Some("\r\nnot this line\n"), "the first line of"),
     ] {
-        let said = Store::new(password).refusal();
-        assert!(said.contains(reason), "{password:?}: {said}");
+        let output = Store::new(password).refusal();
+        assert!(output.contains(reason), "{password:?}: {output}");
     }
 }
 

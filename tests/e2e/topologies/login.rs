@@ -171,7 +171,7 @@ fn a_file_that_cannot_be_read_stops_the_start() {
         let store = if flags[0] == "--redis-ca" { "rediss://h" } else { "redis://h" };
         let output = Front::run(&[&["--store", store][..], &flags].concat());
         assert_eq!(output.status.code(), Some(2));
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(said.contains(flags[1]), "{said}");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(stderr.contains(flags[1]), "{stderr}");
     }
 }

@@ -8,15 +8,15 @@ use rl_tests::{
 
 use super::{PATIENT, SOON, check, front, healed, is_degraded};
 
-/// Directives of a server whose certificate has this name. `ask` is its `tls-auth-clients`.
-fn directives(authority: &Authority, name: &str, ask: &str) -> Vec<String> {
+/// Directives of a server whose certificate has this name. `clients` is its `tls-auth-clients`.
+fn directives(authority: &Authority, name: &str, clients: &str) -> Vec<String> {
     let [cert, key] = authority.sign(name);
     let text = |path: &Path| path.to_str().unwrap().to_owned();
     vec![
         format!("tls-cert-file {}", text(&cert)),
         format!("tls-key-file {}", text(&key)),
         format!("tls-ca-cert-file {}", text(&authority.ca())),
-        format!("tls-auth-clients {ask}"),
+        format!("tls-auth-clients {clients}"),
     ]
 }
 
@@ -30,9 +30,13 @@ fn setup(port: u16, directives: &[String]) -> Setup {
 }
 
 /// A server and its TLS port; `None` if Redis was built without TLS.
-pub(super) fn server(authority: &Authority, name: &str, ask: &str) -> Option<(RedisServer, u16)> {
+pub(super) fn server(
+    authority: &Authority,
+    name: &str,
+    clients: &str,
+) -> Option<(RedisServer, u16)> {
     let port = free_port();
-    Some((setup(port, &directives(authority, name, ask)).try_start()?, port))
+    Some((setup(port, &directives(authority, name, clients)).try_start()?, port))
 }
 
 fn assert_refused(store: &str, more: &[&str], reason: &str) {
