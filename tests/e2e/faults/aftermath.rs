@@ -37,8 +37,8 @@ impl Aftermath {
         assert!(slowest <= deadline + ROOM, "an answer took {slowest:?}");
         for record in self.history.records() {
             let LimitSource::Inline(capacity, _) = record.request.limits else { continue };
-            let seen = record.decision.expect("an answer from the front");
-            assert_eq!(seen.limit, capacity, "an answer about another bucket: {record:?}");
+            let decision = record.decision.expect("an answer from the front");
+            assert_eq!(decision.limit, capacity, "an answer about another bucket: {record:?}");
         }
     }
 
@@ -125,13 +125,13 @@ impl Aftermath {
 }
 
 /// Tokens taken from a bucket, according to Redis.
-pub(super) fn taken(front: &Front, ask: &CheckRequest) -> u64 {
-    let LimitSource::Inline(capacity, _) = ask.limits else {
+pub(super) fn taken(front: &Front, check: &CheckRequest) -> u64 {
+    let LimitSource::Inline(capacity, _) = check.limits else {
         panic!("a check without a limit of its own")
     };
     let mut answer = Value::Null;
     eventually("Redis answers a peek", SOON, || {
-        answer = front.post("/peek", &ask.body()).body;
+        answer = front.post("/peek", &check.body()).body;
         answer["degraded"] == Value::Null
     });
     assert_eq!(answer["limit"], json!(capacity));

@@ -45,7 +45,11 @@ fn one_of_two_fronts_dies_and_no_token_is_lost_or_made() {
     load.run_for_answers(500);
     fronts[0].signal("KILL");
     load.run_until("the bucket is empty", Duration::from_secs(60), |records| {
-        records.iter().rev().take(50).any(|it| it.decision.is_some_and(|seen| !seen.allowed))
+        records
+            .iter()
+            .rev()
+            .take(50)
+            .any(|it| it.decision.is_some_and(|decision| !decision.allowed))
     });
     let history = load.finish();
     assert!(history.only(Record::is_degraded).is_empty());

@@ -82,7 +82,7 @@ fn a_bucket_that_was_emptied_meanwhile_is_full_again_once() {
     let emptied = |what: &str, from: Duration| {
         load.run_until(what, SOON, |records| {
             CAPACITIES[..2].iter().all(|capacity| {
-                let denied = |it: &Record| it.decision.is_some_and(|seen| !seen.allowed);
+                let denied = |it: &Record| it.decision.is_some_and(|decision| !decision.allowed);
                 let mut since = records.iter().filter(|it| it.start >= from);
                 since.any(|it| it.request.key == key(*capacity) && it.is_normal() && denied(it))
             })

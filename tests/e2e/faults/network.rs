@@ -98,18 +98,18 @@ fn a_check_is_sent_once_whatever_becomes_of_its_answer() {
             let limits = LimitSource::Inline(10, "1/d");
             // If the fault meets a heartbeat first, the check is not sent at all: try again.
             eventually("a check is sent", SOON, || {
-                let ask = CheckRequest { key: format!("{engine}{row}"), limits, cost: 1 };
-                eventually("Redis decides", SOON, || taken(&front, &ask) == 0);
+                let check = CheckRequest { key: format!("{engine}{row}"), limits, cost: 1 };
+                eventually("Redis decides", SOON, || taken(&front, &check) == 0);
                 let before = proxy.commands("RL.CHECK");
                 proxy.set(fault);
-                assert_eq!(front.check(&ask.body())["degraded"], json!(true), "{fault:?}");
+                assert_eq!(front.check(&check.body())["degraded"], json!(true), "{fault:?}");
                 proxy.clear();
                 let sent = proxy.commands("RL.CHECK") - before;
-                let mut took = taken(&front, &ask);
+                let mut took = taken(&front, &check);
                 // A check that was held back may arrive after a peek on a new connection.
                 if sent > 0 {
                     eventually("the check arrives", SOON, || {
-                        took = taken(&front, &ask);
+                        took = taken(&front, &check);
                         took > 0
                     });
                     assert_eq!(sent, 1, "{engine}, {fault:?}");
