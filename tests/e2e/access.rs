@@ -1,4 +1,4 @@
-//! The front's typed access to the whole family: one story on every store.
+//! The typed operations of the store library: equal answers on every store.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use rl_server::store::redis::{Link, Reach};
 use rl_server::store::{Ask, Request, Store, Unavailable};
 use rl_tests::{RedisServer, Setup};
 
-/// Of a bucket of 10 that gains so little that time does not show.
+/// A request to a bucket of 10, refilled too slowly to show.
 fn request<'a>(key: &'a str, amount: &str) -> Request<'a> {
     Request {
         key: key.as_bytes(),
@@ -25,8 +25,8 @@ fn brief(decision: Decision) -> (bool, i64) {
     (decision.is_allowed(), decision.remaining)
 }
 
-/// Asks everything there is to ask, and asserts every answer.
-async fn story(store: &Store, name: &str) {
+/// Runs every operation, and asserts every answer.
+async fn every_operation(store: &Store, name: &str) {
     let ask = async |ask, key, amount| {
         brief(
             store.ask(ask, &request(key, amount)).await.unwrap_or_else(|e| panic!("{name}: {e:?}")),
@@ -48,17 +48,17 @@ async fn story(store: &Store, name: &str) {
     assert_eq!(each, [Ok((true, 4)), Ok((false, 0)), Ok((true, 0))], "{name}");
 
     let all = store.check_all(&[request("c", "2"), request("d", "3")]).await.expect("checks");
-    let told: Vec<_> = all.decisions.into_iter().map(brief).collect();
-    assert_eq!((all.denied, told), (None, vec![(true, 8), (true, 7)]), "{name}");
+    let decisions: Vec<_> = all.decisions.into_iter().map(brief).collect();
+    assert_eq!((all.denied, decisions), (None, vec![(true, 8), (true, 7)]), "{name}");
     let all = store.check_all(&[request("c", "2"), request("a", "3")]).await.expect("checks");
-    let told: Vec<_> = all.decisions.into_iter().map(brief).collect();
-    assert_eq!((all.denied, told), (Some(1), vec![(true, 8), (false, 0)]), "{name}");
+    let decisions: Vec<_> = all.decisions.into_iter().map(brief).collect();
+    assert_eq!((all.denied, decisions), (Some(1), vec![(true, 8), (false, 0)]), "{name}");
 
     assert_eq!(store.reset(&[b"a", b"c", b"missing"]).await, Ok(2), "{name}");
     assert_eq!(ask(Ask::Peek, "a", "1").await, (true, 10), "{name}");
 }
 
-/// Runs `test` with a link to `server`, on a runtime of its own as a worker has one.
+/// Runs `test` with a connection to `server`, on a runtime of its own as a worker has one.
 fn with_link<F: Future<Output = ()>>(
     server: &RedisServer,
     engine: EngineChoice,
@@ -82,9 +82,9 @@ fn with_link<F: Future<Output = ()>>(
 }
 
 #[test]
-fn every_store_tells_one_story() {
+fn every_store_gives_equal_answers() {
     actix_web::rt::System::new().block_on(async {
-        story(&Store::Memory(Arc::new(MemoryStore::new())), "memory").await;
+        every_operation(&Store::Memory(Arc::new(MemoryStore::new())), "memory").await;
     });
     let (with_module, without) = (Setup::with_module().start(), Setup::plain().start());
     for (server, engine, name) in [
@@ -94,12 +94,12 @@ fn every_store_tells_one_story() {
         (&without, EngineChoice::Auto, "auto without the module"),
     ] {
         server.run::<()>("FLUSHALL");
-        with_link(server, engine, async |store| story(&store, name).await);
+        with_link(server, engine, async |store| every_operation(&store, name).await);
     }
 }
 
 #[test]
-fn a_foreign_key_spoils_nobody_else() {
+fn a_foreign_value_fails_no_other_check() {
     let server = Setup::with_module().start();
     server.run::<()>("SET text hello");
     for engine in [EngineChoice::Module, EngineChoice::Lua] {

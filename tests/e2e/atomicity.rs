@@ -11,11 +11,11 @@ const CALLERS: usize = 64;
 const CAPACITY: usize = 1000;
 const COST: usize = 3;
 const ADMITTED: usize = CAPACITY / COST;
-/// Together the callers ask for about twice what there is.
+/// Together the callers ask for about twice the capacity.
 const CHECKS: usize = 2 * ADMITTED / CALLERS + 1;
 
-/// `CALLERS` threads start together; each makes its client, then asks `CHECKS` times. How many times
-/// the answer was yes.
+/// `CALLERS` threads make their clients, start together, and send `CHECKS` checks each. Returns the
+/// number of allowed checks.
 fn stampede<C>(connect: impl Fn(usize) -> C + Sync, ask: impl Fn(&mut C) -> bool + Sync) -> usize {
     let start = Barrier::new(CALLERS);
     let admitted = AtomicUsize::new(0);
@@ -34,7 +34,7 @@ fn stampede<C>(connect: impl Fn(usize) -> C + Sync, ask: impl Fn(&mut C) -> bool
     admitted.into_inner()
 }
 
-fn ask_front(front: &Front) -> bool {
+fn check(front: &Front) -> bool {
     let body = format!(r#"{{"key":"hot","capacity":{CAPACITY},"rate":"1/d","cost":{COST}}}"#);
     let answer = front.check(&body);
     assert_eq!(answer["degraded"], serde_json::Value::Null, "{answer}");
@@ -45,7 +45,7 @@ fn through_two_fronts(server: &RedisServer, engine: &str) {
     let url = server.url();
     let arguments = ["--store", &url, "--engine", engine, "--deadline-ms", "10000"];
     let fronts = [Front::start(&arguments), Front::start(&arguments)];
-    assert_eq!(stampede(|caller| &fronts[caller % 2], |front| ask_front(front)), ADMITTED);
+    assert_eq!(stampede(|caller| &fronts[caller % 2], |front| check(front)), ADMITTED);
 }
 
 #[test]
@@ -98,11 +98,11 @@ fn through_two_fronts_one_on_each_engine() {
     let fronts = ["module", "lua"].map(|engine| {
         Front::start(&["--store", &url, "--engine", engine, "--deadline-ms", "10000"])
     });
-    assert_eq!(stampede(|caller| &fronts[caller % 2], |front| ask_front(front)), ADMITTED);
+    assert_eq!(stampede(|caller| &fronts[caller % 2], |front| check(front)), ADMITTED);
 }
 
 #[test]
 fn through_a_front_with_its_own_store() {
     let front = Front::start(&[]);
-    assert_eq!(stampede(|_| &front, |front| ask_front(front)), ADMITTED);
+    assert_eq!(stampede(|_| &front, |front| check(front)), ADMITTED);
 }

@@ -1,4 +1,4 @@
-//! `rl-server bench`: what it counts is what happened, at fronts and straight at Redis.
+//! `rl-server bench`: it counts what happened, against fronts and directly against Redis.
 
 use std::time::Duration;
 
@@ -21,9 +21,9 @@ fn count(body: &Value, field: &str) -> u64 {
     body[field].as_u64().unwrap_or_else(|| panic!("no {field} in {body}"))
 }
 
-/// Of one full bucket exactly what it holds is allowed, however it is asked.
+/// From one full bucket exactly its tokens are allowed, with every kind of connection.
 #[test]
-fn what_a_bucket_holds_is_allowed() {
+fn exactly_the_tokens_of_a_bucket_are_allowed() {
     let front = Front::start(&[]);
     let (module, plain) = (Setup::with_module().start(), Setup::plain().start());
     let over_redis = Front::start(&["--store", &module.url()]);
@@ -59,16 +59,16 @@ fn what_a_bucket_holds_is_allowed() {
             assert_eq!(rows, count(&body, "requests"), "{body}");
         }
     }
-    // The buckets are those that fronts and `check` mean, and nobody else's.
-    let asked = front.check(r#"{"key":"bench:0:0","capacity":50,"rate":"1/d"}"#);
-    assert_eq!((&asked["allowed"], &asked["remaining"]), (&json!(false), &json!(0)));
+    // The buckets are those of fronts and of `check`.
+    let answer = front.check(r#"{"key":"bench:0:0","capacity":50,"rate":"1/d"}"#);
+    assert_eq!((&answer["allowed"], &answer["remaining"]), (&json!(false), &json!(0)));
     let keys: Vec<String> = plain.run("KEYS *");
     assert_eq!(keys.len(), 4, "{keys:?}");
     assert!(keys.contains(&"rl:{bench:0:0}:default".to_owned()), "{keys:?}");
 }
 
 #[test]
-fn a_rate_is_asked_to_the_request() {
+fn a_rate_is_sent_to_the_request() {
     let front = Front::start(&[]);
     let redis = Setup::with_module().start();
     let limit = ["--capacity", "1000", "--refill", "1000"];
@@ -81,7 +81,7 @@ fn a_rate_is_asked_to_the_request() {
         let (code, body) = json_of(words, &[&target, more].concat());
         assert_eq!(code, 0, "{body}");
         assert_eq!(body["asked_per_second"], json!(400.0));
-        // On a machine with other work some may go unsent: then it says so.
+        // On a busy machine some checks may go unsent, and are counted.
         let (checks, unsent) = (count(&body, "checks"), count(&body, "never_sent"));
         assert_eq!(checks + unsent, 200, "{body}");
         assert_eq!(body["rate_kept"], json!(unsent * 100 <= 200), "{body}");
@@ -96,7 +96,7 @@ fn a_rate_is_asked_to_the_request() {
 }
 
 #[test]
-fn for_people() {
+fn the_report_for_people() {
     let front = Front::start(&[]);
     let server = ["--server", &url(&front)];
     let (code, out, err) = run("--duration 1100ms --connections 2 --keys 10", &server);
@@ -115,7 +115,7 @@ fn for_people() {
     ] {
         assert!(out.contains(part), "{part:?}: {out}");
     }
-    // A line for the second, which nobody rewrites: this is no terminal.
+    // One line for one second, and no control characters: stderr is no terminal.
     assert!(err.starts_with("   1 s ") && err.ends_with("s\n") && !err.contains('\u{1b}'), "{err}");
     assert_eq!(err.lines().count(), 1, "{err}");
 }
@@ -130,10 +130,10 @@ fn ctrl_c_ends_it_early() {
             bench.wait_for_output("   1 s ");
             bench.signal(signal);
             let status = bench.wait(Duration::from_secs(20));
-            let said = bench.output();
-            assert_eq!(status.code(), Some(0), "{said}");
+            let output = bench.output();
+            assert_eq!(status.code(), Some(0), "{output}");
             let body: Value =
-                serde_json::from_str(said.lines().last().expect("a result")).expect("JSON");
+                serde_json::from_str(output.lines().last().expect("a result")).expect("JSON");
             assert_eq!(body["interrupted"], json!(true), "{body}");
             assert!(count(&body, "checks") > 0 && count(&body, "errors") == 0, "{body}");
             assert!(body["seconds"].as_f64().is_some_and(|seconds| seconds < 60.0), "{body}");
@@ -142,7 +142,7 @@ fn ctrl_c_ends_it_early() {
 }
 
 #[test]
-fn what_goes_away_is_an_error() {
+fn a_target_that_goes_away_is_an_error() {
     let redis = Setup::with_module().start();
     let front = Front::start(&[]);
     let (server, store) = (url(&front), redis.url());
@@ -156,21 +156,21 @@ fn what_goes_away_is_an_error() {
     drop(front);
     drop(redis);
     for bench in [&mut at_front, &mut at_redis] {
-        let said = bench.output();
-        let seconds = said.lines().count() + 3;
+        let output = bench.output();
+        let seconds = output.lines().count() + 3;
         bench.wait_for_output(&format!("{seconds:>4} s "));
         bench.signal("INT");
         let status = bench.wait(Duration::from_secs(20));
-        let said = bench.output();
-        assert_eq!(status.code(), Some(1), "{said}");
+        let output = bench.output();
+        assert_eq!(status.code(), Some(1), "{output}");
         let body: Value =
-            serde_json::from_str(said.lines().last().expect("a result")).expect("JSON");
+            serde_json::from_str(output.lines().last().expect("a result")).expect("JSON");
         assert!(count(&body, "errors") > 0 && count(&body, "allowed") > 0, "{body}");
         let kinds = body["errors_by_kind"].as_object().expect("kinds");
         assert!(kinds.keys().any(|kind| kind.to_lowercase().contains("connection")), "{body}");
     }
 
-    // A front without its Redis decides all the same, and that is seen.
+    // A front without its Redis decides nevertheless, and its answers are counted as degraded.
     let front = Front::start_unready(&["--store", &store, "--deadline-ms", "1000"]);
     let (code, body) = json_of("--duration 200ms", &["--server", &url(&front)]);
     assert_eq!(code, 0, "{body}");
@@ -179,12 +179,12 @@ fn what_goes_away_is_an_error() {
 }
 
 #[test]
-fn nobody_answers() {
+fn a_target_that_cannot_be_used_is_an_error() {
     let front = Front::start(&[]);
     let plain = Setup::plain().start();
     let (server, store) = (url(&front), plain.url());
     let limit = " --capacity 1 --refill 1";
-    for (words, code, said) in [
+    for (words, code, output) in [
         (format!("--server {server} --policy x"), 1, ": 404 Not Found: no policy has this name"),
         (format!("--server {}", server.replace("http", "https")), 1, "InvalidContentType"),
         (format!("--server http://127.0.0.1:{}", plain.port()), 1, "closed without an answer"),
@@ -196,6 +196,6 @@ fn nobody_answers() {
     ] {
         let (exit, out, err) = run(&words, &[]);
         assert_eq!((exit, out.as_str()), (code, ""), "{words}: {err}");
-        assert!(err.contains(said), "{words}: {err}");
+        assert!(err.contains(output), "{words}: {err}");
     }
 }

@@ -1,4 +1,4 @@
-//! `rl-server check|peek|reset`: the command line for people, against fronts and straight at Redis.
+//! `rl-server check|peek|reset`, against fronts and directly against Redis.
 
 use std::fs;
 use std::process::Output;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-/// Runs the words, parted by spaces, and then these arguments: exit code, stdout and stderr.
+/// Runs `words`, split at spaces, followed by `more`: exit code, stdout and stderr.
 pub(crate) fn run(words: &str, more: &[&str]) -> (i32, String, String) {
     let arguments: Vec<_> = words.split(' ').chain(more.iter().copied()).collect();
     let Output { status, stdout, stderr } = Front::run(&arguments);
@@ -33,7 +33,7 @@ pub(crate) fn url(front: &Front) -> String {
 fn check_until_denied_then_reset() {
     let front = Front::start(&["--capacity", "2", "--rate", "1/d"]);
     let server = ["--server", &url(&front)];
-    for (words, code, said) in [
+    for (words, code, text) in [
         ("peek k", 0, "allowed   2 of 2 left\n"),
         ("check k", 0, "allowed   1 of 2 left, full again in 1 d\n"),
         ("peek k", 0, "allowed   1 of 2 left, full again in 1 d\n"),
@@ -48,7 +48,7 @@ fn check_until_denied_then_reset() {
         ("peek k", 0, "allowed   2 of 2 left\n"),
     ] {
         let (exit, out, err) = run(words, &server);
-        assert_eq!((exit, out.as_str(), err.as_str()), (code, said, ""), "{words}");
+        assert_eq!((exit, out.as_str(), err.as_str()), (code, text, ""), "{words}");
     }
     let (code, body) = json_of("check k --cost 2", &server);
     let expected = json!({"allowed": true, "limit": 2, "remaining": 0, "retry_after_ms": 0});
@@ -82,7 +82,7 @@ fn a_policy_of_several_limits() {
 }
 
 #[test]
-fn straight_at_redis_it_is_the_bucket_of_the_fronts() {
+fn directly_against_redis_it_uses_the_buckets_of_the_fronts() {
     for (redis, engines) in [
         (Setup::with_module().start(), &["auto", "module", "lua"][..]),
         (Setup::plain().start(), &["auto", "lua"]),
@@ -105,11 +105,11 @@ fn straight_at_redis_it_is_the_bucket_of_the_fronts() {
         let more = ["--store", &store, "--capacity", "5", "--rate", "1/d"];
         let (_, body) = json_of("peek k --policy inline", &more);
         assert_eq!(body["remaining"], json!(4));
-        // The key as it is in Redis.
+        // The name of the bucket in Redis.
         let (_, body) = json_of("peek rl:{k}:default --raw", &limit);
         assert_eq!(body["remaining"], json!(left));
 
-        // A reset is seen by the front, which holds nothing of its own but denials, and those a second.
+        // The front sees a reset: it remembers denials only, and for a second at most.
         assert_eq!(run("check k --cost 200", &limit).0, 1);
         assert_eq!(json_of("reset k", &["--store", &store]), (0, json!({"reset": 1})));
         assert_eq!(json_of("reset k", &["--store", &store]), (0, json!({"reset": 0})));
@@ -123,13 +123,13 @@ fn straight_at_redis_it_is_the_bucket_of_the_fronts() {
 fn secrets_are_not_told() {
     let redis = Setup::plain().start();
     redis.run::<()>("CONFIG SET requirepass hunter2");
-    for (password, code, said) in
+    for (password, code, text) in
         [("hunter2", 0, ""), ("hunter3", 3, "WRONGPASS"), ("", 3, "NOAUTH")]
     {
         let store = format!("redis://:{password}@127.0.0.1:{}", redis.port());
         let (exit, out, err) = run("check k --capacity 1 --rate 1/h", &["--store", &store]);
         assert_eq!(exit, code, "{out}{err}");
-        assert!(err.contains(said) && !(out + &err).contains("hunter"), "{err}");
+        assert!(err.contains(text) && !(out + &err).contains("hunter"), "{err}");
     }
 
     let folder = TempDir::new().expect("a temporary folder");
@@ -155,7 +155,7 @@ fn secrets_are_not_told() {
 }
 
 #[test]
-fn nobody_answers() {
+fn a_target_that_cannot_be_used_is_an_error() {
     let mut redis = Setup::plain().start();
     redis.run::<()>("RPUSH list 1");
     let (store, limit) = (redis.url(), ["--capacity", "1", "--rate", "1/h"]);
@@ -168,11 +168,11 @@ fn nobody_answers() {
     let (code, _, err) = run("check k", &at_redis);
     assert!(code == 3 && err.contains("Connection refused"), "{err}");
 
-    // A front without its Redis decides all the same, and says so.
+    // A front without its Redis decides nevertheless, and says so.
     let front = Front::start_unready(&["--store", &store]);
     let (code, out, _) = run("check k", &["--server", &url(&front)]);
     assert!(code == 0 && out.ends_with("(decided without Redis)\n"), "{out}");
-    // It does not say that it reset what it cannot reach.
+    // It does not claim a reset that it cannot make.
     let (code, out, err) = run("reset k", &["--server", &url(&front)]);
     assert!(code == 3 && out.is_empty() && err.contains(": 503 Service Unavailable: "), "{err}");
 

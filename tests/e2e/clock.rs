@@ -1,4 +1,4 @@
-//! A clock that does not just run: steps, oscillation, the ends of time.
+//! A clock that steps, oscillates, and starts at the ends of time.
 
 use redis::Value;
 use rl_tests::{RedisServer, Setup};
@@ -6,7 +6,7 @@ use rl_tests::{RedisServer, Setup};
 const START: u64 = 1_700_000_000_000_000;
 const SECOND: u64 = 1_000_000;
 const HOUR: u64 = 3600 * SECOND;
-/// Valkey's clock is only nearly where it was set: no test stands on the edge of a token.
+/// Valkey's clock is only close to where it was set, so tests keep this far from the next token.
 const MARGIN: u64 = 20_000;
 
 fn server_at(micros: u64) -> RedisServer {
@@ -15,7 +15,7 @@ fn server_at(micros: u64) -> RedisServer {
     server
 }
 
-/// How many of `calls` checks of one token are allowed.
+/// Allowed checks of `calls`, each of one token.
 fn admitted(server: &RedisServer, limit: &str, calls: usize) -> usize {
     let mut connection = server.connect();
     let mut check = redis::cmd("RL.CHECK");
@@ -58,7 +58,7 @@ fn an_oscillating_clock_gives_no_more_than_the_time_it_passes_forward() {
         server.freeze(START);
         extra += admitted(&server, "10 1/s", 20);
     }
-    // Each swing is one second of refill at most: a step forward cannot be told from time.
+    // Each swing refills at most one second: a step forward cannot be told from passing time.
     assert!(extra <= 20, "{extra}");
 }
 
@@ -75,7 +75,7 @@ fn the_ends_of_time() {
 }
 
 #[test]
-fn one_moment_for_a_whole_transaction() {
+fn a_transaction_and_a_script_are_one_moment() {
     let server = Setup::with_module().start();
     let mut pipe = redis::pipe();
     pipe.atomic();
@@ -84,7 +84,8 @@ fn one_moment_for_a_whole_transaction() {
     }
     let answers: Vec<Vec<i64>> = pipe.query(&mut server.connect()).expect("answers");
     assert_eq!(answers.iter().filter(|answer| answer[0] == 1).count(), 10);
-    let script = "local n = 0; for i = 1, 100 do n = n + redis.call('RL.CHECK', KEYS[1], 10, '1/h')[1] end; return n";
+    let script = "local n = 0; for i = 1, 100 do \
+                  n = n + redis.call('RL.CHECK', KEYS[1], 10, '1/h')[1] end; return n";
     let mut eval = redis::cmd("EVAL");
     eval.arg(script).arg(1).arg("from-lua");
     assert_eq!(eval.query::<i64>(&mut server.connect()).expect("a count"), 10);

@@ -4,7 +4,7 @@ use redis::Value;
 use rl_server::store::redis::Command;
 use rl_tests::{Flavour, RedisServer, Setup};
 
-/// A server whose clock stands still, so that every answer is exact.
+/// A server with a stopped clock, so that every answer is exact.
 fn frozen() -> RedisServer {
     let server = Setup::with_module().with_clock().start();
     server.freeze(START);
@@ -15,16 +15,16 @@ const START: u64 = 1_700_000_000_000_000;
 
 #[track_caller]
 fn answers<const N: usize>(server: &RedisServer, command: &str, expected: [i64; N]) {
-    let mut said: [i64; N] = server.run(command);
+    let mut answer: [i64; N] = server.run(command);
     if Flavour::under_test().is_valkey {
-        // Its clock is only nearly where it was set: waits may be a few milliseconds off.
-        for (said, expected) in said.iter_mut().zip(expected) {
-            if expected > 100 && (expected - 20..=expected + 20).contains(said) {
-                *said = expected;
+        // Its clock is only close to where it was set: waits may be a few milliseconds off.
+        for (value, expected) in answer.iter_mut().zip(expected) {
+            if expected > 100 && (expected - 20..=expected + 20).contains(value) {
+                *value = expected;
             }
         }
     }
-    assert_eq!(said, expected, "{command}");
+    assert_eq!(answer, expected, "{command}");
 }
 
 #[test]
@@ -101,12 +101,12 @@ fn refusals_are_constant_texts() {
             ("stream 1 1", wrong_type),
         ] {
             let line = format!("{command} {arguments}");
-            // Redis 6.2 repeats the command's name as it was written.
-            let said = server.refusal(line.trim_end()).replace(command, &command.to_lowercase());
-            assert_eq!(said, refusal, "{line}");
+            // Redis 6.2 repeats the name of the command as it was written.
+            let error = server.refusal(line.trim_end()).replace(command, &command.to_lowercase());
+            assert_eq!(error, refusal, "{line}");
         }
     }
-    // Nothing foreign was touched and nothing of ours was made.
+    // No foreign value was changed and no bucket was made.
     assert_eq!(server.run::<String>("GET text"), "hello");
     assert_eq!(server.run::<String>("OBJECT ENCODING text"), "embstr");
     assert_eq!(server.run::<String>("OBJECT ENCODING number"), "int");
@@ -124,7 +124,7 @@ fn an_empty_string_is_not_a_missing_bucket() {
 }
 
 #[test]
-fn amounts_are_taken_given_and_owed() {
+fn amounts_are_taken_refunded_and_owed() {
     let server = frozen();
     answers(&server, "RL.TAKE k 10 2/s 4", [4, 1, 10, 6, 0, 2000]);
     answers(&server, "RL.TAKE k 10 2/s 100", [6, 1, 10, 0, 0, 5000]);
@@ -139,7 +139,7 @@ fn amounts_are_taken_given_and_owed() {
 }
 
 #[test]
-fn several_checks_stand_alone() {
+fn checks_of_one_mcheck_are_independent() {
     let server = frozen();
     server.run::<()>("SET text hello");
     answers(
@@ -150,16 +150,16 @@ fn several_checks_stand_alone() {
     answers(&server, "RL.MCHECK text 1 1 1 b 5 1 1", [-1, 0, 0, 0, 0, 1, 5, 4, 0, 1000]);
     let mut eval = redis::cmd("EVAL");
     eval.arg(Command::MCheck.script()).arg(2).arg(&["text", "c", "1", "1", "1", "5", "1", "1"]);
-    let said: Vec<i64> = eval.query(&mut server.connect()).unwrap();
-    assert_eq!(said[..8], [-1, 0, 0, 0, 0, 1, 5, 4]);
+    let answer: Vec<i64> = eval.query(&mut server.connect()).unwrap();
+    assert_eq!(answer[..8], [-1, 0, 0, 0, 0, 1, 5, 4]);
     assert_eq!(server.run::<String>("GET text"), "hello");
-    // A call that cannot be read takes nothing at all.
+    // A call with an invalid argument takes nothing.
     assert!(server.refusal("RL.MCHECK b 5 1 1 c 0 1 1").starts_with("ERR capacity"));
     answers(&server, "RL.PEEK b 5 1", [1, 5, 4, 0, 1000]);
 }
 
 #[test]
-fn all_or_nothing() {
+fn checks_of_one_checkall_are_allowed_together_or_not_at_all() {
     let server = frozen();
     server.run::<()>("SET text hello");
     answers(&server, "RL.CHECKALL a 10 1 2 b 5 1 3", [1, -1, 1, 10, 8, 0, 2000, 1, 5, 2, 0, 3000]);
@@ -169,7 +169,7 @@ fn all_or_nothing() {
         [0, 1, 1, 10, 8, 0, 2000, 0, 5, 2, 1000, 3000, 0, 1, 1, -1, 0],
     );
     answers(&server, "RL.PEEK a 10 1", [1, 10, 8, 0, 2000]);
-    // The same bucket twice pays twice, or not at all.
+    // A bucket that is named twice pays twice, or not at all.
     answers(&server, "RL.CHECKALL d 5 1 2 d 5 1 3", [1, -1, 1, 5, 3, 0, 2000, 1, 5, 0, 0, 5000]);
     answers(&server, "RL.CHECKALL e 5 1 3 e 5 1 3", [0, 1, 1, 5, 5, 0, 0, 0, 5, 2, 1000, 3000]);
     assert_eq!(server.run::<i64>("EXISTS e"), 0);
@@ -189,7 +189,7 @@ fn reset_deletes_buckets_and_only_buckets() {
 }
 
 #[test]
-fn calls_have_a_size() {
+fn calls_are_bounded_in_size() {
     let server = Setup::with_module().start();
     let mut connection = server.connect();
     for (count, refused) in [(1024, false), (1025, true)] {
@@ -238,18 +238,19 @@ fn keys_are_bytes() {
 fn a_key_lives_until_its_bucket_is_full() {
     let server = frozen();
     server.run::<Value>("RL.CHECK k 100 1/s 40");
-    // Full in 40 s; kept for at least a second and at most a minute and a second more.
+    // Full in 40 s; kept for 1 to 61 seconds more.
     let first: i64 = server.expires_at("k");
     let full_at = i64::try_from(START / 1000).unwrap() + 40_000;
     assert!((full_at + 1000..=full_at + 61_000).contains(&first), "{first}");
-    // Denials and peeks leave the expiry alone; so do checks while the bucket is full before it.
+    // Denials and peeks leave the expiry alone, and so do checks after which the bucket is full
+    // before it.
     server.run::<Value>("RL.CHECK k 100 1/s 90");
     server.run::<Value>("RL.PEEK k 100 1/s");
     server.run::<Value>("RL.CHECK k 100 1/s 20");
     assert_eq!(server.expires_at("k"), first);
     server.run::<Value>("RL.CHECK k 100 1/s 40");
     assert!(server.expires_at("k") > first);
-    // Once it is full nothing is left behind.
+    // Once the bucket is full, nothing is left behind.
     server.freeze(START + 3600 * 1_000_000);
     assert_eq!(server.run::<i64>("EXISTS k"), 0);
 }
@@ -264,7 +265,7 @@ fn a_peek_makes_no_key() {
 }
 
 #[test]
-fn watch_sees_what_is_taken_and_no_more() {
+fn watch_sees_allowed_checks_only() {
     let server = Setup::with_module().start();
     let mut watcher = server.connect();
     let mut untouched = |disturb: &str| -> bool {
@@ -276,13 +277,13 @@ fn watch_sees_what_is_taken_and_no_more() {
         replies != Value::Nil
     };
     assert!(!untouched("RL.CHECK k 5 0.001 3"), "an allowed check changes the key");
-    assert!(untouched("RL.CHECK k 5 0.001 3"), "a denied one does not");
+    assert!(untouched("RL.CHECK k 5 0.001 3"), "a denied check does not");
     assert!(untouched("RL.PEEK k 5 0.001"));
     assert!(!untouched("RL.CHECK k 5 0.001 1"));
 }
 
 #[test]
-fn a_full_memory_refuses_checks_and_answers_peeks() {
+fn with_full_memory_checks_are_refused_and_peeks_answered() {
     let server = Setup::with_module().option(&["maxmemory", "1"]).start();
     assert!(server.refusal("RL.CHECK k 1 1").starts_with("OOM"));
     answers(&server, "RL.PEEK k 1 1", [1, 1, 1, 0, 0]);

@@ -1,4 +1,4 @@
-//! The commands in the places a server can be in: other protocols, clusters, databases, a bug.
+//! The commands in special circumstances: other protocols, clusters, databases, a panic.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -7,23 +7,23 @@ use std::time::Duration;
 use redis::Value;
 use rl_tests::{RedisServer, Setup, eventually};
 
-/// Sends these lines as they are and returns what has come back once `until` is in it.
+/// Sends these lines as they are and returns the reply up to `until`.
 fn talk(server: &RedisServer, lines: &[&str], until: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port())).expect("a connection");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time limit");
     stream.write_all((lines.join("\r\n") + "\r\n").as_bytes()).expect("to send");
-    let mut said = Vec::new();
+    let mut reply = Vec::new();
     let mut buffer = [0; 4096];
-    while !String::from_utf8_lossy(&said).contains(until) {
+    while !String::from_utf8_lossy(&reply).contains(until) {
         let read = stream.read(&mut buffer).expect("an answer");
-        assert!(read > 0, "hung up after {}", String::from_utf8_lossy(&said));
-        said.extend(&buffer[..read]);
+        assert!(read > 0, "connection closed after {}", String::from_utf8_lossy(&reply));
+        reply.extend(&buffer[..read]);
     }
-    String::from_utf8_lossy(&said).into_owned()
+    String::from_utf8_lossy(&reply).into_owned()
 }
 
 #[test]
-fn both_protocols_say_the_same() {
+fn both_protocols_have_equal_replies() {
     let server = Setup::with_module().start();
     let lines = ["RL.CHECK k 2 1/d 3", "RL.MCHECK k 2 1/d 3", "RL.CHECK k 0 1", "ECHO end"];
     let second = talk(&server, &lines, "end\r\n");
@@ -33,7 +33,7 @@ fn both_protocols_say_the_same() {
 }
 
 #[test]
-fn whoever_wants_no_reply_gets_none_and_is_served() {
+fn a_client_without_replies_is_served() {
     let server = Setup::with_module().start();
     let lines = [
         "CLIENT REPLY OFF",
@@ -53,7 +53,7 @@ fn whoever_wants_no_reply_gets_none_and_is_served() {
 #[test]
 fn a_cluster_routes_by_every_key() {
     let server = Setup::with_module().option(&["cluster-enabled", "yes"]).start();
-    // Half the slots are served, by this node; `{a}` is slot 15495, `{b}` 3300, `{c}` 7365.
+    // This node serves half the slots; `{a}` is slot 15495, `{b}` 3300, `{c}` 7365.
     let slots: Vec<String> = (0..8192).map(|slot| slot.to_string()).collect();
     server.run::<()>(&format!("CLUSTER ADDSLOTS {}", slots.join(" ")));
     server.run::<()>("CONFIG SET cluster-require-full-coverage no");
@@ -103,7 +103,7 @@ fn buckets_move_between_databases() {
 }
 
 #[test]
-fn a_paused_or_killed_client_harms_nobody() {
+fn a_paused_or_killed_client_harms_no_other() {
     let server = Setup::with_module().start();
     server.run::<()>("CLIENT PAUSE 300 WRITE");
     assert_eq!(server.run::<[i64; 5]>("RL.PEEK k 10 1/d")[2], 10);
@@ -130,7 +130,7 @@ fn a_panic_costs_its_caller_an_error_and_nobody_anything_else() {
     assert_eq!(server.run::<i64>("EXISTS missing"), 0);
     assert_eq!(server.run::<[i64; 5]>("RL.CHECK k 10 1/d 4")[2], 2);
     assert!(server.run::<String>("INFO rl").contains("rl_errors_internal:3"));
-    // And not in the module that is shipped.
+    // The shipped module does not have the command.
     let shipped = Setup::with_module().start();
     assert!(shipped.refusal("RL.PANIC k").contains("unknown command"));
 }

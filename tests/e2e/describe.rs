@@ -1,7 +1,7 @@
-//! What the commands say of themselves, and what follows from it: routing, permissions, counts, events.
+//! The description of the commands, and its effects: routing, permissions, counts, events.
 
 use redis::{Connection, Value};
-use rl_tests::{Flavour, Setup};
+use rl_tests::{Flavour, Setup, skip};
 
 const FAMILY: [(&str, i64, &str, &[&str]); 8] = [
     ("RL.CHECK", -4, "k 1 1", &["write", "denyoom", "fast"]),
@@ -31,24 +31,25 @@ fn flags_arity_and_keys() {
     for (command, arity, arguments, flags) in FAMILY {
         let info: Vec<Vec<Value>> = server.run(&format!("COMMAND INFO {command}"));
         let [info] = info.as_slice() else { panic!("{info:?}") };
-        // Before Redis 7.0 a module cannot tell, and checks by itself.
+        // Before Redis 7.0 a module cannot declare its arity, and checks it by itself.
         let arity = if Flavour::under_test().version < (7, 0) { -1 } else { arity };
         assert_eq!(info[1], Value::Int(arity), "{command}");
-        let said: Vec<String> = redis::from_redis_value_ref(&info[2]).expect("flags");
+        let reported: Vec<String> = redis::from_redis_value_ref(&info[2]).expect("flags");
         for flag in flags {
-            assert!(said.iter().any(|one| one == flag), "{command} is {said:?}");
+            assert!(reported.iter().any(|one| one == flag), "{command} is {reported:?}");
         }
-        assert_eq!(said.contains(&"denyoom".to_owned()), flags.contains(&"denyoom"), "{command}");
-        let said: Vec<String> = server.run(&format!("COMMAND GETKEYS {command} {arguments}"));
-        assert_eq!(said, keys(arguments), "{command}");
+        let has_denyoom = reported.iter().any(|one| one == "denyoom");
+        assert_eq!(has_denyoom, flags.contains(&"denyoom"), "{command}");
+        let found: Vec<String> = server.run(&format!("COMMAND GETKEYS {command} {arguments}"));
+        assert_eq!(found, keys(arguments), "{command}");
     }
 }
 
 #[test]
-fn docs_and_categories_where_the_server_has_them() {
+fn docs_and_categories() {
     let server = Setup::with_module().start();
     if Flavour::under_test().version < (7, 0) {
-        return;
+        skip!("before Redis 7.0 there is no COMMAND DOCS");
     }
     for (command, ..) in FAMILY {
         let docs: Value = server.run(&format!("COMMAND DOCS {command}"));
@@ -57,9 +58,9 @@ fn docs_and_categories_where_the_server_has_them() {
             assert!(docs.contains(part), "{command}: {docs}");
         }
     }
-    // Redis 7.0 puts a module's commands in no category.
+    // Redis 7.0 puts the commands of a module in no category.
     if Flavour::under_test().version >= (7, 2) {
-        for (category, command, there) in [
+        for (category, command, is_member) in [
             ("write", "rl.check", true),
             ("fast", "rl.check", true),
             ("read", "rl.peek", true),
@@ -67,7 +68,11 @@ fn docs_and_categories_where_the_server_has_them() {
             ("write", "rl.reset", true),
         ] {
             let members: Vec<String> = server.run(&format!("ACL CAT {category}"));
-            assert_eq!(members.contains(&command.to_owned()), there, "{command} in @{category}");
+            assert_eq!(
+                members.contains(&command.to_owned()),
+                is_member,
+                "{command} in @{category}"
+            );
         }
     }
 }
@@ -93,7 +98,7 @@ fn key_patterns_bind_every_key() {
         let inside = line(command, arguments, "");
         let answer = run(&mut connection, &inside);
         assert!(answer.is_ok(), "{inside}: {answer:?}");
-        // One key outside is enough, whichever it is.
+        // Any one key outside the pattern is enough for a refusal.
         for outside in keys(arguments) {
             let line = line(command, arguments, outside);
             let refusal = run(&mut connection, &line).expect_err(&line);
@@ -108,7 +113,7 @@ fn info_counts_decisions_and_refusals() {
     server.run::<()>("SET text hello");
     server.run::<Value>("RL.CHECK a 2 1/d 2");
     server.run::<Value>("RL.CHECK a 2 1/d 1");
-    server.run::<Value>("RL.PEEK a 2 1/d 1"); // asks nothing of the bucket: not counted
+    server.run::<Value>("RL.PEEK a 2 1/d 1"); // takes nothing: not counted
     server.run::<Value>("RL.MCHECK b 2 1/d 1 c 2 1/d 1 text 1 1 1");
     server.run::<Value>("RL.CHECKALL b 2 1/d 1 a 2 1/d 1");
     server.run::<Value>("RL.TAKE b 2 1/d 1");
@@ -141,20 +146,20 @@ fn events_are_those_of_a_set() {
     server.run::<Value>("RL.CHECK k 5 1/d 3"); // denied
     server.run::<Value>("RL.PEEK k 5 1/d 3");
     server.run::<Value>("RL.RESET k");
-    let mut heard = Vec::new();
-    while heard.last().map(String::as_str) != Some("del") {
+    let mut events = Vec::new();
+    while events.last().map(String::as_str) != Some("del") {
         let message = pubsub.get_message().expect("an event");
         let event = message.get_channel_name().rsplit(':').next().unwrap_or_default().to_owned();
         assert_eq!(message.get_payload::<String>().expect("a key"), "k");
         if event != "new" {
-            heard.push(event);
+            events.push(event);
         }
     }
-    assert_eq!(heard, ["set", "expire", "del"]);
+    assert_eq!(events, ["set", "expire", "del"]);
 }
 
 #[test]
-fn a_client_side_cache_hears_of_what_is_taken_and_no_more() {
+fn a_client_side_cache_is_invalidated_by_allowed_checks_only() {
     let server = Setup::with_module().start();
     let mut cache = server.connect();
     let mut listener = server.connect();
@@ -166,21 +171,21 @@ fn a_client_side_cache_hears_of_what_is_taken_and_no_more() {
     let mut invalidated = |disturb: &str| {
         run(&mut cache, "GET k").expect("to cache k");
         server.run::<Value>(disturb);
-        // What is heard next is about the marker unless k was invalidated first.
+        // The next invalidation is of the marker, unless k was invalidated first.
         run(&mut cache, "GET marker").expect("to cache the marker");
         server.run::<()>("SET marker x");
-        let mut heard = Vec::new();
+        let mut invalid = Vec::new();
         loop {
             let message = pubsub.get_message().expect("an invalidation");
             let keys: Vec<String> = message.get_payload().expect("keys");
-            heard.extend(keys);
-            if heard.iter().any(|key| key == "marker") {
-                return heard.iter().any(|key| key == "k");
+            invalid.extend(keys);
+            if invalid.iter().any(|key| key == "marker") {
+                return invalid.iter().any(|key| key == "k");
             }
         }
     };
     assert!(invalidated("RL.CHECK k 5 1/d 3"), "an allowed check changes the key");
-    assert!(!invalidated("RL.CHECK k 5 1/d 3"), "a denied one does not");
+    assert!(!invalidated("RL.CHECK k 5 1/d 3"), "a denied check does not");
     assert!(!invalidated("RL.PEEK k 5 1/d 3"));
     assert!(invalidated("RL.RESET k"));
 }

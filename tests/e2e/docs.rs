@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use redis::Value;
-use rl_tests::{Flavour, Front, RedisServer, Setup};
+use rl_tests::{Flavour, Front, RedisServer, Setup, skip};
 use tempfile::TempDir;
 
 const PAGE: &str = include_str!("../../docs/commands.md");
@@ -35,9 +35,9 @@ fn run(server: &RedisServer, command: &str) -> String {
 }
 
 #[test]
-fn the_examples_are_true() {
+fn the_examples_of_the_commands_are_true() {
     if Flavour::under_test().is_valkey {
-        return; // its clock cannot be stopped: the examples are exact to the millisecond
+        skip!("Valkey's clock cannot be stopped, and the examples are exact to the millisecond");
     }
     let server = Setup::with_module().with_clock().start();
     let mut commands = 0;
@@ -46,31 +46,31 @@ fn the_examples_are_true() {
         server.run::<()>("FLUSHALL");
         let mut now = START;
         server.freeze(now);
-        let mut said = String::new();
+        let mut replayed = String::new();
         for line in session.lines() {
             if let Some(command) = line.strip_prefix("> ") {
-                said += &format!("{line}\n{}\n", run(&server, command));
+                replayed += &format!("{line}\n{}\n", run(&server, command));
                 commands += 1;
             } else if let Some(pause) = line.strip_prefix("# ") {
                 let ms = pause.strip_suffix(" ms later").expect("a pause");
                 now += ms.parse::<u64>().expect("milliseconds") * 1000;
                 server.freeze(now);
-                said += &format!("{line}\n");
+                replayed += &format!("{line}\n");
             }
         }
-        assert_eq!(said, session);
+        assert_eq!(replayed, session);
     }
     assert!(commands >= 20, "{commands} examples");
 }
 
-/// The blocks of a page in this language.
+/// The code blocks of a page in this language.
 fn blocks(page: &'static str, language: &str) -> Vec<&'static str> {
     let fence = format!("```{language}\n");
     let parts = page.match_indices(&fence).map(|(at, fence)| &page[at + fence.len()..]);
     parts.map(|rest| rest.split_once("```").expect("an end").0).collect()
 }
 
-/// A text in which all milliseconds look alike: the clock of a front runs on.
+/// Replaces milliseconds by `N`, as the clock of a front cannot be stopped.
 fn timeless(text: &str) -> String {
     let (first, rest) = text.split_once("_ms\":").unwrap_or((text, ""));
     if rest.is_empty() {
@@ -97,13 +97,13 @@ fn the_examples_of_the_front_are_true() {
             let command = line.strip_prefix("$ ").expect("a command");
             let command = command.replace("127.0.0.1:8080", front.address());
             let output = Command::new("sh").args(["-c", &command]).output().expect("a shell");
-            let said = String::from_utf8_lossy(&output.stdout);
-            assert_eq!(timeless(&said), timeless(lines.next().expect("an answer")), "{line}");
+            let answer = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(timeless(&answer), timeless(lines.next().expect("an answer")), "{line}");
             examples += 1;
         }
     }
     assert!(examples >= 8, "{examples} examples");
-    // The tokens are taken as they stand: nobody gets in without one.
+    // The token file is valid as it stands: requests need a token.
     let front = Front::start(&["--tokens", &file("tokens.toml", tokens)]);
     assert_eq!(front.post("/check", r#"{"key":"k"}"#).status, 401);
 }

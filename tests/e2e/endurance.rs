@@ -1,4 +1,4 @@
-//! A million calls on each path leave memory flat and nothing behind.
+//! A million calls on each path leave memory flat and no keys behind.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use rl_tests::{RedisServer, Setup, eventually};
 const CALLS: usize = 1_000_000;
 const BATCH: usize = 1_000;
 
-/// Sends the same commands over and over and waits for each batch to be answered.
+/// Sends one command over and over, and waits for the replies to each batch.
 struct Pump {
     stream: TcpStream,
     batch: Vec<u8>,
@@ -41,7 +41,7 @@ impl Pump {
                     Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                     read => read.expect("an answer"),
                 };
-                assert!(read > 0, "the server hung up");
+                assert!(read > 0, "the server closed the connection");
                 tail.extend(&self.buffer[..read]);
                 let keep = tail.len().min(MARK.len());
                 tail.drain(..tail.len() - keep);
@@ -58,7 +58,7 @@ fn memory(server: &RedisServer, field: &str) -> i64 {
 fn endures(server: &RedisServer, paths: &[&[&str]], calls: usize) {
     for words in paths {
         let mut pump = Pump::new(server, words);
-        pump.run(calls / 20); // buffers grow to their size, keys come to be
+        pump.run(calls / 20); // buffers grow to their size, keys are made
         let before = (memory(server, "used_memory"), memory(server, "used_memory_rss"));
         pump.run(calls);
         let after = (memory(server, "used_memory"), memory(server, "used_memory_rss"));

@@ -1,4 +1,4 @@
-//! The front over Redis: with the module, without it, and when Redis changes or goes.
+//! The front over Redis: with the module, without it, and when Redis changes or dies.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use rl_tests::{Front, RedisServer, Setup, eventually};
 use serde_json::{Value, json};
 
-/// Generous, so that a busy machine degrades no answer that should come from Redis.
+/// A long deadline, so that a busy machine degrades no answer that should come from Redis.
 const PATIENT: [&str; 2] = ["--deadline-ms", "10000"];
 const SOON: Duration = Duration::from_secs(20);
 
@@ -20,9 +20,8 @@ fn ready(front: &Front) -> Value {
     front.get("/health/ready").body
 }
 
-/// One client that drains a bucket and meets its wall; whole tokens only, at a rate so slow that time
-/// does not show.
-fn story(front: &Front) -> Vec<(Value, Value)> {
+/// Checks that drain a bucket and are then denied. The rate is so low that time does not show.
+fn drain(front: &Front) -> Vec<(Value, Value)> {
     ["4", "4", "0.5", "4", "1", "11", "0"]
         .iter()
         .map(|cost| {
@@ -34,10 +33,10 @@ fn story(front: &Front) -> Vec<(Value, Value)> {
 }
 
 #[test]
-fn every_engine_tells_one_story() {
+fn every_engine_gives_equal_answers() {
     let expected = [(true, 6), (true, 2), (true, 1), (false, 1), (true, 0), (false, 0), (true, 0)]
         .map(|(allowed, remaining)| (json!(allowed), json!(remaining)));
-    assert_eq!(story(&Front::start(&[])), expected);
+    assert_eq!(drain(&Front::start(&[])), expected);
 
     let with_module = Setup::with_module().start();
     let without = Setup::plain().start();
@@ -56,9 +55,9 @@ fn every_engine_tells_one_story() {
             (&json!(engine), &json!("up")),
             "{status}"
         );
-        assert_eq!(story(&front), expected, "--engine {choice} with {engine}");
+        assert_eq!(drain(&front), expected, "--engine {choice} with {engine}");
         assert_eq!(server.run::<i64>("EXISTS rl:{story}:inline"), 1);
-        assert!(front.log().contains(engine), "the log says which engine serves: {}", front.log());
+        assert!(front.log().contains(engine), "the log names the engine: {}", front.log());
     }
 }
 
@@ -102,7 +101,7 @@ fn scripts_may_be_flushed_in_mid_traffic() {
 }
 
 #[test]
-fn without_redis_a_local_bucket_stands_in_and_redis_is_found_again() {
+fn without_redis_a_local_bucket_decides_and_redis_is_found_again() {
     let mut server = Setup::with_module().start();
     let front =
         Front::start(&["--store", &server.url(), "--workers", "1", "--deadline-ms", "2000"]);
@@ -117,19 +116,21 @@ fn without_redis_a_local_bucket_stands_in_and_redis_is_found_again() {
         answer["degraded"] == json!(true)
     });
     assert_eq!(ready(&front)["store"], json!("down"));
-    assert_eq!(front.get("/health/ready").status, 200, "a front that degrades is still in service");
-    // The stand-in holds the limit too.
+    assert_eq!(front.get("/health/ready").status, 200, "a degraded front is in service");
+    // The local bucket keeps the limit too.
     let admitted = (0..20).filter(|_| check()["allowed"] == json!(true)).count();
     assert!(admitted <= 5, "{admitted}");
 
     server.start_again_plain();
     eventually("Redis is found again", SOON, || check()["degraded"] == Value::Null);
-    eventually("without the module it is Lua", SOON, || ready(&front)["engine"] == json!("lua"));
+    eventually("without the module the engine is Lua", SOON, || {
+        ready(&front)["engine"] == json!("lua")
+    });
     assert_eq!(ready(&front)["store"], json!("up"));
 
     server.kill();
     server.start_again_with_module();
-    eventually("and with it the module", SOON, || {
+    eventually("with the module the engine is the module", SOON, || {
         check();
         ready(&front)["engine"] == json!("module")
     });
@@ -157,15 +158,15 @@ fn a_front_starts_without_redis_and_heals() {
     assert_eq!((answer.status, &answer.body["store"]), (503, &json!("down")), "{}", answer.body);
     assert_eq!(front.check(r#"{"key":"k"}"#)["degraded"], json!(true));
     server.start_again();
-    eventually("it is ready", SOON, || front.get("/health/ready").status == 200);
+    eventually("the front is ready", SOON, || front.get("/health/ready").status == 200);
     eventually("Redis answers", SOON, || front.check(r#"{"key":"k"}"#)["degraded"] == Value::Null);
 }
 
 #[test]
-fn the_module_can_be_insisted_on() {
+fn the_module_can_be_required() {
     let server = Setup::plain().start();
     let front = Front::start_unready(&["--store", &server.url(), "--engine", "module"]);
-    eventually("the log says so", SOON, || front.log().to_lowercase().contains("module"));
+    eventually("the log names the cause", SOON, || front.log().to_lowercase().contains("module"));
     assert_eq!(front.get("/health/ready").body["store"], json!("down"));
     assert_eq!(front.check(r#"{"key":"k"}"#)["degraded"], json!(true));
 }
@@ -212,9 +213,9 @@ fn checks_that_arrive_together_share_a_round_trip() {
         server.run::<()>("CONFIG RESETSTAT");
         server.run::<()>("CLIENT PAUSE 300 ALL");
         let body = json!({"key": "k", "capacity": CLIENTS - 1, "rate": "1/d"}).to_string();
-        let ask = || front.check(&body);
+        let check = || front.check(&body);
         let answers: Vec<Value> = thread::scope(|scope| {
-            let threads: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(ask)).collect();
+            let threads: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(check)).collect();
             threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
         });
         let allowed = answers.iter().filter(|answer| answer["allowed"] == json!(true)).count();
@@ -223,14 +224,14 @@ fn checks_that_arrive_together_share_a_round_trip() {
             answers.iter().map(|answer| answer["remaining"].as_i64().expect("a number")).collect();
         left.sort_unstable();
         left.dedup();
-        assert_eq!(left.len(), CLIENTS - 1, "{engine}: every token was given once");
+        assert_eq!(left.len(), CLIENTS - 1, "{engine}: every token was taken once");
         let calls = if one == many { calls(one) } else { calls(one) + calls(many) };
         assert!(calls < CLIENTS as u64 / 2, "{engine}: {calls} calls for {CLIENTS} checks");
     }
 }
 
 #[test]
-fn a_foreign_value_spoils_no_other_check_of_its_round_trip() {
+fn a_foreign_value_fails_no_other_check_of_its_batch() {
     let server = Setup::with_module().start();
     let front =
         Front::start(&[&["--store", &server.url(), "--workers", "1"][..], &PATIENT].concat());

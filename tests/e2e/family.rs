@@ -1,4 +1,4 @@
-//! The family of `POST /check`, batches and the form for proxies, on every store.
+//! The operations beside `POST /check`, batches and the form for proxies, on every store.
 
 use std::thread;
 use std::time::Duration;
@@ -13,11 +13,11 @@ fn over(server: &RedisServer, engine: &str) -> Front {
     Front::start(&["--store", &server.url(), "--engine", engine, "--deadline-ms", "10000"])
 }
 
-/// Runs a story on the in-process store, the module and Lua.
-fn on_every_store(story: impl Fn(&Front)) {
-    story(&Front::start(&[]));
-    story(&over(&Setup::with_module().start(), "module"));
-    story(&over(&Setup::plain().start(), "lua"));
+/// Runs a test on the in-process store, the module and Lua.
+fn on_every_store(test: impl Fn(&Front)) {
+    test(&Front::start(&[]));
+    test(&over(&Setup::with_module().start(), "module"));
+    test(&over(&Setup::plain().start(), "lua"));
 }
 
 fn post(front: &Front, path: &str, rest: &str) -> Value {
@@ -28,7 +28,7 @@ fn post(front: &Front, path: &str, rest: &str) -> Value {
 }
 
 #[test]
-fn reserve_then_settle() {
+fn a_reservation_is_settled() {
     on_every_store(|front| {
         for (path, rest, field, expected) in [
             ("/peek", "", "remaining", json!(10)),
@@ -85,7 +85,7 @@ fn a_batch_answers_each_in_its_place() {
 }
 
 #[test]
-fn what_is_no_batch_is_refused() {
+fn an_invalid_batch_is_refused() {
     let front = Front::start(&[]);
     let long = |len: usize| format!(r#"{{"checks":[{}]}}"#, vec![r#"{"key":"k"}"#; len].join(","));
     let pad = " ".repeat(1 << 20);
@@ -106,7 +106,7 @@ fn what_is_no_batch_is_refused() {
 }
 
 #[test]
-fn a_foreign_value_spoils_only_its_own_item() {
+fn a_foreign_value_fails_only_its_own_item() {
     for (server, engine) in
         [(Setup::with_module().start(), "module"), (Setup::plain().start(), "lua")]
     {
@@ -135,7 +135,7 @@ fn proxies_read_the_status() {
         assert_eq!(third.header("retry-after"), "86400");
         let fourth = ask("HEAD", &format!("{path}&deny_status=403"));
         assert_eq!((fourth.status, fourth.header("retry-after")), (403, "86400"));
-        // The caller's own method and path, sent along: they say nothing here.
+        // The method and path of the original request have no effect here.
         let fifth = ask("DELETE", &format!("{path}&uri=/orders?policy=other&key=x"));
         assert_eq!(fifth.status, 429);
     });
@@ -159,12 +159,12 @@ fn a_denial_is_remembered_and_forgotten_in_time() {
         for _ in 0..200 {
             assert!(!check(&front));
         }
-        // What is left are the heartbeats of four links, and one question a second.
+        // Left are the heartbeats of four connections, and one check a second.
         assert!(calls(&server) - before < 100, "{}", calls(&server) - before);
         let hits = front.text("/metrics");
         assert!(hits.contains(r#"rl_denial_cache_hits_total{policy="inline"}"#), "{hits}");
 
-        // A refund through this front is seen at once, through another one within a second or so.
+        // A refund through this front counts at once, one through another within a second or so.
         post(&front, "/refund", r#","cost":10"#);
         assert!(check(&front));
         assert!(!check(&front));
@@ -178,7 +178,7 @@ fn a_denial_is_remembered_and_forgotten_in_time() {
 
 #[test]
 fn a_remembered_denial_is_never_a_false_one() {
-    // Retry exactly when told to, again and again: each one is allowed.
+    // Retries exactly after `retry_after_ms`: each must be allowed.
     let server = Setup::with_module().start();
     let front = over(&server, "module");
     let body = r#"{"key":"k","capacity":1,"rate":"50/s"}"#;

@@ -1,4 +1,4 @@
-//! `RateLimit-Policy`, `RateLimit` and `Retry-After`, parsed back by a library for structured fields.
+//! `RateLimit-Policy`, `RateLimit` and `Retry-After`, parsed by a library for structured fields.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use sfv::{BareItem, List, ListEntry, Parser};
 use tempfile::TempDir;
 
-/// Each item of a list of strings with integer parameters, as `name` and `key=value`s.
+/// The items of a list: strings, each with its integer parameters.
 fn items(text: &str) -> Vec<(String, Vec<(String, i64)>)> {
     let list: List = Parser::new(text).parse().expect("a list (RFC 9651)");
     list.iter()
@@ -23,7 +23,11 @@ fn items(text: &str) -> Vec<(String, Vec<(String, i64)>)> {
         .collect()
 }
 
-fn says(answer: &Response, policy: &[(&str, i64, i64)], state: &[(&str, i64, Option<i64>)]) {
+fn assert_headers(
+    answer: &Response,
+    policy: &[(&str, i64, i64)],
+    state: &[(&str, i64, Option<i64>)],
+) {
     let parameter = |key: &str, value: i64| (key.to_owned(), value);
     let expected: Vec<_> = policy
         .iter()
@@ -41,7 +45,7 @@ fn says(answer: &Response, policy: &[(&str, i64, i64)], state: &[(&str, i64, Opt
 }
 
 #[test]
-fn every_answer_carries_them() {
+fn every_answer_carries_the_headers() {
     let folder = TempDir::new().expect("a temporary folder");
     let file = folder.path().join("policies.toml");
     let policies = r#"
@@ -59,33 +63,37 @@ fn every_answer_carries_them() {
     let front = Front::start(&["--config", file.to_str().expect("a path in UTF-8")]);
 
     let full = front.post("/peek", r#"{"key":"k"}"#);
-    says(&full, &[("default", 100, 60)], &[("default", 100, None)]);
+    assert_headers(&full, &[("default", 100, 60)], &[("default", 100, None)]);
     let first = front.post("/check", r#"{"key":"k"}"#);
-    says(&first, &[("default", 100, 60)], &[("default", 99, Some(1))]);
+    assert_headers(&first, &[("default", 100, 60)], &[("default", 99, Some(1))]);
     assert_eq!(first.header("retry-after"), "");
 
     let api = r#"{"key":"k","policy":"api","cost":2}"#;
     let limits = [("burst", 2, 7200), ("day", 10000, 86400)];
-    says(&front.post("/check", api), &limits, &[("burst", 0, Some(7200)), ("day", 9998, Some(18))]);
+    assert_headers(
+        &front.post("/check", api),
+        &limits,
+        &[("burst", 0, Some(7200)), ("day", 9998, Some(18))],
+    );
     let denied = front.post("/check", api);
     assert_eq!(denied.body["allowed"], json!(false));
-    says(&denied, &limits, &[("burst", 0, Some(7200)), ("day", 9998, Some(18))]);
+    assert_headers(&denied, &limits, &[("burst", 0, Some(7200)), ("day", 9998, Some(18))]);
     let retry: i64 = denied.header("retry-after").parse().expect("whole seconds");
-    assert_eq!(retry, 7200, "not earlier than the window ends");
+    assert_eq!(retry, 7200, "not before the window ends");
 
-    // A wait of less than a second is told as one second, and a hopeless one not at all.
+    // A wait of less than a second is sent as one second; no wait is sent if none helps.
     let quick = r#"{"key":"q","capacity":1,"rate":"100/s"}"#;
     let denied =
         (0..100).map(|_| front.post("/check", quick)).find(|it| it.body["allowed"] == json!(false));
     assert_eq!(denied.expect("a denial").header("retry-after"), "1");
     let never = front.post("/check", r#"{"key":"n","capacity":1.5,"rate":"1/h","cost":2}"#);
     assert_eq!(never.header("retry-after"), "");
-    says(&never, &[("inline", 1, 5400)], &[("inline", 1, None)]);
+    assert_headers(&never, &[("inline", 1, 5400)], &[("inline", 1, None)]);
 
     // The extremes still fit an integer of RFC 9651: 15 digits.
     let extreme = front.post("/check", r#"{"key":"x","capacity":1000000000,"rate":0.000001}"#);
     let window = 999_999_999_999_999;
-    says(
+    assert_headers(
         &extreme,
         &[("inline", 1_000_000_000, window)],
         &[("inline", 999_999_999, Some(1_000_000))],
@@ -93,7 +101,7 @@ fn every_answer_carries_them() {
 }
 
 #[test]
-fn a_request_id_is_echoed_if_it_is_one() {
+fn a_request_id_is_echoed_if_it_is_valid() {
     let front = Front::start(&[]);
     let echo = |id: &str| {
         let answer = front.request("POST", "/check", &[("X-Request-Id", id)], r#"{"key":"k"}"#);
@@ -103,7 +111,7 @@ fn a_request_id_is_echoed_if_it_is_one() {
     for other in ["", "a b", "a;b", "<script>", &"x".repeat(129)] {
         assert_eq!(echo(other), "", "{other}");
     }
-    // Of an error too.
+    // On an error too.
     let refused = front.request("POST", "/check", &[("X-Request-Id", "r-1")], "{");
     assert_eq!((refused.status, refused.header("x-request-id")), (400, "r-1"));
 }

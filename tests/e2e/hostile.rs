@@ -1,13 +1,13 @@
-//! What nobody should send or store, and what happens: nothing.
+//! Odd numbers, values and payloads: the server lives, and no foreign value changes.
 
 use std::time::Duration;
 
 use redis::{Connection, Value};
 use rl_bucket::Bucket;
 use rl_server::store::redis::Command;
-use rl_tests::{Flavour, RedisServer, Setup, eventually};
+use rl_tests::{Flavour, RedisServer, Setup, eventually, skip};
 
-/// All that fail on a key that is no bucket.
+/// The commands that fail on a value that is no bucket.
 const COMMANDS: [Command; 6] = [
     Command::Check,
     Command::Peek,
@@ -22,7 +22,7 @@ fn bucket(server: &RedisServer) -> Vec<u8> {
     server.run("GET good")
 }
 
-fn ask(connection: &mut Connection, command: Command, key: &str) -> redis::RedisResult<Vec<i64>> {
+fn call(connection: &mut Connection, command: Command, key: &str) -> redis::RedisResult<Vec<i64>> {
     redis::cmd(command.name()).arg(&[key, "100", "1/d", "1"]).query(connection)
 }
 
@@ -34,14 +34,15 @@ fn stored(connection: &mut Connection) -> Vec<u8> {
     redis::cmd("GET").arg("k").query(connection).expect("GET")
 }
 
-/// Every command, and every script, either takes a value for a bucket or refuses it and leaves it.
-fn withstands(connection: &mut Connection, value: &[u8]) {
-    let sound = Bucket::decode(value).is_some();
+/// Asserts that every command and script uses a value if it is a bucket, and otherwise refuses it
+/// and leaves it alone.
+fn assert_withstood(connection: &mut Connection, value: &[u8]) {
+    let is_bucket = Bucket::decode(value).is_some();
     for command in COMMANDS {
         store(connection, value);
-        let answer = ask(connection, command, "k");
-        assert_eq!(answer.is_ok(), sound, "{command:?} on {value:02x?}: {answer:?}");
-        if !sound {
+        let answer = call(connection, command, "k");
+        assert_eq!(answer.is_ok(), is_bucket, "{command:?} on {value:02x?}: {answer:?}");
+        if !is_bucket {
             assert_eq!(
                 answer.unwrap_err().code(),
                 Some("WRONGTYPE"),
@@ -53,8 +54,8 @@ fn withstands(connection: &mut Connection, value: &[u8]) {
         let mut eval = redis::cmd("EVAL");
         eval.arg(command.script()).arg(1).arg(&["k", "100", "0.00001", "1"]);
         let answer = eval.query::<Vec<i64>>(connection);
-        assert_eq!(answer.is_ok(), sound, "{command:?} in Lua on {value:02x?}: {answer:?}");
-        if !sound {
+        assert_eq!(answer.is_ok(), is_bucket, "{command:?} in Lua on {value:02x?}: {answer:?}");
+        if !is_bucket {
             assert_eq!(stored(connection), value, "{command:?} in Lua");
         }
     }
@@ -65,7 +66,7 @@ fn odd_numbers_in_every_place_of_every_command() {
     let server = Setup::with_module().start();
     let mut connection = server.connect();
     let digits = "9".repeat(10_000);
-    let never = [
+    let invalid = [
         "",
         " ",
         "-1",
@@ -119,10 +120,10 @@ fn odd_numbers_in_every_place_of_every_command() {
             ),
             (3, "cost", &["1/s", "5/m"]),
         ] {
-            for odd in never.iter().chain(more) {
+            for odd in invalid.iter().chain(more) {
                 let mut words = ["k", "10", "1/d", "1"];
                 words[place] = odd;
-                // In a call of several, the odd one comes last: nothing before it may be taken.
+                // In a call of several checks the odd one is the last: no other may take tokens.
                 let first: &[&str] =
                     if single.contains(&command) { &[] } else { &["j", "10", "1/d", "1"] };
                 let mut call = redis::cmd(command);
@@ -143,10 +144,10 @@ fn a_bucket_cut_short_at_every_length() {
     let good = bucket(&server);
     let mut connection = server.connect();
     for len in 0..good.len() {
-        withstands(&mut connection, &good[..len]);
+        assert_withstood(&mut connection, &good[..len]);
     }
-    withstands(&mut connection, &[good.as_slice(), b"x"].concat());
-    withstands(&mut connection, &good);
+    assert_withstood(&mut connection, &[good.as_slice(), b"x"].concat());
+    assert_withstood(&mut connection, &good);
 }
 
 #[test]
@@ -158,7 +159,7 @@ fn a_bucket_changed_at_every_byte() {
         for flip in [0x01, 0x40, 0x80, 0xff] {
             let mut bad = good.clone();
             bad[at] ^= flip;
-            withstands(&mut connection, &bad);
+            assert_withstood(&mut connection, &bad);
         }
     }
     for special in
@@ -167,7 +168,7 @@ fn a_bucket_changed_at_every_byte() {
         for at in [1, 9, 17] {
             let mut bad = good.clone();
             bad[at..at + 8].copy_from_slice(&special.to_le_bytes());
-            withstands(&mut connection, &bad);
+            assert_withstood(&mut connection, &bad);
         }
     }
     assert_eq!(server.run::<String>("PING"), "PONG");
@@ -178,7 +179,7 @@ fn values_of_foreign_clients() {
     let server = Setup::with_module().start();
     let mut connection = server.connect();
     for value in [&b"hello"[..], b"12345", b"3.14", b"", &[0; 25], &[0xff; 25], &[b'x'; 4096]] {
-        withstands(&mut connection, value);
+        assert_withstood(&mut connection, value);
     }
     for (make, key) in [
         ("LPUSH l 1", "l"),
@@ -192,7 +193,7 @@ fn values_of_foreign_clients() {
         server.run::<Value>(make);
         let before: Value = server.run(&format!("DUMP {key}"));
         for command in COMMANDS {
-            let refusal = ask(&mut connection, command, key).expect_err("a refusal");
+            let refusal = call(&mut connection, command, key).expect_err("a refusal");
             assert_eq!(refusal.code(), Some("WRONGTYPE"), "{command:?} {key}");
         }
         assert_eq!(server.run::<i64>(&format!("RL.RESET {key}")), 0);
@@ -211,9 +212,9 @@ fn restored_payloads_are_as_good_as_their_bytes() {
         bad[at] ^= 0x55;
         let mut restore = redis::cmd("RESTORE");
         restore.arg("k").arg(0).arg(&bad).arg("REPLACE");
-        // A payload carries a checksum: the server refuses it, and whatever it took we withstand.
+        // The server refuses a payload with a wrong checksum; one that it accepts must do no harm.
         if restore.exec(&mut connection).is_ok() {
-            let _ = ask(&mut connection, Command::Check, "k");
+            let _ = call(&mut connection, Command::Check, "k");
         }
     }
     redis::cmd("RESTORE")
@@ -224,9 +225,9 @@ fn restored_payloads_are_as_good_as_their_bytes() {
         .exec(&mut connection)
         .unwrap();
     assert_eq!(stored(&mut connection), good);
-    let answer = ask(&mut connection, Command::Peek, "k").expect("a bucket");
+    let answer = call(&mut connection, Command::Peek, "k").expect("a bucket");
     assert_eq!(answer[..3], [1, 100, 70]);
-    // It came without an expiry; the next check that moves the remembered one sets it.
+    // It was restored without an expiry; the next check that moves the expiry sets one.
     assert_eq!(server.expires_at("k"), -1);
     for _ in 0..7 {
         server.run::<Value>("RL.CHECK k 100 1/d 10");
@@ -235,7 +236,7 @@ fn restored_payloads_are_as_good_as_their_bytes() {
 }
 
 #[test]
-fn a_bucket_survives_being_moved_about() {
+fn a_bucket_survives_copy_rename_and_migration() {
     let server = Setup::with_module().start();
     let good = bucket(&server);
     let expires = server.expires_at("good");
@@ -260,7 +261,7 @@ fn a_bucket_survives_being_moved_about() {
 #[test]
 fn a_server_that_is_loading_says_so() {
     if Flavour::under_test().version < (7, 0) {
-        return; // it listens only every 2 MB of loading, and cannot be told otherwise
+        skip!("before Redis 7.0 a loading server looks for commands every 2 MB only");
     }
     let server = Setup::with_module().start();
     for i in 0..300 {
@@ -272,7 +273,7 @@ fn a_server_that_is_loading_says_so() {
         scope.spawn(|| server.run::<()>("DEBUG RELOAD"));
         let mut connection = server.connect();
         eventually("checks are refused while it loads", Duration::from_secs(20), || {
-            match ask(&mut connection, Command::Check, "k0") {
+            match call(&mut connection, Command::Check, "k0") {
                 Ok(_) => false,
                 Err(error) => {
                     assert_eq!(error.code(), Some("LOADING"), "{error}");
@@ -281,12 +282,12 @@ fn a_server_that_is_loading_says_so() {
             }
         });
     });
-    let answer = ask(&mut server.connect(), Command::Peek, "k299").expect("a bucket");
+    let answer = call(&mut server.connect(), Command::Peek, "k299").expect("a bucket");
     assert_eq!(answer[..3], [1, 100, 70]);
 }
 
 #[test]
-fn ten_thousand_in_a_pipeline() {
+fn ten_thousand_checks_in_a_pipeline() {
     let server = Setup::with_module().start();
     let mut pipe = redis::pipe();
     for i in 0..10_000 {

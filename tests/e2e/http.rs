@@ -4,7 +4,7 @@ use rl_tests::Front;
 use serde_json::{Value, json};
 
 #[track_caller]
-fn refused(front: &Front, method: &str, path: &str, body: &str, status: u16, detail: &str) {
+fn assert_refused(front: &Front, method: &str, path: &str, body: &str, status: u16, detail: &str) {
     let answer = match method {
         "GET" => front.get(path),
         _ => front.post(path, body),
@@ -13,8 +13,8 @@ fn refused(front: &Front, method: &str, path: &str, body: &str, status: u16, det
     assert_eq!(answer.content_type, "application/problem+json", "{method} {path} {body}");
     assert_eq!(answer.body["status"], status, "{}", answer.body);
     assert!(answer.body["title"].is_string(), "{}", answer.body);
-    let said = answer.body["detail"].as_str().unwrap_or_default();
-    assert!(said.contains(detail), "{method} {path} {body}: {said}");
+    let text = answer.body["detail"].as_str().unwrap_or_default();
+    assert!(text.contains(detail), "{method} {path} {body}: {text}");
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn the_default_policy_comes_from_flags() {
 }
 
 #[test]
-fn what_is_no_check_is_refused_with_its_reason() {
+fn an_invalid_check_is_refused_with_its_reason() {
     let front = Front::start(&[]);
     let long_key = format!(r#"{{"key":"{}"}}"#, "k".repeat(1025));
     let long_body = format!(r#"{{"key":"k"{}}}"#, " ".repeat(4096));
@@ -95,15 +95,15 @@ fn what_is_no_check_is_refused_with_its_reason() {
         (r#"{"key":"k","policy":"other"}"#, 404, "policy"),
         (&long_body, 413, "4096"),
     ] {
-        refused(&front, "POST", "/check", body, status, detail);
+        assert_refused(&front, "POST", "/check", body, status, detail);
     }
-    refused(&front, "GET", "/check", "", 422, "key or key_header");
-    refused(&front, "POST", "/health/live", "", 405, "method");
-    refused(&front, "GET", "/", "", 404, "path");
-    refused(&front, "POST", "/check/", r#"{"key":"k"}"#, 404, "path");
-    refused(&front, "POST", "//check", r#"{"key":"k"}"#, 404, "path");
+    assert_refused(&front, "GET", "/check", "", 422, "key or key_header");
+    assert_refused(&front, "POST", "/health/live", "", 405, "method");
+    assert_refused(&front, "GET", "/", "", 404, "path");
+    assert_refused(&front, "POST", "/check/", r#"{"key":"k"}"#, 404, "path");
+    assert_refused(&front, "POST", "//check", r#"{"key":"k"}"#, 404, "path");
 
-    // None of that took a token, and the front still answers.
+    // None of these took a token, and the front still answers.
     assert_eq!(front.check(r#"{"key":"k"}"#)["remaining"], 99);
 }
 
@@ -127,9 +127,12 @@ fn odd_requests_do_no_harm() {
         &b"\r\n\r\n"[..],
         b"GARBAGE\r\n\r\n",
         b"POST /check HTTP/1.1\r\nConnection: close\r\nContent-Length: x\r\n\r\n",
-        b"POST /check HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n{}{}{}",
-        b"POST /check HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"POST /check HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+        b"POST /check HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
+          Content-Length: 5\r\nContent-Length: 6\r\n\r\n{}{}{}",
+        b"POST /check HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
+          Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"POST /check HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
+          Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
     ] {
         let answer = front.raw(request);
         let text = String::from_utf8_lossy(&answer);
@@ -144,7 +147,8 @@ fn only_plain_json_is_read() {
     let front = Front::start(&[]);
     let gzip = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
     let head = format!(
-        "POST /check HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+        "POST /check HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
+         Content-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
         gzip.len()
     );
     let answer = front.raw(&[head.as_bytes(), &gzip].concat());

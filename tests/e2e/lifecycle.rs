@@ -20,7 +20,7 @@ fn the_start_up_line_is_a_curl_to_try() {
 }
 
 #[test]
-fn health_says_what_serves() {
+fn health_names_engine_and_store() {
     let front = Front::start(&[]);
     assert_eq!(front.get("/health/live").status, 200);
     let ready = front.get("/health/ready");
@@ -39,7 +39,7 @@ fn a_front_told_to_stop_drops_nobody() {
                 scope.spawn(|| {
                     while !stop.load(Ordering::Relaxed) && front.get("/health/ready").status == 200
                     {
-                        // Whoever was told 200 a moment ago is served, whatever happens meanwhile.
+                        // After a 200 from readiness, the next request is always served.
                         front.check(r#"{"key":"k"}"#);
                         served.fetch_add(1, Ordering::Relaxed);
                     }
@@ -50,19 +50,19 @@ fn a_front_told_to_stop_drops_nobody() {
             served.load(Ordering::Relaxed) > 100
         });
         front.signal("TERM");
-        // Readiness says 503 while it drains: then the callers stop by themselves.
+        // Readiness answers 503 while the front drains, and the callers stop.
         for caller in callers {
             caller.join().expect("no request is dropped");
         }
         stop.store(true, Ordering::Relaxed);
     });
-    let told = Instant::now();
+    let signalled = Instant::now();
     assert!(front.wait(Duration::from_secs(8)).success());
-    assert!(told.elapsed() < Duration::from_secs(8));
+    assert!(signalled.elapsed() < Duration::from_secs(8));
 }
 
 #[test]
-fn what_cannot_start_says_why() {
+fn a_front_that_cannot_start_names_the_cause() {
     for (arguments, code, text) in [
         (&["--capacity", "0"][..], 2, "capacity must be"),
         (&["--rate", "fast"], 2, "rate must be"),
@@ -73,15 +73,16 @@ fn what_cannot_start_says_why() {
         (&["--listen", "127.0.0.1:1:2"], 1, "listen"),
     ] {
         let output = Front::run(arguments);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
-        assert!(said.contains(text), "{arguments:?}: {said}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(text), "{arguments:?}: {stderr}");
     }
     let taken = Front::start(&[]);
     let output = Front::run(&["--listen", taken.address()]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert_eq!(said.lines().filter(|line| line.contains("cannot listen")).count(), 1, "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    let failures = stderr.lines().filter(|line| line.contains("cannot listen"));
+    assert_eq!(failures.count(), 1, "{stderr}");
 }
 
 #[test]
@@ -109,7 +110,7 @@ fn every_flag_is_an_environment_variable() {
 }
 
 #[test]
-fn port_alone_means_every_address() {
+fn a_port_alone_means_every_address() {
     let front = Front::start_on_port();
     assert!(front.start_line().contains("http://0.0.0.0:"), "{}", front.start_line());
     let (_, curl) = front.start_line().split_once("Try: ").expect("a command to try");
@@ -118,7 +119,7 @@ fn port_alone_means_every_address() {
 }
 
 #[test]
-fn http_2_without_tls() {
+fn http_2_works_without_tls() {
     let front = Front::start(&[]);
     let curl = |protocol: &str| {
         let url = format!("http://{}/check", front.address());
@@ -129,19 +130,19 @@ fn http_2_without_tls() {
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     for (protocol, version) in [("--http2-prior-knowledge", "HTTP/2"), ("--http1.1", "HTTP/1.1")] {
-        let said = curl(protocol);
-        assert!(said.contains(r#""allowed":true"#) && said.ends_with(version), "{said}");
+        let answer = curl(protocol);
+        assert!(answer.contains(r#""allowed":true"#) && answer.ends_with(version), "{answer}");
     }
 }
 
-/// A check as a client sends it that keeps its connection.
+/// The request of a client that keeps its connection.
 fn check(body: &str) -> String {
     let len = body.len();
     format!("POST /check HTTP/1.1\r\nHost: x\r\nContent-Length: {len}\r\n\r\n{body}")
 }
 
 #[test]
-fn pipelined_clients_get_exactly_what_is_there() {
+fn pipelined_clients_get_exactly_the_tokens_of_the_bucket() {
     let front = Front::start(&[]);
     let request = check(r#"{"key":"k","capacity":500,"rate":"1/d"}"#);
     let allowed: usize = thread::scope(|scope| {
@@ -160,18 +161,18 @@ fn pipelined_clients_get_exactly_what_is_there() {
 }
 
 #[test]
-fn clients_that_keep_their_connection_are_told_to_leave_before_it_closes() {
+fn kept_connections_are_announced_to_close_before_they_close() {
     let mut front = Front::start(&[]);
     let served = AtomicUsize::new(0);
     let request = check(r#"{"key":"k"}"#);
-    let mut told = Instant::now();
+    let mut signalled = Instant::now();
     thread::scope(|scope| {
         let clients: Vec<_> = (0..16)
             .map(|_| {
                 scope.spawn(|| {
                     let mut client = Client::connect(front.address());
                     loop {
-                        // Every request is answered, until an answer says that it is the last.
+                        // Every request is answered, until an answer announces the end.
                         client.send(&request);
                         let answer = client.answer();
                         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -187,17 +188,17 @@ fn clients_that_keep_their_connection_are_told_to_leave_before_it_closes() {
             served.load(Ordering::Relaxed) > 1000
         });
         front.signal("TERM");
-        told = Instant::now();
+        signalled = Instant::now();
         for client in clients {
             client.join().expect("no request is dropped");
         }
     });
     assert!(front.wait(Duration::from_secs(8)).success());
-    assert!(told.elapsed() < Duration::from_secs(8));
+    assert!(signalled.elapsed() < Duration::from_secs(8));
 }
 
 #[test]
-fn idle_and_stuck_clients_do_not_hold_up_the_end() {
+fn idle_and_stuck_clients_do_not_delay_the_end() {
     let mut front = Front::start(&[]);
     let mut idle = Client::connect(front.address());
     idle.send("GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -208,12 +209,12 @@ fn idle_and_stuck_clients_do_not_hold_up_the_end() {
     half_body.send("POST /check HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n{");
     let _silent = Client::connect(front.address());
     front.signal("TERM");
-    let told = Instant::now();
+    let signalled = Instant::now();
     assert!(front.wait(Duration::from_secs(8)).success());
-    assert!(told.elapsed() < Duration::from_secs(8));
+    assert!(signalled.elapsed() < Duration::from_secs(8));
 }
 
-/// A client of HTTP/1.1 that keeps its connection.
+/// An HTTP/1.1 client that keeps its connection.
 struct Client {
     stream: TcpStream,
     read: Vec<u8>,
@@ -239,12 +240,12 @@ impl Client {
             }
             let mut more = [0; 4096];
             let len = self.stream.read(&mut more).expect("an answer");
-            assert_ne!(len, 0, "the connection was closed under a request");
+            assert_ne!(len, 0, "the connection was closed during a request");
             self.read.extend(&more[..len]);
         }
     }
 
-    /// The length of the first answer, once it is all there.
+    /// The length of the first answer, once it is complete.
     fn complete(&self) -> Option<usize> {
         let text = std::str::from_utf8(&self.read).ok()?;
         let (head, _) = text.split_once("\r\n\r\n")?;

@@ -1,4 +1,4 @@
-//! What the pages point to is there: files, headings, scripts.
+//! The pages point to files, headings and scripts that exist.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Every page for people: its path and its text without examples.
+/// Every page for people: its path, and its text without code blocks.
 fn pages() -> Vec<(PathBuf, String)> {
     let mut pages = vec![root().join("README.md"), root().join("CHANGELOG.md")];
     for folder in ["docs", "docs/decisions", "docs/benchmarks", "docs/monitoring", "terraform"] {
@@ -24,9 +24,9 @@ fn prose(path: &Path) -> String {
     text.split("\n```").step_by(2).collect::<Vec<_>>().join("\n")
 }
 
-/// The names by which a page's headings can be pointed to, as the usual readers make them.
+/// The anchors of a page's headings, as GitHub makes them.
 fn anchors(text: &str) -> Vec<String> {
-    let mut times = BTreeMap::<String, usize>::new();
+    let mut counts = BTreeMap::<String, usize>::new();
     let headings = text.lines().filter(|line| line.starts_with('#'));
     let name = |heading: &str| {
         let kept = |c: &char| c.is_alphanumeric() || "-_ ".contains(*c);
@@ -34,20 +34,20 @@ fn anchors(text: &str) -> Vec<String> {
         title.chars().filter(kept).collect::<String>().replace(' ', "-")
     };
     let numbered = headings.map(name).map(|name| {
-        let before = times.entry(name.clone()).or_default();
+        let before = counts.entry(name.clone()).or_default();
         *before += 1;
         if *before == 1 { name } else { format!("{name}-{}", *before - 1) }
     });
     numbered.collect()
 }
 
-/// Where a page's links lead.
+/// The targets of a page's links.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     text.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next())
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_has_a_target() {
     let mut count = 0;
     for (page, text) in pages() {
         for link in links(&text).filter(|link| !link.contains("://")) {
@@ -66,12 +66,12 @@ fn every_link_leads_somewhere() {
 }
 
 #[test]
-fn every_script_that_is_named_is_there() {
+fn every_script_that_a_page_names_exists() {
     let mut count = 0;
     for (page, _) in pages() {
         let text = fs::read_to_string(&page).expect("a page");
-        let named = text.match_indices("scripts/").filter(|(at, _)| !text[..*at].ends_with('/'));
-        for rest in named.map(|(at, folder)| &text[at + folder.len()..]) {
+        let names = text.match_indices("scripts/").filter(|(at, _)| !text[..*at].ends_with('/'));
+        for rest in names.map(|(at, folder)| &text[at + folder.len()..]) {
             let end = rest.find(|c: char| !c.is_alphanumeric() && !"-./".contains(c));
             let name = rest[..end.unwrap_or(rest.len())].trim_end_matches('.');
             assert!(

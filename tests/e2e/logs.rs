@@ -1,4 +1,4 @@
-//! The log as JSON: every line whole, the ids of a request in it, and never a key.
+//! The log as JSON: every line is an object, has the ids of its request, and never a key.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ const JSON: [&str; 2] = ["--log-format", "json"];
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const TRACE_FIELD: &str = "logging.googleapis.com/trace";
 
-/// Its log lines, each of which is an object with what Cloud Logging looks for.
+/// The log lines of a front, each an object with the fields that Cloud Logging looks for.
 #[track_caller]
 fn lines(front: &Front) -> Vec<Value> {
     let log = front.log();
@@ -40,7 +40,7 @@ fn line_of(front: &Front, id: &str) -> Value {
 }
 
 #[test]
-fn an_outage_in_json() {
+fn an_outage_is_logged_in_json() {
     let mut server = Setup::plain().start();
     let front = Front::start(&[&JSON[..], &["--store", &server.url()]].concat());
     server.kill();
@@ -79,7 +79,7 @@ fn a_request_is_found_by_its_ids() {
             assert_eq!((&line["status"], &line["severity"]), (&json!(200), &json!("DEBUG")));
             assert_eq!((&line["endpoint"], line["micros"].is_u64()), (&json!("/check"), true));
         }
-        // An id is echoed with a refusal too.
+        // A refusal echoes the id too.
         let answer = front.request("POST", "/elsewhere", &[("X-Request-Id", "lost")], "");
         assert_eq!((answer.status, answer.header("x-request-id")), (404, "lost"));
         assert_eq!(line_of(&front, "lost")[TRACE_FIELD], Value::Null);
@@ -87,7 +87,7 @@ fn a_request_is_found_by_its_ids() {
 }
 
 #[test]
-fn an_id_that_is_none_is_neither_echoed_nor_logged() {
+fn an_invalid_id_is_neither_echoed_nor_logged() {
     let front = Front::start_with_env(&[("RUST_LOG", "rl_server::access=debug")], &JSON);
     let long = "n33dle".repeat(22);
     for id in ["n33dle 1", "n33dle\"", "{n33dle}", "n33dle/1", "n33dle%0a", &long] {
@@ -112,7 +112,7 @@ fn no_key_is_logged_whatever_happens() {
     let levels = [("RUST_LOG", "trace")];
     let store = ["--store", &url, "--workers", "1", "--capacity", "9"];
     let front = Front::start_with_env(&levels, &[&JSON[..], &store].concat());
-    let ask_all = |key: &str| {
+    let send_all = |key: &str| {
         let body = json!({ "key": key, "cost": 6 }).to_string();
         for path in ["/check", "/check", "/peek", "/take", "/refund", "/charge", "/n33dle"] {
             front.post(path, &body);
@@ -124,20 +124,20 @@ fn no_key_is_logged_whatever_happens() {
         front.request("GET", "/check?key_header=X-Key", &[("X-Key", key)], "");
         front.request("N33DLE", &format!("/check?n33dle={key}"), &[("Cookie", key)], "");
     };
-    // Each kind of trouble is told at most once a second.
-    for (key, told) in [
+    // Each kind of error is logged once a second at most.
+    for (key, line) in [
         ("n33dle-mine", "redis is up"),
         ("n33dle-foreign", "redis did not decide: WRONGTYPE"),
         ("n33dle-other", "redis did not decide: NOPERM"),
     ] {
-        eventually(told, SOON, || {
-            ask_all(key);
-            front.log().contains(told)
+        eventually(line, SOON, || {
+            send_all(key);
+            front.log().contains(line)
         });
     }
     server.kill();
     eventually("the outage is logged", SOON, || {
-        ask_all("n33dle-mine");
+        send_all("n33dle-mine");
         front.log().contains("redis is down")
     });
     assert!(lines(&front).len() > 50);

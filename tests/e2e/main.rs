@@ -1,44 +1,45 @@
 //! RL end to end, on real servers.
 //!
-//! | file | holds |
+//! | file | contents |
 //! | --- | --- |
-//! | `commands` | the contract of the `RL.*` commands: replies, every error text, arity, expiry, `COMMAND` |
-//! | `context` | other protocols, clusters, databases, paused clients, a bug |
-//! | `describe` | what the commands say of themselves: flags, keys, docs, permissions, counts, events |
-//! | `hostile` | odd values, odd payloads, full memory: the server lives and nothing foreign is touched |
-//! | `clock` | a clock that steps, swings, and starts at the ends of time |
-//! | `conformance` | one trace, equal answers and bit-equal states: bucket, in-process store, Lua, module |
-//! | `permissions` | the Redis users of `docs/security.md`: enough for a front, and for nothing else |
+//! | `commands` | contract of the `RL.*` commands: replies, every error text, sizes, expiry |
+//! | `context` | other protocols, clusters, databases, paused clients, a panic |
+//! | `describe` | the module in `COMMAND`, `INFO` and events: flags, keys, docs, counts |
+//! | `hostile` | odd numbers, values and payloads; full memory: the server lives |
+//! | `clock` | a clock that steps, oscillates, and starts at the ends of time |
+//! | `conformance` | one trace, equal to the bit in the bucket, memory, Lua and the module |
+//! | `permissions` | the Redis users of `docs/security.md`: what a front needs, and nothing else |
 //! | `privacy` | pseudonyms in place of keys, and the names of buckets |
-//! | `access` | the front's typed access to the family, on every store |
-//! | `atomicity` | many callers at once get exactly what is in the bucket, directly and through fronts |
-//! | `durability` | restarts and replicas hold what the primary held; a denial writes nothing |
-//! | `endurance` | a million calls on each path leave memory flat and nothing behind |
+//! | `access` | the operations of the store library, on every store |
+//! | `atomicity` | many callers at once get exactly what a bucket holds |
+//! | `durability` | restarts and replicas keep what the primary held; a denial writes nothing |
+//! | `endurance` | a million calls on each path leave memory flat and no keys behind |
 //! | `docs` | the examples of `docs/commands.md` and `docs/front.md` |
-//! | `http` | the contract of `POST /check` |
-//! | `family` | peek, take, refund, charge, reset, batches and the form for proxies; remembered denials |
-//! | `headers` | the rate limit headers, as a library for structured fields reads them |
-//! | `policies` | policy files: several limits, overrides, shadow mode, without Redis, reloading |
-//! | `tokens` | who may ask what, about which keys |
-//! | `openapi` | what the front says of itself: `/openapi.json` and `/docs` |
-//! | `topologies` | the front over Sentinel, Cluster and TLS, and with passwords that change |
-//! | `engines` | the front over Redis: with the module, without it, and when Redis changes or goes |
-//! | `moves` | from the scripts to the module and back: no bucket is lost |
-//! | `faults` | a network and a Redis that fail: what is promised meanwhile, and after |
-//! | `pages` | the tests that `docs/security.md` and `docs/reliability.md` name, and the record of their runs |
-//! | `cli` | `rl-server check`, `peek` and `reset`, against fronts and straight at Redis |
-//! | `bench` | `rl-server bench`: exact counts, rates, ending early, what goes away |
-//! | `links` | files, headings and scripts that the pages point to |
+//! | `http` | contract of `POST /check` |
+//! | `family` | peek, take, refund, charge, reset, batches, proxies; the denial cache |
+//! | `headers` | the rate limit headers, parsed by a library for structured fields |
+//! | `policies` | policy files: several limits, overrides, shadow mode, `on_error`, reloading |
+//! | `tokens` | the rights of each token |
+//! | `openapi` | `/openapi.json` and `/docs` |
+//! | `topologies` | fronts over Sentinel, Cluster and TLS, and with passwords that change |
+//! | `engines` | fronts over Redis: with the module, without it, and when Redis changes or dies |
+//! | `moves` | moves from the scripts to the module and back lose no bucket |
+//! | `faults` | a network and a Redis that fail: the promises during a fault and after it |
+//! | `pages` | the tests that `docs/` names, the record of their runs, and the maps of tests |
+//! | `house` | dependencies of crates and files, retired names, `docs/ARCHITECTURE.md` |
+//! | `cli` | `rl-server check`, `peek` and `reset`, against fronts and directly against Redis |
+//! | `bench` | `rl-server bench`: exact counts, rates, interruption, lost connections |
+//! | `links` | links, headings and scripts that the pages point to |
 //! | `readme` | the README's tables of flags and subcommands |
-//! | `metrics` | what `/metrics` says after a known story, and that no caller can grow it |
-//! | `operators` | a listener of their own, and what `/admin/denied` says |
+//! | `metrics` | `/metrics` after known calls, and that no caller can add a series |
+//! | `operators` | the admin listener, and `/admin/denied` |
 //! | `logs` | log lines as JSON, the ids of a request, and no key in any of them |
-//! | `monitoring` | `docs/monitoring/` and `terraform/`: alert rules, dashboards and table of metrics against a live front |
+//! | `monitoring` | alert rules, dashboards and table of metrics against a live front |
 //! | `lifecycle` | starting, readiness, draining |
-//! | `scripts` | `scripts/demo`, `smoke` and `deploy`: what they show, and what they leave behind when they fail |
-//! | `terraform` | `terraform/` against the front that it starts: settings and policies |
-//! | `vm` | the start-up files of `terraform/modules/store-vm`: what they make serves fronts over TLS |
-//! | `images` | what `server/Dockerfile`, `module/Dockerfile`, `compose.yaml` and `kubernetes/` make and start, without an engine |
+//! | `scripts` | `scripts/demo`, `smoke` and `deploy`, and what their failures leave behind |
+//! | `terraform` | `terraform/` against a front: settings and policies |
+//! | `vm` | the start-up files of `terraform/modules/store-vm` serve fronts over TLS |
+//! | `images` | Dockerfiles, `compose.yaml` and `kubernetes/`, started without a container engine |
 //! | `proxies` | the configurations of `docs/proxies.md`, in real proxies |
 
 mod access;
@@ -58,6 +59,7 @@ mod family;
 mod faults;
 mod headers;
 mod hostile;
+mod house;
 mod http;
 mod images;
 mod lifecycle;

@@ -1,4 +1,4 @@
-//! What operators are shown: every series after a known story, and that no caller can add one.
+//! `/metrics`: every series after known calls, and that no caller can add one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// Buckets of 2 that gain so little that time does not show.
+/// Buckets of 2 tokens, refilled too slowly to show.
 const POLICIES: &str = r#"
     inline = true
     [policies.default]
@@ -54,7 +54,7 @@ impl PolicyFile {
     }
 }
 
-/// Checks `key` under `policy` this often: how many were allowed.
+/// Checks `key` under `policy`, `times` times: the number of allowed checks.
 pub(super) fn check(front: &Front, key: &str, policy: &str, cost: u32, times: usize) -> usize {
     let body = json!({ "key": key, "policy": policy, "cost": cost }).to_string();
     (0..times).filter(|_| front.check(&body)["allowed"] == json!(true)).count()
@@ -64,8 +64,7 @@ fn scrape(front: &Front) -> Scrape {
     Scrape::parse(&front.text("/metrics"))
 }
 
-/// The series that are not 0, without those that depend on how long something took or how often a
-/// test had to look.
+/// The series that are not 0, without those that depend on durations or on the polling of a test.
 fn counted(scrape: &Scrape) -> BTreeMap<&str, f64> {
     let timed = |series: &str| {
         ["_seconds_bucket", "_seconds_sum"].iter().any(|end| series.contains(end))
@@ -76,7 +75,7 @@ fn counted(scrape: &Scrape) -> BTreeMap<&str, f64> {
     series.filter(|(series, value)| *value != 0.0 && !timed(series)).collect()
 }
 
-/// Asserts what was counted, to the last series; `what` has a series and its value a line.
+/// Asserts all counted series. `what` has a series and its value on each line.
 #[track_caller]
 fn assert_counted(scrape: &Scrape, what: &str) {
     let expected: BTreeMap<_, _> = what
@@ -93,7 +92,7 @@ fn assert_counted(scrape: &Scrape, what: &str) {
         unexpected.is_empty() && missing.is_empty(),
         "missing: {missing:#?}\nunexpected: {unexpected:#?}"
     );
-    // And the histograms, whose times are anybody's guess, hold every observation.
+    // Histograms have every observation, whatever its duration.
     for (series, value) in &scrape.series {
         if let Some((name, labels)) = series.split_once("_bucket{")
             && let Some(labels) = labels.strip_suffix(r#"le="+Inf"}"#)
@@ -111,7 +110,7 @@ fn hash(front: &Front) -> String {
 }
 
 #[test]
-fn in_memory_every_series_says_what_happened() {
+fn every_series_is_right_in_memory() {
     let file = PolicyFile::new();
     let front = file.front(&[]);
     assert_eq!(check(&front, "a", "default", 1, 5), 2);
@@ -125,7 +124,7 @@ fn in_memory_every_series_says_what_happened() {
     assert_eq!(front.post("/take", take).body["granted"], json!(0));
     assert_eq!(front.get("/check?key=a").status, 429);
     assert_eq!(front.get("/check?key=a&deny_status=403").status, 403);
-    // No decisions: looks, changes, mistakes.
+    // No decisions: peeks, changes, errors.
     for (path, body, status) in [
         ("/peek", r#"{"key":"a"}"#, 200),
         ("/charge", r#"{"key":"d"}"#, 200),
@@ -201,7 +200,7 @@ fn in_memory_every_series_says_what_happened() {
 }
 
 #[test]
-fn over_redis_every_series_says_what_happened() {
+fn every_series_is_right_over_redis() {
     let file = PolicyFile::new();
     let mut server = Setup::with_module().start();
     let front = file.front(&["--store", &server.url(), "--deadline-ms", "10000"]);
@@ -210,11 +209,11 @@ fn over_redis_every_series_says_what_happened() {
     assert_eq!(check(&front, "a", "watched", 1, 2), 2);
     let two = r#"{"checks":[{"key":"b"},{"key":"c"}]}"#;
     front.post("/check/batch", two);
-    // Most of the 20 denials in a row were remembered; on a slow machine not all.
+    // Most of the 20 denials in a row come from the denial cache; on a slow machine not all.
     let default = r#"rl_denial_cache_hits_total{policy="default"}"#;
     let hits = scrape(&front).value(default);
     assert!((1.0..=19.0).contains(&hits), "{hits}");
-    let asked = 22.0 - hits + 1.0 + 2.0 + 1.0;
+    let sent = 22.0 - hits + 1.0 + 2.0 + 1.0;
 
     let mut up = format!(
         r#"
@@ -228,7 +227,7 @@ fn over_redis_every_series_says_what_happened() {
         rl_decisions_total{{outcome="would_deny",policy="watched"}} 1
         {default} {hits}
         rl_engine{{engine="module"}} 1
-        rl_redis_duration_seconds_count {asked}
+        rl_redis_duration_seconds_count {sent}
         "#,
         env!("CARGO_PKG_VERSION"),
         hash(&front),
@@ -262,7 +261,7 @@ fn over_redis_every_series_says_what_happened() {
     front.post("/check/batch", two);
     assert_eq!(front.post("/refund", r#"{"key":"z"}"#).status, 503);
     assert_eq!(front.post("/take", r#"{"key":"y"}"#).body["degraded"], json!(true));
-    // Nothing more was sent, so no time was measured; a batch is one question.
+    // Nothing was sent, so no duration was measured; a batch counts as one request.
     let after = format!(
         r#"{}
         rl_batch_size_sum 4
@@ -290,7 +289,7 @@ fn over_redis_every_series_says_what_happened() {
 }
 
 #[test]
-fn a_late_answer_and_a_foreign_value_have_their_reasons() {
+fn a_late_answer_and_a_foreign_value_are_counted_by_reason() {
     let server = Setup::with_module().start();
     server.run::<()>("SET rl:{k}:default precious");
     let front =
@@ -328,7 +327,7 @@ fn no_caller_adds_a_series() {
         }
     };
     let names = |scrape: Scrape| scrape.series.into_keys().collect::<BTreeSet<_>>();
-    // The first of each kind may show a status that was not there before.
+    // The first request of each kind may add the series of its status.
     round(0);
     front.post("/check/batch", r#"{"checks":[{"key":"n33dle"}]}"#);
     scrape(&front);
@@ -345,7 +344,7 @@ fn no_caller_adds_a_series() {
 }
 
 #[test]
-fn policies_that_are_gone_or_refused_do_not_show() {
+fn removed_and_refused_policies_have_no_series() {
     let file = PolicyFile::new();
     let front = file.front(&[]);
     check(&front, "k", "open", 1, 3);
@@ -361,24 +360,24 @@ fn policies_that_are_gone_or_refused_do_not_show() {
 
     let first = hash(&front);
     file.write("[policies.new]\ncapacity = 1\nrate = 1\n");
-    eventually("the file is taken", SOON, || hash(&front) != first);
+    eventually("the file is loaded", SOON, || hash(&front) != first);
     let mut metrics = String::new();
     eventually("the metrics follow", SOON, || {
         metrics = front.text("/metrics");
         !metrics.contains(&first)
     });
     let scrape = scrape(&front);
-    for gone in ["default", "watched", "open", "closed", "inline"] {
-        assert!(!metrics.contains(&format!("policy=\"{gone}\"")), "{gone}: {metrics}");
+    for removed in ["default", "watched", "open", "closed", "inline"] {
+        assert!(!metrics.contains(&format!("policy=\"{removed}\"")), "{removed}: {metrics}");
     }
     assert_eq!(scrape.value(r#"rl_decisions_total{outcome="denied",policy="new"}"#), 0.0);
     assert_eq!(scrape.value(r#"rl_config_generation{file="policies"}"#), 2.0);
     assert_eq!(scrape.value(good), 1.0);
 
-    // A policy that comes back begins at 0, as after a restart.
+    // A policy that comes back starts at 0, as after a restart.
     let second = hash(&front);
     file.write(POLICIES);
-    eventually("the file is taken", SOON, || hash(&front) != second);
+    eventually("the file is loaded", SOON, || hash(&front) != second);
     let open = Scrape::parse(&front.text("/metrics"));
     assert_eq!(open.value(r#"rl_decisions_total{outcome="allowed",policy="open"}"#), 0.0);
 }

@@ -1,5 +1,5 @@
-//! `docs/monitoring/` and `terraform/modules/monitoring`: what they say of the metrics is what a live front shows, and
-//! Prometheus takes it.
+//! `docs/monitoring/` and `terraform/modules/monitoring` name metrics of a live front, in queries
+//! that Prometheus accepts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,7 +19,7 @@ const TERRAFORM: &str = concat!(
     include_str!("../../terraform/modules/monitoring/dashboard.tf"),
 );
 
-/// Runs promtool, which must have nothing to complain about: what it says.
+/// Runs promtool, which must succeed: its output.
 #[track_caller]
 fn promtool(arguments: &[&str], input: &str) -> String {
     let mut child = Command::new("promtool")
@@ -31,14 +31,14 @@ fn promtool(arguments: &[&str], input: &str) -> String {
         .expect("promtool, which scripts/test installs");
     child.stdin.take().expect("its input").write_all(input.as_bytes()).expect("to write");
     let output = child.wait_with_output().expect("its output");
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8(said).expect("its output in UTF-8");
-    assert!(output.status.success(), "promtool {arguments:?}: {said}");
-    said
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8(text).expect("its output in UTF-8");
+    assert!(output.status.success(), "promtool {arguments:?}: {text}");
+    text
 }
 
-/// What a front shows from the start.
-fn live() -> (String, Scrape) {
+/// The metrics of a front that has just started.
+fn initial_metrics() -> (String, Scrape) {
     let text = Front::start(&[]).text("/metrics");
     let scrape = Scrape::parse(&text);
     (text, scrape)
@@ -48,7 +48,7 @@ fn dashboard() -> Value {
     serde_json::from_str(DASHBOARD).expect("JSON")
 }
 
-/// Every query of the dashboard, its variables filled in.
+/// Every query of the dashboard, with values for its variables.
 fn queries() -> Vec<String> {
     fn collect(value: &Value, found: &mut Vec<String>) {
         match value {
@@ -71,12 +71,12 @@ fn queries() -> Vec<String> {
     filled
 }
 
-/// Every query of `terraform/modules/monitoring`, of fronts and of Google's metrics.
+/// Every query of `terraform/modules/monitoring`, for metrics of fronts and of Google.
 fn terraform() -> Vec<String> {
     let literals = TERRAFORM.lines().filter_map(|line| line.split_once(" = \""));
     let texts = literals.map(|(_, rest)| {
         let literal = format!("\"{rest}");
-        serde_json::from_str::<String>(&literal).unwrap_or_default() // other lines go on
+        serde_json::from_str::<String>(&literal).unwrap_or_default() // other lines are no literals
     });
     let queries = texts.filter(|text| text.contains('{') && text.contains('('));
     let filled = queries
@@ -86,14 +86,14 @@ fn terraform() -> Vec<String> {
     filled
 }
 
-/// The names of the front's metrics in a text.
+/// The metrics of fronts that a text names.
 fn names(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));
     words.filter(|word| word.starts_with("rl_") || word.starts_with("process_")).collect()
 }
 
 #[test]
-fn promtool_finds_nothing_to_complain_about() {
+fn promtool_accepts_the_metrics() {
     let front = Front::start(&["--capacity", "1", "--rate", "1/d"]);
     for body in [r#"{"key":"k"}"#, r#"{"key":"k"}"#, r#"{"key":"k","cost":2}"#, "{"] {
         front.post("/check", body);
@@ -118,19 +118,19 @@ fn alerts_fire_when_they_should() {
 }
 
 #[test]
-fn rules_and_dashboard_ask_for_what_there_is() {
-    let (_, scrape) = live();
+fn rules_and_dashboards_name_metrics_and_labels_that_exist() {
+    let (_, scrape) = initial_metrics();
     let (queries, terraform) = (queries().join("\n"), terraform().join("\n"));
     let series: BTreeSet<_> =
         scrape.series.keys().map(|series| series.split('{').next().unwrap_or_default()).collect();
     for (text, least) in [(ALERTS, 10), (&queries, 20), (&terraform, 6)] {
-        let asked = names(text);
-        assert!(asked.len() >= least, "{asked:?}");
-        let missing: Vec<_> = asked.difference(&series).collect();
+        let queried = names(text);
+        assert!(queried.len() >= least, "{queried:?}");
+        let missing: Vec<_> = queried.difference(&series).collect();
         assert!(missing.is_empty(), "no front has {missing:?}");
     }
 
-    // Labels too: a misspelt one makes a query that is valid, and empty for ever.
+    // Labels too: with a misspelt one a query is valid, and always empty.
     let mut matchers = 0;
     for selector in [ALERTS, &queries, &terraform].iter().flat_map(|text| text.split_inclusive('}'))
     {
@@ -140,12 +140,13 @@ fn rules_and_dashboard_ask_for_what_there_is() {
         };
         let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
         let about = scrape.metadata.get(name).or_else(|| scrape.metadata.get(base?)).expect(name);
-        // `!=`, `=~` and `!~` as if they were `=`, where they name whole values.
+        // Reads `!=`, `=~` and `!~` as `=`, where they name whole values.
         let equal =
             format!("{{{}", inside.replace("!=", "=").replace("=~", "=").replace("!~", "="));
         for (label, values) in labels(&equal) {
-            let known = about.labels.contains(label) || ["job", "instance", "le"].contains(&label);
-            assert!(known, "{name} has no label {label}");
+            let is_known =
+                about.labels.contains(label) || ["job", "instance", "le"].contains(&label);
+            assert!(is_known, "{name} has no label {label}");
             if values.contains(['.', '*']) || ["job", "instance", "le", "code"].contains(&label) {
                 continue;
             }
@@ -165,10 +166,10 @@ fn rules_and_dashboard_ask_for_what_there_is() {
 
 #[test]
 fn prometheus_can_read_the_queries() {
-    let asked = terraform();
-    assert!(asked.len() >= 15, "{asked:#?}");
+    let terraform = terraform();
+    assert!(terraform.len() >= 15, "{terraform:#?}");
     let rules: Vec<_> = (0..)
-        .zip(queries().into_iter().chain(asked))
+        .zip(queries().into_iter().chain(terraform))
         .map(|(i, query)| json!({ "record": format!("panel:query:{i}"), "expr": query }))
         .collect();
     assert!(rules.len() >= 40, "{}", rules.len());
@@ -180,7 +181,7 @@ fn prometheus_can_read_the_queries() {
 }
 
 #[test]
-fn the_dashboard_is_whole() {
+fn the_panels_of_the_dashboard_are_valid() {
     let dashboard = dashboard();
     assert_eq!(dashboard["schemaVersion"], json!(42));
     let variables = dashboard["templating"]["list"].as_array().expect("variables");
@@ -215,7 +216,7 @@ fn the_dashboard_is_whole() {
 
 #[test]
 fn the_table_of_metrics_is_true() {
-    let (text, scrape) = live();
+    let (text, scrape) = initial_metrics();
     let row = |line: &str| -> Option<(String, MetricMetadata)> {
         let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
         let [name, kind, labels, help] = cells.try_into().ok()?;

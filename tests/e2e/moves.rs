@@ -1,4 +1,4 @@
-//! From the scripts to the module and back, each way of `docs/deploy.md`: no bucket is lost.
+//! Moves from the scripts to the module and back, as in `docs/deploy.md`: no bucket is lost.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -19,26 +19,26 @@ fn check(front: &Front) -> Value {
     front.check(r#"{"key":"story","capacity":1000,"rate":"1/d"}"#)
 }
 
-/// Waits until each worker asks this engine.
-fn asks(front: &Front, engine: &str) {
-    eventually(&format!("the front asks the {engine}"), SOON, || {
-        check(front); // whoever met a lost connection finds that out
+/// Waits until every worker uses this engine.
+fn uses(front: &Front, engine: &str) {
+    eventually(&format!("the front uses the {engine}"), SOON, || {
+        check(front); // so that workers notice lost connections
         front.links() == 2 && front.get("/health/ready").body["engine"] == json!(engine)
     });
 }
 
-/// What is in the bucket, as Redis has it.
+/// The stored state of the bucket.
 fn stored(server: &RedisServer) -> Vec<u8> {
     server.run("GET rl:{story}:inline")
 }
 
-/// Redis answers, and each answer goes on from the last; once a worker whose connection was cut has noticed.
+/// Waits until Redis decides, and asserts that each answer continues from the last.
 fn goes_on(front: &Front) {
     let left = |answer: Value| match answer["degraded"] {
         Value::Null => answer["remaining"].as_u64(),
         _ => None,
     };
-    eventually("answers go on from each other", SOON, || {
+    eventually("each answer continues from the last", SOON, || {
         let last = left(check(front));
         last.is_some() && last == left(check(front)).map(|left| left + 1)
     });
@@ -46,19 +46,19 @@ fn goes_on(front: &Front) {
 
 #[test]
 fn a_running_redis_gets_the_module() {
-    let Flavour { is_valkey: valkey, version } = Flavour::under_test();
-    // Before Redis 7.0 whoever may say MODULE may load one.
-    let guarded = *valkey || *version >= (7, 0);
-    let option: &[&str] = if guarded { &["enable-module-command", "yes"] } else { &[] };
+    let Flavour { is_valkey, version } = Flavour::under_test();
+    // Before Redis 7.0 MODULE needs no option.
+    let needs_option = *is_valkey || *version >= (7, 0);
+    let option: &[&str] = if needs_option { &["enable-module-command", "yes"] } else { &[] };
     let server = Setup::plain().option(option).start();
     let front = front(&server.url());
-    asks(&front, "lua");
+    uses(&front, "lua");
     let before = stored(&server);
     server.run::<()>(&format!("MODULE LOAD {}", module_path().display()));
     assert_eq!(stored(&server), before);
-    goes_on(&front); // in Lua, on the connections that are there
+    goes_on(&front); // in Lua, on the existing connections
     server.run::<redis::Value>("CLIENT KILL TYPE normal SKIPME yes");
-    asks(&front, "module");
+    uses(&front, "module");
     goes_on(&front);
     assert!(server.info("rl_checks").parse::<u64>().expect("a number") > 0);
 }
@@ -67,7 +67,7 @@ fn a_running_redis_gets_the_module() {
 fn a_restart_brings_the_module_or_takes_it_away() {
     let mut server = Setup::plain().with_persistence(Persistence::Aof).start();
     let front = front(&server.url());
-    asks(&front, "lua");
+    uses(&front, "lua");
     for engine in ["module", "lua"] {
         goes_on(&front);
         let before = stored(&server);
@@ -77,7 +77,7 @@ fn a_restart_brings_the_module_or_takes_it_away() {
             _ => server.start_again_plain(),
         }
         assert_eq!(stored(&server), before);
-        asks(&front, engine);
+        uses(&front, engine);
         goes_on(&front);
     }
 }
@@ -88,19 +88,19 @@ fn a_replica_with_the_module_takes_over() {
     new.follow(&old);
     let sentinels = Sentinels::watch(&old, 1);
     let front = front(&sentinels.url());
-    asks(&front, "lua");
+    uses(&front, "lua");
     goes_on(&front);
     new.catch_up(&old);
     let before = stored(&old);
     sentinels.fail_over();
-    // Who is connected when it is made one is cut off.
+    // Redis closes connections when its role changes.
     let role = || new.try_run::<String>("INFO replication").unwrap_or_default();
-    eventually("the other is the primary", SOON, || role().contains("role:master"));
-    // Nobody asked meanwhile: all of it was replicated.
+    eventually("the replica is the primary", SOON, || role().contains("role:master"));
+    // No check came meanwhile, so everything was replicated.
     assert_eq!(stored(&new), before);
-    asks(&front, "module");
-    // The old one still answers whoever has not heard of it: each worker within a second.
-    eventually("every worker has changed over", SOON, || {
+    uses(&front, "module");
+    // The old primary still answers workers that have not heard of it, for a second at most.
+    eventually("every worker uses the new primary", SOON, || {
         let (clients, left) = (new.run::<String>("CLIENT LIST"), stored(&old));
         check(&front);
         check(&front);
@@ -109,12 +109,12 @@ fn a_replica_with_the_module_takes_over() {
     goes_on(&front);
 }
 
-/// `rl-server export` of this store.
+/// Runs `rl-server export` on this store.
 fn export(store: &str) -> Output {
     Front::run(&["export", "--store", store])
 }
 
-/// `redis-cli --pipe` of what was exported.
+/// Runs `redis-cli --pipe` with exported commands.
 fn import(server: &RedisServer, commands: &[u8]) {
     let mut pipe = Command::new("redis-cli")
         .args(["-p", &server.port().to_string(), "--pipe"])
@@ -124,19 +124,19 @@ fn import(server: &RedisServer, commands: &[u8]) {
         .expect("redis-cli, which comes with redis-server");
     pipe.stdin.take().expect("a pipe").write_all(commands).expect("to be read");
     let output = pipe.wait_with_output().expect("an end");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success() && said.contains("errors: 0"), "{said}");
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && stdout.contains("errors: 0"), "{stdout}");
 }
 
 #[test]
-fn buckets_are_taken_to_another_server() {
+fn buckets_move_to_another_server() {
     let (old, new) = (Setup::plain().start(), Setup::with_module().start());
     let front = front(&old.url());
     goes_on(&front);
     let many = (0..1000).map(|i| format!(r#"{{"key":"k{i}","capacity":10,"rate":"1/d"}}"#));
     let many = many.collect::<Vec<_>>().join(",");
     assert_eq!(front.post("/check/batch", &format!(r#"{{"checks":[{many}]}}"#)).status, 200);
-    // What is no bucket stays, and what is there already is newer.
+    // Values that are no buckets stay behind, and buckets that are there already are newer.
     old.run::<()>("SET rl:text 1234567890123456789012345");
     old.run::<()>(&format!("SETRANGE rl:large {} x", 8 << 20));
     old.run::<()>("HSET rl:hash field value");
@@ -144,8 +144,8 @@ fn buckets_are_taken_to_another_server() {
     new.run::<()>("SET rl:{k7}:inline newer");
 
     let exported = export(&old.url());
-    let said = String::from_utf8_lossy(&exported.stderr).into_owned();
-    assert!(exported.status.success() && said.contains("buckets: 1001\n"), "{said}");
+    let stderr = String::from_utf8_lossy(&exported.stderr).into_owned();
+    assert!(exported.status.success() && stderr.contains("buckets: 1001\n"), "{stderr}");
     import(&new, &exported.stdout);
     assert_eq!(new.run::<u64>("DBSIZE"), 1001);
     assert_eq!(new.run::<String>("GET rl:{k7}:inline"), "newer");
@@ -156,16 +156,16 @@ fn buckets_are_taken_to_another_server() {
     }
     let left = check(&front)["remaining"].as_u64().expect("a number");
     let moved = self::front(&new.url());
-    assert_eq!(check(&moved)["remaining"], left); // one was taken there since, and one here
+    assert_eq!(check(&moved)["remaining"], left); // each server has taken one token since
 }
 
 #[test]
-fn buckets_are_taken_from_every_node_of_a_cluster() {
+fn buckets_are_exported_from_every_node_of_a_cluster() {
     let cluster = Cluster::start(Setup::plain, 3, false);
     let front = Front::start(&["--store", &cluster.url(), "--deadline-ms", "10000"]);
     for i in 0..30 {
         let body = format!(r#"{{"key":"k{i}","capacity":10,"rate":"1/d"}}"#);
-        // A front is ready before it has met every node.
+        // A front is ready before it has connected to every node.
         eventually("redis decides", SOON, || front.check(&body)["degraded"] == Value::Null);
     }
     assert!(cluster.nodes().iter().all(|node| node.run::<u64>("DBSIZE") > 0));
@@ -175,14 +175,14 @@ fn buckets_are_taken_from_every_node_of_a_cluster() {
 }
 
 #[test]
-fn an_export_that_is_not_whole_says_so() {
+fn an_incomplete_export_is_an_error() {
     let server = Setup::plain().start();
     server.run::<()>("ACL SETUSER reader on >hunter2 ~rl:* +getrange");
     let store = server.url().replace("redis://", "redis://reader:hunter2@");
     let output = export(&store);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.contains("it lacks a command") && !said.contains("hunter2"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("it lacks a command") && !stderr.contains("hunter2"), "{stderr}");
     server.run::<()>("ACL SETUSER reader +scan");
     assert!(export(&store).status.success());
     let output = export("memory");

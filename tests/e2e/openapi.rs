@@ -1,4 +1,4 @@
-//! What the front says of itself.
+//! The description that the front serves of itself.
 
 use rl_tests::Front;
 
@@ -47,6 +47,6 @@ fn the_page_works_offline() {
     assert!(head.contains("content-type: text/html; charset=utf-8"), "{head}");
     assert!(head.contains("content-security-policy: default-src 'none';"), "{head}");
     assert!(body.contains("openapi.json"), "{body:.200}");
-    // No address of another server, with a scheme or without: all that it loads is beside it.
+    // No address of another server, with or without a scheme: the page loads from its own.
     assert!(!body.contains("//"), "{body}");
 }

@@ -1,4 +1,4 @@
-//! A listener of operators' own, and the keys that are denied most.
+//! The admin listener, and the keys denied most.
 
 use rl_tests::{Front, Scrape};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::metrics::{PolicyFile, check};
 
 #[test]
-fn operators_may_have_a_listener_of_their_own() {
+fn operators_can_have_a_listener_of_their_own() {
     let front =
         Front::start(&["--admin-listen", "127.0.0.1:0", "--capacity", "1", "--rate", "1/d"]);
     let admin = front.admin_address();
@@ -21,7 +21,7 @@ fn operators_may_have_a_listener_of_their_own() {
     assert_eq!(scrape.value(r#"rl_decisions_total{outcome="denied",policy="default"}"#), 2.0);
     let (status, denied) = get("/admin/denied");
     assert_eq!((status, denied.contains(r#""key":"k""#)), (200, true), "{denied}");
-    for (path, there, here) in [
+    for (path, on_admin, on_main) in [
         ("/health/live", 200, 200),
         ("/health/ready", 200, 200),
         ("/metrics", 200, 404),
@@ -29,12 +29,12 @@ fn operators_may_have_a_listener_of_their_own() {
         ("/check?key=k", 404, 429),
         ("/elsewhere", 404, 404),
     ] {
-        assert_eq!((get(path).0, front.get(path).status), (there, here), "{path}");
+        assert_eq!((get(path).0, front.get(path).status), (on_admin, on_main), "{path}");
     }
 }
 
 #[test]
-fn the_keys_denied_most() {
+fn the_keys_denied_most_are_listed() {
     let file = PolicyFile::new();
     let front = file.front(&[]);
     assert_eq!(front.get("/admin/denied").body, json!({ "denied": [] }));

@@ -1,4 +1,5 @@
-//! The two Redis users of `docs/security.md`: each serves a whole front, needs all that it has, and may do nothing else.
+//! The two Redis users of `docs/security.md`: each has the permissions that a front needs, and no
+//! others.
 
 use std::fs;
 use std::time::Duration;
@@ -17,10 +18,13 @@ const POLICIES: &str = r#"
     capacity = 100
     rate = "1/d"
     [policies.two]
-    limits = [{ name = "a", capacity = 9, rate = "1/d" }, { name = "b", capacity = 5, rate = "1/d" }]
+    limits = [
+      { name = "a", capacity = 9, rate = "1/d" },
+      { name = "b", capacity = 5, rate = "1/d" },
+    ]
 "#;
 
-/// A user as the page has it.
+/// A user of the page.
 #[derive(Clone, Copy)]
 struct User {
     /// `ACL SETUSER` and its rules.
@@ -30,7 +34,7 @@ struct User {
     engine: &'static str,
 }
 
-/// The user of each engine: the lines of the page that make one.
+/// The user of each engine, from the lines of the page that create them.
 fn users() -> [User; 2] {
     let word = |line: &'static str, start: &str| {
         line.split(' ').find_map(|word| word.strip_prefix(start)).expect("such a word")
@@ -49,7 +53,7 @@ fn users() -> [User; 2] {
 }
 
 impl User {
-    /// What it may run.
+    /// The commands that it may run.
     fn grants(&self) -> impl Iterator<Item = &'static str> {
         self.line.split(' ').filter_map(|word| word.strip_prefix('+'))
     }
@@ -65,20 +69,20 @@ impl User {
     }
 }
 
-/// What comes of words parted by spaces if it is anything else than that the user may not say them.
-fn taken(connection: &mut Connection, words: &str) -> Option<String> {
+/// Runs a command, split at spaces. Returns its result, or `None` if the user lacks the permission.
+fn permitted(connection: &mut Connection, words: &str) -> Option<String> {
     let mut words = words.split(' ');
     let mut command = redis::cmd(words.next().expect("a command"));
     match command.arg(words.collect::<Vec<_>>()).query::<Value>(connection) {
-        // EXEC says why it is refused behind a code of its own.
+        // EXEC gives the reason behind a code of its own.
         Err(error) if error.code() == Some("NOPERM") => None,
         Err(error) if error.detail().is_some_and(|reason| reason.contains(": NOPERM ")) => None,
         answer => Some(format!("{answer:?}")),
     }
 }
 
-/// Asks everything a front can be asked about `key`, and returns the paths that did not get what they asked from Redis.
-fn story(front: &Front, key: &str) -> Vec<String> {
+/// Sends every kind of request for `key`. Returns the paths that Redis did not decide.
+fn failed_requests(front: &Front, key: &str) -> Vec<String> {
     let one = json!({ "key": key });
     let two = json!({ "key": key, "policy": "two" });
     let inline = json!({ "key": key, "capacity": 5, "rate": "1/d" });
@@ -115,26 +119,28 @@ fn each_serves_everything_and_needs_all_it_has() {
         server.run::<Value>(user.line);
         let url = user.url(&server);
         let store = ["--store", &url, "--config", policies, "--workers", "1"];
-        // Left to itself the front finds the engine that its user may run.
+        // With --engine auto the front finds the engine that its user may run.
         let front = Front::start(&[&store[..], &PATIENT].concat());
         assert_eq!(front.get("/health/ready").body["engine"], json!(user.engine));
-        assert_eq!(story(&front, "k"), Vec::<String>::new(), "{}", user.name);
+        assert_eq!(failed_requests(&front, "k"), Vec::<String>::new(), "{}", user.name);
 
         let front = Front::start(&[&store[..], &PATIENT, &["--engine", user.engine]].concat());
-        // What the role is for has a test of its own.
+        // ROLE has a test of its own.
         for (i, grant) in user.grants().filter(|grant| *grant != "role").enumerate() {
             server.run::<Value>(&user.line.replacen(&format!(" +{grant}"), "", 1));
             server.run::<Value>("SCRIPT FLUSH");
             if grant == "script|load" {
-                // It is for new connections.
+                // Only new connections use it.
                 server.run::<Value>(&format!("CLIENT KILL USER {}", user.name));
-                eventually("it cannot load", SOON, || front.log().contains("NOPERM SCRIPT LOAD"));
+                eventually("the front cannot load scripts", SOON, || {
+                    front.log().contains("NOPERM SCRIPT LOAD")
+                });
             }
-            let failed = story(&front, &format!("without-{i}"));
-            assert!(!failed.is_empty(), "{} serves without +{grant}", user.name);
+            let failed = failed_requests(&front, &format!("without-{i}"));
+            assert!(!failed.is_empty(), "{} does not need +{grant}", user.name);
             server.run::<Value>(user.line);
-            eventually("all is well again", SOON, || {
-                story(&front, &format!("with-{i}")).is_empty()
+            eventually("every request succeeds again", SOON, || {
+                failed_requests(&front, &format!("with-{i}")).is_empty()
             });
         }
         assert!(!front.log().contains(user.password), "{}", front.log());
@@ -177,25 +183,25 @@ fn a_cluster_needs_two_words_more() {
         let front = Front::start(&args);
         let body = json!({ "key": KEY }).to_string();
         let degraded = || front.check(&body)["degraded"] == json!(true);
-        eventually("it serves", SOON, || !degraded());
-        // While its slot is on its way, a key that has not been there before is asked of its next node.
+        eventually("the cluster decides", SOON, || !degraded());
+        // While its slot moves, a key that does not exist yet is asked for on the next node.
         let slot = cluster.slot(KEY);
         let home = cluster.owner(slot);
         cluster.nodes()[home].run::<u64>(&format!("DEL rl:{{{KEY}}}:default"));
-        let mut asked = Vec::new();
+        let mut degraded_meanwhile = Vec::new();
         cluster.move_slot(slot, home, 1 - home, || {
             everywhere(&line.replacen(" +asking", "", 1));
-            asked.push(degraded());
+            degraded_meanwhile.push(degraded());
             everywhere(&line);
-            asked.push(degraded());
+            degraded_meanwhile.push(degraded());
         });
-        assert_eq!(asked[..2], [true, false], "{}", front.log());
+        assert_eq!(degraded_meanwhile[..2], [true, false], "{}", front.log());
 
         everywhere(&line.replacen(" +cluster|slots", "", 1));
-        let lost = Front::start_unready(&args);
-        eventually("it may not ask for the nodes", SOON, || {
-            lost.check(&body);
-            lost.log().contains("does not let this user run CLUSTER SLOTS")
+        let without_slots = Front::start_unready(&args);
+        eventually("the log names the missing permission", SOON, || {
+            without_slots.check(&body);
+            without_slots.log().contains("does not let this user run CLUSTER SLOTS")
         });
     }
 }
@@ -215,7 +221,7 @@ fn a_file_of_users_does_as_well() {
     }
 }
 
-/// Every command of the server, with as many arguments as it takes, and its flags.
+/// Every command of the server with the number of arguments that it takes, and its flags.
 fn all_commands(server: &RedisServer) -> Vec<(String, Vec<String>)> {
     fn add(entry: &Value, all: &mut Vec<(String, Vec<String>)>) {
         let Value::Array(fields) = entry else { panic!("{entry:?}") };
@@ -226,9 +232,9 @@ fn all_commands(server: &RedisServer) -> Vec<(String, Vec<String>)> {
         let arity: i64 = redis::from_redis_value_ref(&fields[1]).expect("an arity");
         let flags = redis::from_redis_value_ref(&fields[2]).expect("flags");
         let words = usize::try_from(arity.abs()).expect("an arity");
-        let mut said: Vec<_> = name.split('|').map(str::to_owned).collect();
-        said.resize(words.max(said.len()), "1".to_owned());
-        all.push((said.join(" "), flags));
+        let mut call: Vec<_> = name.split('|').map(str::to_owned).collect();
+        call.resize(words.max(call.len()), "1".to_owned());
+        all.push((call.join(" "), flags));
     }
     let mut all = Vec::new();
     server.run::<Vec<Value>>("COMMAND").iter().for_each(|entry| add(entry, &mut all));
@@ -239,7 +245,7 @@ fn all_commands(server: &RedisServer) -> Vec<(String, Vec<String>)> {
 fn neither_may_do_anything_else() {
     let mut setup = Setup::with_module();
     if Flavour::under_test().version >= (7, 0) {
-        setup = setup.option(&["enable-module-command", "yes"]); // so that the ACL alone refuses it
+        setup = setup.option(&["enable-module-command", "yes"]); // so that only the ACL refuses it
     }
     let server = setup.start();
     server.run::<()>("SET other precious");
@@ -249,36 +255,42 @@ fn neither_may_do_anything_else() {
     for user in users() {
         server.run::<Value>(user.line);
         let mut connection = user.log_in(&server);
-        // Whoever reads this looks for these.
-        let both = "FLUSHALL\nFLUSHDB\nSHUTDOWN NOSAVE\nKEYS *\nSCAN 0\nMONITOR\nINFO\nDBSIZE\nSELECT 1\nSWAPDB 0 1\n\
-            CONFIG GET *\nCONFIG SET dir /tmp\nDEBUG SLEEP 0\nMODULE LIST\nMODULE LOAD /tmp/x.so\n\
-            MODULE UNLOAD rl\nACL LIST\nACL SETUSER x\nACL WHOAMI\nSCRIPT FLUSH\nSCRIPT KILL\nSAVE\nBGREWRITEAOF\n\
-            REPLICAOF 127.0.0.1 1\nCLUSTER RESET\nCLIENT LIST\nCLIENT KILL TYPE normal\nCLIENT PAUSE 1\nSLOWLOG GET\n\
-            PUBLISH a b\nSUBSCRIBE a\nEXPIRE rl:{k}:default 1\nRENAME rl:{k}:default rl:{l}:default\n\
-            RESTORE rl:{l}:default 0 x\nDUMP rl:{k}:default\nMIGRATE h 1 other 0 1\nINCR rl:{k}:default\n\
+        // Commands that a reader would look for.
+        let both = "FLUSHALL\nFLUSHDB\nSHUTDOWN NOSAVE\nKEYS *\nSCAN 0\nMONITOR\nINFO\nDBSIZE\n\
+            SELECT 1\nSWAPDB 0 1\nCONFIG GET *\nCONFIG SET dir /tmp\nDEBUG SLEEP 0\n\
+            MODULE LIST\nMODULE LOAD /tmp/x.so\n\
+            MODULE UNLOAD rl\nACL LIST\nACL SETUSER x\nACL WHOAMI\nSCRIPT FLUSH\nSCRIPT KILL\n\
+            SAVE\nBGREWRITEAOF\n\
+            REPLICAOF 127.0.0.1 1\nCLUSTER RESET\nCLIENT LIST\nCLIENT KILL TYPE normal\n\
+            CLIENT PAUSE 1\nSLOWLOG GET\n\
+            PUBLISH a b\nSUBSCRIBE a\nEXPIRE rl:{k}:default 1\n\
+            RENAME rl:{k}:default rl:{l}:default\nRESTORE rl:{l}:default 0 x\n\
+            DUMP rl:{k}:default\nMIGRATE h 1 other 0 1\nINCR rl:{k}:default\n\
             APPEND rl:{k}:default x\nUNLINK rl:{k}:default";
         let own = match user.engine {
             "module" => {
-                "GET rl:{k}:default\nSET rl:{k}:default x\nDEL rl:{k}:default\nMGET rl:{k}:default\nTIME\n\
-                 EVAL return 0\nEVALSHA x 0\nSCRIPT LOAD x\nRL.CHECK other 1 1\nRL.PEEK other 1 1\nRL.RESET other\n\
+                "GET rl:{k}:default\nSET rl:{k}:default x\nDEL rl:{k}:default\n\
+                 MGET rl:{k}:default\nTIME\nEVAL return 0\nEVALSHA x 0\nSCRIPT LOAD x\n\
+                 RL.CHECK other 1 1\nRL.PEEK other 1 1\nRL.RESET other\n\
                  RL.CHECKALL rl:{k}:a 1 1 1 other 1 1 1\nRL.MCHECK other 1 1 1"
             }
             _ => {
-                "GET other\nSET other x\nDEL other\nMGET rl:{k}:default other\nEVAL return 1 other\n\
+                "GET other\nSET other x\nDEL other\nMGET rl:{k}:default other\n\
+                 EVAL return 1 other\n\
                  RL.CHECK rl:{k}:default 1 1\nRL.RESET rl:{k}:default\nSCRIPT EXISTS x"
             }
         };
         for words in both.lines().chain(own.lines()) {
-            assert_eq!(taken(&mut connection, words), None, "{}: {words}", user.name);
+            assert_eq!(permitted(&mut connection, words), None, "{}: {words}", user.name);
         }
-        // And all that this server knows: what needs no login anybody may say.
+        // And all commands of this server, except those that need no login.
         let may = |words: &str| {
             let name = words.split(' ').take(2).collect::<Vec<_>>();
             user.grants().any(|grant| grant == name[0] || grant == name.join("|"))
         };
         for (words, flags) in &commands {
             if !flags.contains(&"no_auth".to_owned()) && !may(words) {
-                assert_eq!(taken(&mut connection, words), None, "{}: {words}", user.name);
+                assert_eq!(permitted(&mut connection, words), None, "{}: {words}", user.name);
             }
         }
     }

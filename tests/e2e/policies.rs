@@ -1,4 +1,4 @@
-//! Policy files: several limits, overrides, shadow mode, what an answer without Redis is worth, reloading.
+//! Policy files: several limits, overrides, shadow mode, `on_error`, reloading.
 
 use std::fs;
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ capacity = 3
 rate = "1/d"
 "#;
 
-/// A policy file of one's own.
+/// A policy file that a test changes.
 struct PolicyFile {
     folder: TempDir,
 }
@@ -74,7 +74,7 @@ fn front(file: &PolicyFile, redis: Option<(&RedisServer, &str)>) -> Front {
     Front::start(&arguments)
 }
 
-fn ask(front: &Front, key: &str, policy: &str) -> Value {
+fn check(front: &Front, key: &str, policy: &str) -> Value {
     front.check(&format!(r#"{{"key":"{key}","policy":"{policy}"}}"#))
 }
 
@@ -84,7 +84,7 @@ fn generation(front: &Front) -> (u64, String) {
 }
 
 #[test]
-fn several_limits_stand_or_fall_together_on_every_engine() {
+fn several_limits_are_allowed_together_or_not_at_all_on_every_engine() {
     let file = PolicyFile::new(POLICIES);
     let with_module = Setup::with_module().start();
     let without = Setup::plain().start();
@@ -95,7 +95,7 @@ fn several_limits_stand_or_fall_together_on_every_engine() {
             ("vip:1", [(true, 3, 3, 4), (true, 2, 2, 3), (true, 1, 1, 2), (true, 0, 0, 1)]),
         ] {
             for (allowed, remaining, burst, day) in expected {
-                let answer = ask(&front, key, "two");
+                let answer = check(&front, key, "two");
                 assert_eq!(answer["allowed"], json!(allowed), "{answer}");
                 assert_eq!(answer["remaining"], json!(remaining), "{answer}");
                 let limits = &answer["limits"];
@@ -107,12 +107,12 @@ fn several_limits_stand_or_fall_together_on_every_engine() {
                     (&limits[0]["remaining"], &limits[1]["remaining"]),
                     (&json!(burst), &json!(day))
                 );
-                // A limit that would have allowed alone is seen to, and nothing was taken from it.
+                // A limit that allows the check is reported so, though nothing was taken from it.
                 assert_eq!(limits[1]["allowed"], json!(true), "{answer}");
                 assert_eq!(answer["degraded"], Value::Null, "{answer}");
             }
         }
-        // The other way round: the day ends first.
+        // A reset of another policy leaves these buckets alone.
         for _ in 0..2 {
             front.post("/reset", r#"{"key":"k","policy":"default"}"#);
         }
@@ -123,22 +123,22 @@ fn several_limits_stand_or_fall_together_on_every_engine() {
 }
 
 #[test]
-fn overrides_are_for_one_key() {
+fn an_override_is_for_one_key() {
     let front = front(&PolicyFile::new(POLICIES), None);
-    let limits = |key| ask(&front, key, "default")["limit"].clone();
+    let limits = |key| check(&front, key, "default")["limit"].clone();
     assert_eq!((limits("vip:1"), limits("vip:10"), limits("k")), (json!(5), json!(3), json!(3)));
 }
 
 #[test]
-fn a_shadow_only_watches() {
+fn shadow_mode_reports_and_allows() {
     let front = front(&PolicyFile::new(POLICIES), None);
     let body = r#"{"key":"k","policy":"watched"}"#;
-    let told: Vec<_> = (0..3).map(|_| front.check(body)["would_deny"].clone()).collect();
-    assert_eq!(told, [json!(false), json!(true), json!(true)]);
+    let would_deny: Vec<_> = (0..3).map(|_| front.check(body)["would_deny"].clone()).collect();
+    assert_eq!(would_deny, [json!(false), json!(true), json!(true)]);
     let answer = front.check(body);
     assert_eq!((&answer["allowed"], &answer["retry_after_ms"]), (&json!(true), &json!(0)));
     assert_eq!(front.get("/check?key=k&policy=watched").status, 200);
-    // Its bucket is a true one: what it says now is what it will do once it enforces.
+    // Its bucket is a real one: its answers are those of the policy once it is enforced.
     assert_eq!(answer["remaining"], json!(0));
 }
 
@@ -165,12 +165,12 @@ fn each_policy_says_what_happens_without_redis() {
         front.get("/health/ready").body["store"] == json!("down")
     });
     for (policy, admitted) in [("default", 3), ("closed", 0), ("open", 10), ("two", 2)] {
-        let answers: Vec<_> = (0..10).map(|_| ask(&front, "k", policy)).collect();
+        let answers: Vec<_> = (0..10).map(|_| check(&front, "k", policy)).collect();
         let allowed = answers.iter().filter(|answer| answer["allowed"] == json!(true)).count();
         assert_eq!(allowed, admitted, "{policy}: {answers:?}");
         assert!(answers.iter().all(|answer| answer["degraded"] == json!(true)), "{answers:?}");
     }
-    // A change is not made up: the caller is told that nothing was done, and may try again.
+    // A change is refused: the caller learns that nothing was done, and may try again.
     for path in ["/refund", "/charge", "/reset"] {
         let answer = front.post(path, r#"{"key":"k"}"#);
         assert_eq!(answer.status, 503, "{}", answer.body);
@@ -186,35 +186,35 @@ fn each_policy_says_what_happens_without_redis() {
     eventually("Redis is found again", SOON, || {
         front.post("/reset", r#"{"key":"k"}"#).status == 200
     });
-    assert_eq!(ask(&front, "k", "closed")["allowed"], json!(true));
+    assert_eq!(check(&front, "k", "closed")["allowed"], json!(true));
 }
 
 #[test]
-fn a_changed_file_is_taken_and_a_bad_one_refused() {
+fn a_changed_file_is_loaded_and_an_invalid_one_refused() {
     let file = PolicyFile::new(POLICIES);
     let fronts = [front(&file, None), front(&file, None)];
     let [first, second] = &fronts;
     assert_eq!(generation(first), generation(second), "replicas with one file agree");
     assert_eq!(generation(first).0, 1);
-    assert_eq!(ask(first, "k", "default")["remaining"], json!(2));
+    assert_eq!(check(first, "k", "default")["remaining"], json!(2));
 
     file.write(&POLICIES.replace("capacity = 3", "capacity = 30"));
-    eventually("both have the new file", SOON, || {
+    eventually("both fronts have the new file", SOON, || {
         fronts.iter().all(|front| generation(front).0 == 2)
     });
     assert_eq!(generation(first), generation(second));
-    // The bucket is the old one; its limit is the new one.
-    let answer = ask(first, "k", "default");
+    // The bucket stays; its limit is the new one.
+    let answer = check(first, "k", "default");
     assert_eq!((&answer["limit"], &answer["remaining"]), (&json!(30), &json!(1)));
 
     let before = generation(first);
     file.write("[policies.default]\ncapacity = 3\nrate = \"3 per day\"\n");
-    eventually("both refuse it", SOON, || {
+    eventually("both fronts refuse the file", SOON, || {
         fronts.iter().all(|front| front.log().contains("line 3, column 8: rate must be"))
     });
     assert!(first.log().contains("generation 2 stays"), "{}", first.log());
     assert_eq!(generation(first), before);
-    assert_eq!(ask(first, "k", "two")["allowed"], json!(true), "the old one stays");
+    assert_eq!(check(first, "k", "two")["allowed"], json!(true), "the old file stays in force");
     let metrics = first.text("/metrics");
     for line in [
         r#"rl_config_reloads_total{file="policies",result="refused"} 1"#,
@@ -225,9 +225,9 @@ fn a_changed_file_is_taken_and_a_bad_one_refused() {
     }
 
     fs::remove_file(file.path()).expect("to remove the file");
-    eventually("its absence is noticed", SOON, || first.log().contains("No such file"));
-    assert_eq!(ask(first, "j", "default")["limit"], json!(30));
-    // As Kubernetes does it: the new file is swapped in by a rename.
+    eventually("the missing file is noticed", SOON, || first.log().contains("No such file"));
+    assert_eq!(check(first, "j", "default")["limit"], json!(30));
+    // The new file arrives by a rename, as in Kubernetes.
     let next = file.folder.path().join("next");
     fs::write(&next, POLICIES).expect("to write");
     fs::rename(&next, file.path()).expect("to rename");
@@ -235,11 +235,11 @@ fn a_changed_file_is_taken_and_a_bad_one_refused() {
 }
 
 #[test]
-fn sighup_reads_the_file_again_at_once_and_ends_nobody() {
+fn sighup_reads_the_file_again_and_ends_no_front() {
     let file = PolicyFile::new(POLICIES);
     let with = front(&file, None);
     with.signal("HUP");
-    eventually("it was read again", SOON, || generation(&with).0 == 2);
+    eventually("the file is read again", SOON, || generation(&with).0 == 2);
     let without = Front::start(&[]);
     without.signal("HUP");
     assert_eq!(without.check(r#"{"key":"k"}"#)["allowed"], json!(true));
@@ -247,26 +247,26 @@ fn sighup_reads_the_file_again_at_once_and_ends_nobody() {
 }
 
 #[test]
-fn where_looking_costs_the_signal_alone_has_it_read() {
+fn with_reload_signal_only_a_signal_reads_the_file() {
     let file = PolicyFile::new(POLICIES);
     let watching = front(&file, None);
     let quiet = Front::start(&["--config", &file.arg(), "--reload", "signal"]);
     file.write("[policies.default]\ncapacity = 30\nrate = \"30/d\"\n");
-    eventually("who looks has seen it", SOON, || generation(&watching).0 == 2);
+    eventually("the watching front has the new file", SOON, || generation(&watching).0 == 2);
     assert_eq!(generation(&quiet).0, 1);
     quiet.signal("HUP");
-    eventually("it was read again", SOON, || generation(&quiet).0 == 2);
+    eventually("the file is read again", SOON, || generation(&quiet).0 == 2);
     assert_eq!(generation(&quiet), generation(&watching));
 }
 
 #[test]
-fn check_config_is_for_ci() {
+fn check_config_reports_errors_and_exits() {
     let file = PolicyFile::new(POLICIES);
     let good = Front::run(&["--check-config", &file.arg()]);
-    let said = String::from_utf8_lossy(&good.stdout);
-    assert!(good.status.success() && said.contains("policies: 5"), "{said}");
+    let output = String::from_utf8_lossy(&good.stdout);
+    assert!(good.status.success() && output.contains("policies: 5"), "{output}");
     let hash = generation(&front(&file, None)).1;
-    assert!(said.contains(hash.trim_matches('"')), "the hash that the front shows: {said}");
+    assert!(output.contains(hash.trim_matches('"')), "the hash of the front: {output}");
 
     file.write("[policies.default]\ncapacity = 0\nrate = 1\n");
     let missing = file.folder.path().join("missing");
@@ -277,9 +277,9 @@ fn check_config_is_for_ci() {
     ] {
         for flag in ["--check-config", "--config"] {
             let bad = Front::run(&["--listen", "127.0.0.1:0", flag, path]);
-            let said = String::from_utf8_lossy(&bad.stderr);
-            assert_eq!(bad.status.code(), Some(1), "{flag}: {said}");
-            assert!(said.contains(mistake), "{flag}: {said}");
+            let output = String::from_utf8_lossy(&bad.stderr);
+            assert_eq!(bad.status.code(), Some(1), "{flag}: {output}");
+            assert!(output.contains(mistake), "{flag}: {output}");
         }
     }
     let both = Front::run(&["--config", &file.arg(), "--capacity", "1"]);

@@ -1,4 +1,4 @@
-//! `--key-secret-file`: a pseudonym stands for each key wherever it is kept; and what buckets are called without one.
+//! `--key-secret-file` puts a pseudonym in place of each key; and the names of buckets without it.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_secs(20);
 const PATIENT: [&str; 2] = ["--deadline-ms", "10000"];
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const KEY: &str = "n33dle@example.org";
-/// By `printf %s KEY | openssl dgst -sha256 -hmac SECRET`, its first 32 digits.
+/// The first 32 digits of `printf %s KEY | openssl dgst -sha256 -hmac SECRET`.
 const PSEUDONYM: &str = "cf7fb1d418596b3522aa3b3fbfdb9b55";
 const POLICIES: &str = r#"
     inline = true
@@ -26,7 +26,10 @@ const POLICIES: &str = r#"
     rate = "1/d"
     overrides."vip" = { capacity = 9 }
     [policies.two]
-    limits = [{ name = "a", capacity = 9, rate = "1/d" }, { name = "b", capacity = 5, rate = "1/d" }]
+    limits = [
+      { name = "a", capacity = 9, rate = "1/d" },
+      { name = "b", capacity = 5, rate = "1/d" },
+    ]
 "#;
 
 struct Files(TempDir);
@@ -43,8 +46,8 @@ impl Files {
     }
 }
 
-/// Asks all there is to ask about [`KEY`], until it is denied.
-fn ask_all(front: &Front) {
+/// Sends every kind of request for [`KEY`], until it is denied.
+fn send_all(front: &Front) {
     for body in [
         json!({ "key": KEY }),
         json!({ "key": KEY, "policy": "two" }),
@@ -61,7 +64,7 @@ fn ask_all(front: &Front) {
     front.get(&format!("/check?key={KEY}"));
 }
 
-/// All that is in the files of a folder and of those in it.
+/// The content of all files below a folder.
 fn content(folder: &Path) -> Vec<u8> {
     let entries =
         fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
@@ -96,36 +99,36 @@ fn redis_sees_no_key() {
             &levels,
             &[&store[..], &PATIENT, &["--config", &policies]].concat(),
         );
-        eventually("it is ready", SOON, || front.get("/health/ready").status == 200);
-        ask_all(&front);
+        eventually("the front is ready", SOON, || front.get("/health/ready").status == 200);
+        send_all(&front);
 
         let slow: Value = server.run("SLOWLOG GET 1000");
         server.run::<()>("SAVE");
         let [_, folder]: [String; 2] = server.run("CONFIG GET dir");
-        server.run::<Value>("ECHO all-was-seen");
-        let mut seen = Vec::new();
+        server.run::<Value>("ECHO end-of-test");
+        let mut monitored = Vec::new();
         monitor.set_read_timeout(Some(SOON)).expect("a time limit");
-        while !holds(&seen, "all-was-seen") {
+        while !holds(&monitored, "end-of-test") {
             let mut buffer = [0; 65536];
-            let read = monitor.read(&mut buffer).expect("what was said");
-            seen.extend(&buffer[..read]);
+            let read = monitor.read(&mut buffer).expect("a line of MONITOR");
+            monitored.extend(&buffer[..read]);
         }
         let disk = content(Path::new(&folder));
         let slow = format!("{slow:?}").into_bytes();
-        for (what, bytes) in [("MONITOR", &seen), ("the disk", &disk), ("SLOWLOG", &slow)] {
+        for (what, bytes) in [("MONITOR", &monitored), ("the disk", &disk), ("SLOWLOG", &slow)] {
             assert!(holds(bytes, PSEUDONYM), "{engine}: {what} has the pseudonym");
             assert!(!holds(bytes, "n33dle"), "{engine}: {what} has the key");
         }
         let mut keys: Vec<String> = server.run("KEYS *");
         keys.sort();
-        let named = ["default", "inline", "two:a", "two:b"];
-        assert_eq!(keys, named.map(|policy| format!("rl:{{{PSEUDONYM}}}:{policy}")));
+        let policies = ["default", "inline", "two:a", "two:b"];
+        assert_eq!(keys, policies.map(|policy| format!("rl:{{{PSEUDONYM}}}:{policy}")));
 
-        // Nor does anybody else.
+        // Operators see no key either.
         let denied = front.text("/admin/denied");
         assert!(denied.contains(PSEUDONYM) && !denied.contains("n33dle"), "{denied}");
-        let said = front.log() + &front.text("/metrics");
-        assert!(!said.contains("n33dle") && !said.contains(SECRET), "{said}");
+        let shown = front.log() + &front.text("/metrics");
+        assert!(!shown.contains("n33dle") && !shown.contains(SECRET), "{shown}");
     }
 }
 
@@ -152,8 +155,8 @@ fn fronts_with_one_secret_share_buckets() {
     for (at, remaining) in [(0, 2), (1, 1), (2, 2), (3, 2), (0, 0), (2, 1)] {
         assert_eq!(left(&fronts[at], "k"), json!(remaining), "front {at}");
     }
-    assert_eq!(left(&fronts[0], "vip"), json!(8), "the file names keys as callers do");
-    // Denied twice, the second time from memory; a reset is seen at once.
+    assert_eq!(left(&fronts[0], "vip"), json!(8), "overrides of the file are by key");
+    // The second denial comes from the denial cache; a reset counts at once.
     for _ in 0..2 {
         assert_eq!(fronts[0].check(r#"{"key":"k"}"#)["allowed"], json!(false));
     }
@@ -161,7 +164,7 @@ fn fronts_with_one_secret_share_buckets() {
     assert!(fronts[0].text("/metrics").contains(remembered), "{}", fronts[0].text("/metrics"));
     assert_eq!(fronts[0].post("/reset", r#"{"key":"k"}"#).body, json!({ "reset": 1 }));
     assert_eq!(left(&fronts[0], "k"), json!(2));
-    // From a terminal too.
+    // On the command line too.
     let limit = ["--store", &url, "--capacity", "3", "--rate", "1/d"];
     for (more, remaining) in
         [(&["--key-secret-file", &same][..], 2), (&[], 2), (&["--key-secret-file", &other], 1)]
@@ -177,11 +180,11 @@ fn fronts_with_one_secret_share_buckets() {
 }
 
 #[test]
-fn buckets_in_memory_too() {
+fn buckets_in_memory_have_pseudonyms_too() {
     let files = Files::new();
     let (secret, policies) = (files.file("secret", SECRET), files.file("policies.toml", POLICIES));
     let front = Front::start(&["--key-secret-file", &secret, "--config", &policies]);
-    ask_all(&front);
+    send_all(&front);
     assert_eq!(front.check(&json!({ "key": KEY }).to_string())["allowed"], json!(false));
     assert_eq!(front.check(r#"{"key":"other"}"#)["remaining"], json!(2));
     let denied = front.text("/admin/denied");
@@ -189,7 +192,7 @@ fn buckets_in_memory_too() {
 }
 
 #[test]
-fn a_secret_that_is_none_is_refused_at_start() {
+fn an_invalid_secret_stops_the_start() {
     let files = Files::new();
     let short = files.file("short", "fifteen-letters\n");
     let missing = files.0.path().join("missing").display().to_string();
@@ -198,15 +201,18 @@ fn a_secret_that_is_none_is_refused_at_start() {
         (&missing, "No such file"),
     ] {
         let output = Front::run(&["--listen", "127.0.0.1:0", "--key-secret-file", file]);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(said.contains(&format!("--key-secret-file {file}: {reason}")), "{said}");
-        assert!(!output.status.success() && !said.contains("fifteen-letters"), "{said}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains(&format!("--key-secret-file {file}: {reason}")), "{stderr}");
+        assert!(!output.status.success() && !stderr.contains("fifteen-letters"), "{stderr}");
     }
-    let (code, _, said) = cli::run("peek k --store redis://h --key-secret-file", &[&short]);
-    assert!(code == 2 && said.contains("16 to 4096 bytes") && !said.contains("fifteen"), "{said}");
+    let (code, _, stderr) = cli::run("peek k --store redis://h --key-secret-file", &[&short]);
+    assert!(
+        code == 2 && stderr.contains("16 to 4096 bytes") && !stderr.contains("fifteen"),
+        "{stderr}"
+    );
 }
 
-/// A cluster of one.
+/// A cluster of one node.
 fn cluster() -> RedisServer {
     let server = Setup::with_module().option(&["cluster-enabled", "yes"]).start();
     let slots: Vec<String> = (0..16384).map(|slot| slot.to_string()).collect();
@@ -231,7 +237,7 @@ fn every_key_has_one_slot_and_buckets_of_its_own() {
             Front::start(&[&["--store", &url, "--config", &policies][..], &PATIENT, more].concat());
         let mut buckets = Vec::<String>::new();
         for key in keys {
-            // Fresh, whatever the others have taken; and one after the other to the end.
+            // The bucket is full, whatever other keys have taken, and drains one by one.
             for left in (0..5).rev() {
                 let answer = front.check(&json!({ "key": key, "policy": "two" }).to_string());
                 assert_eq!(answer["degraded"], json!(null), "{key}: {answer}");

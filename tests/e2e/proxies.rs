@@ -1,6 +1,6 @@
 //! The configurations of `docs/proxies.md`, each in a real proxy before a real front.
 //!
-//! They are run as they stand on the page, but for ports and folders.
+//! They are run as they stand on the page, except for ports and folders.
 
 use std::net::Ipv4Addr;
 use std::thread;
@@ -9,18 +9,20 @@ use std::time::Duration;
 use rl_tests::{Application, Client, Front, Message, Proxy, ProxyProgram, eventually};
 
 const PAGE: &str = include_str!("../../docs/proxies.md");
+/// Why the tests of a proxy are skipped.
+const ABSENT: &str = "the proxy is not here: `scripts/test --servers` fetches it";
 
 /// A proxy of the page.
 struct Kind {
     program: ProxyProgram,
     /// The page's files, by name.
     files: &'static [&'static str],
-    /// What the page leaves to the installation: a file's name and text.
-    around: Option<(&'static str, &'static str)>,
-    /// Whether `RateLimit` is on answers that are let through.
-    tells_remaining: bool,
-    /// What a client gets if the front cannot be asked.
-    unasked: u16,
+    /// A file that the page leaves to the installation: its name and text.
+    main_file: Option<(&'static str, &'static str)>,
+    /// Whether allowed answers have the `RateLimit` header.
+    has_rate_limit: bool,
+    /// The status that a client gets when the front does not answer.
+    closed_status: u16,
 }
 
 const NGINX: Kind = Kind {
@@ -31,7 +33,7 @@ const NGINX: Kind = Kind {
     },
     files: &["app.conf"],
     // One process, so that it can be killed.
-    around: Some((
+    main_file: Some((
         "nginx.conf",
         "daemon off; master_process off; pid pid; error_log stderr; events {}
         http {
@@ -40,8 +42,8 @@ const NGINX: Kind = Kind {
             include app.conf;
         }",
     )),
-    tells_remaining: true,
-    unasked: 503,
+    has_rate_limit: true,
+    closed_status: 503,
 };
 
 const CADDY: Kind = Kind {
@@ -51,17 +53,17 @@ const CADDY: Kind = Kind {
         arguments: &["run", "--adapter", "caddyfile", "--config", "Caddyfile"],
     },
     files: &["app.caddy"],
-    around: Some(("Caddyfile", "{\n\tadmin off\n}\nimport app.caddy\n")),
-    tells_remaining: true,
-    unasked: 503,
+    main_file: Some(("Caddyfile", "{\n\tadmin off\n}\nimport app.caddy\n")),
+    has_rate_limit: true,
+    closed_status: 503,
 };
 
 const HAPROXY: Kind = Kind {
     program: ProxyProgram { name: "haproxy", variable: None, arguments: &["-f", "haproxy.cfg"] },
     files: &["haproxy.cfg", "rl.lua"],
-    around: None,
-    tells_remaining: true,
-    unasked: 503,
+    main_file: None,
+    has_rate_limit: true,
+    closed_status: 503,
 };
 
 const TRAEFIK: Kind = Kind {
@@ -71,9 +73,9 @@ const TRAEFIK: Kind = Kind {
         arguments: &["--configfile=traefik.yml"],
     },
     files: &["traefik.yml", "dynamic.yml"],
-    around: None,
-    tells_remaining: false,
-    unasked: 500,
+    main_file: None,
+    has_rate_limit: false,
+    closed_status: 500,
 };
 
 const ENVOY: Kind = Kind {
@@ -83,9 +85,9 @@ const ENVOY: Kind = Kind {
         arguments: &["-c", "envoy.yaml", "--disable-hot-restart", "--concurrency", "1"],
     },
     files: &["envoy.yaml"],
-    around: None,
-    tells_remaining: true,
-    unasked: 503,
+    main_file: None,
+    has_rate_limit: true,
+    closed_status: 503,
 };
 
 #[derive(Clone, Copy, PartialEq)]
@@ -94,7 +96,7 @@ enum Fails {
     Open,
 }
 
-/// All that is between a client and the application.
+/// A proxy, with the front and the application behind it.
 struct Site {
     front: Front,
     application: Application,
@@ -116,25 +118,25 @@ impl Site {
                 let text = with_ports(&failing(block(name), fails), &ports);
                 ((*name).into(), text.replace(&folder, ""))
             });
-            files.chain(kind.around.map(|(name, text)| (name.into(), text.to_owned()))).collect()
+            files.chain(kind.main_file.map(|(name, text)| (name.into(), text.to_owned()))).collect()
         });
         let site = Self { front, application, proxy };
-        // Some listen before they know their routes.
+        // Some proxies listen before they have their routes.
         eventually("the proxy serves", Duration::from_secs(30), || {
-            site.ask(250, "GET /", b"").status() == 200
+            site.send(250, "GET /", b"").status() == 200
         });
         site.application.take();
         site
     }
 
-    /// Asks as 127.0.0.`client`.
+    /// Sends a request from 127.0.0.`client`.
     #[track_caller]
-    fn ask(&self, client: u8, request: &str, body: &[u8]) -> Message {
+    fn send(&self, client: u8, request: &str, body: &[u8]) -> Message {
         Client(Ipv4Addr::new(127, 0, 0, client)).request(self.proxy.port(), request, body)
     }
 }
 
-/// The page's file of this name.
+/// The file of this name on the page.
 fn block(name: &str) -> &'static str {
     let mut blocks = PAGE.split("\n```").skip(1).step_by(2);
     let block = blocks
@@ -143,7 +145,7 @@ fn block(name: &str) -> &'static str {
     text
 }
 
-/// As it is, or with what the page says to do to fail open.
+/// A file as it stands, or changed to fail open as the page says.
 fn failing(text: &str, fails: Fails) -> String {
     let lines = text.lines().filter_map(|line| match fails {
         Fails::Closed => Some(line.to_owned()),
@@ -153,7 +155,7 @@ fn failing(text: &str, fails: Fails) -> String {
     lines.map(|line| line + "\n").collect()
 }
 
-/// The text with some of its numbers replaced.
+/// The text with its ports replaced.
 fn with_ports(text: &str, ports: &[(u16, u16)]) -> String {
     let pieces = text.split_inclusive(|c: char| !c.is_ascii_digit());
     let replaced = pieces.map(|piece| {
@@ -166,19 +168,16 @@ fn with_ports(text: &str, ports: &[(u16, u16)]) -> String {
     replaced.collect()
 }
 
-/// A bucket is emptied through the proxy, by nobody but its owner.
+/// A client empties its own bucket through the proxy, and no other.
 fn limits(kind: &Kind) {
-    if kind.program.is_absent() {
-        return;
-    }
     let site = Site::start(kind, "3", Fails::Closed);
     for remaining in [2, 1, 0] {
-        let answer = site.ask(2, "GET /hello", b"");
+        let answer = site.send(2, "GET /hello", b"");
         assert_eq!((answer.status(), &answer.body[..]), (200, &b"hello"[..]), "{answer:?}");
-        let told = format!("\"default\";r={remaining};t=");
-        let told = if kind.tells_remaining { &told[..] } else { "" };
-        assert!(answer.header("ratelimit").starts_with(told), "{answer:?}");
-        assert_eq!(answer.header("ratelimit-policy").is_empty(), told.is_empty(), "{answer:?}");
+        let start = format!("\"default\";r={remaining};t=");
+        let start = if kind.has_rate_limit { &start[..] } else { "" };
+        assert!(answer.header("ratelimit").starts_with(start), "{answer:?}");
+        assert_eq!(answer.header("ratelimit-policy").is_empty(), start.is_empty(), "{answer:?}");
         assert_eq!(answer.header("retry-after"), "", "{answer:?}");
     }
     for request in [
@@ -188,20 +187,20 @@ fn limits(kind: &Kind) {
         "GET /hello\nX-RL-Key: other",
         "GET /hello\nX-Forwarded-For: 127.0.0.9\nX-Real-IP: 127.0.0.9\nForwarded: for=127.0.0.9",
     ] {
-        let answer = site.ask(2, request, b"");
+        let answer = site.send(2, request, b"");
         assert_eq!(answer.status(), 429, "{request}: {answer:?}");
         let wait: u32 = answer.header("retry-after").parse().expect("seconds to wait");
         assert!((86_000..=86_400).contains(&wait), "{answer:?}");
         assert!(answer.header("ratelimit").starts_with("\"default\";r=0;t="), "{answer:?}");
         assert_eq!(answer.header("ratelimit-policy"), "\"default\";q=3;w=259200", "{answer:?}");
     }
-    assert_eq!(site.application.take().len(), 3, "the application sees what is allowed");
+    assert_eq!(site.application.take().len(), 3, "allowed requests reach the application");
 
-    // Others have buckets of their own, and many at once get no more than is in one.
-    assert_eq!(site.ask(3, "GET /hello", b"").status(), 200);
+    // Other clients have other buckets, and many requests at once get no more than a bucket holds.
+    assert_eq!(site.send(3, "GET /hello", b"").status(), 200);
     let allowed = thread::scope(|scope| {
         let callers: Vec<_> =
-            (0..12).map(|_| scope.spawn(|| site.ask(4, "GET /hello", b"").status())).collect();
+            (0..12).map(|_| scope.spawn(|| site.send(4, "GET /hello", b"").status())).collect();
         let statuses = callers.into_iter().map(|caller| caller.join().expect("an answer"));
         statuses.filter(|status| *status == 200).count()
     });
@@ -209,11 +208,8 @@ fn limits(kind: &Kind) {
     assert_eq!(site.application.take().len(), 1 + 3);
 }
 
-/// What is allowed reaches the application as the client sent it.
+/// Allowed requests reach the application as the client sent them.
 fn passes(kind: &Kind) {
-    if kind.program.is_absent() {
-        return;
-    }
     let site = Site::start(kind, "100", Fails::Closed);
     let long: Vec<u8> = (0..=255).cycle().take(100_000).collect();
     for (line, body) in [
@@ -222,55 +218,57 @@ fn passes(kind: &Kind) {
         ("POST /empty", b""),
         ("DELETE /file", b""),
     ] {
-        let answer = site.ask(2, &format!("{line}\nAuthorization: Basic YTpi\nCookie: a=b"), body);
+        let answer = site.send(2, &format!("{line}\nAuthorization: Basic YTpi\nCookie: a=b"), body);
         assert_eq!(answer.status(), 200, "{line}: {answer:?}");
-        let seen = site.application.take();
-        assert_eq!(seen.len(), 1, "{line}: {seen:?}");
-        assert!(seen[0].start_line.starts_with(&format!("{line} HTTP/")), "{line}: {seen:?}");
-        assert!(seen[0].body == body, "{line}: {} bytes of {}", seen[0].body.len(), body.len());
-        assert_eq!(seen[0].header("authorization"), "Basic YTpi");
-        assert_eq!(seen[0].header("cookie"), "a=b");
+        let requests = site.application.take();
+        assert_eq!(requests.len(), 1, "{line}: {requests:?}");
+        assert!(
+            requests[0].start_line.starts_with(&format!("{line} HTTP/")),
+            "{line}: {requests:?}"
+        );
+        assert!(
+            requests[0].body == body,
+            "{line}: {} bytes of {}",
+            requests[0].body.len(),
+            body.len()
+        );
+        assert_eq!(requests[0].header("authorization"), "Basic YTpi");
+        assert_eq!(requests[0].header("cookie"), "a=b");
     }
 }
 
-/// A front that is gone stops everybody, or nobody.
+/// Without a front every request is denied, or none.
 fn without_front(kind: &Kind, fails: Fails) {
-    if kind.program.is_absent() {
-        return;
-    }
     let mut site = Site::start(kind, "1", fails);
-    assert_eq!(site.ask(2, "GET /", b"").status(), 200);
-    assert_eq!(site.ask(2, "GET /", b"").status(), 429);
+    assert_eq!(site.send(2, "GET /", b"").status(), 200);
+    assert_eq!(site.send(2, "GET /", b"").status(), 429);
     site.application.take();
-    let expected = if fails == Fails::Open { 200 } else { kind.unasked };
+    let expected = if fails == Fails::Open { 200 } else { kind.closed_status };
 
     site.front.signal("KILL");
     site.front.wait(Duration::from_secs(20));
     let body = [b'x'; 50_000];
-    let answer = site.ask(2, "POST /", &body);
+    let answer = site.send(2, "POST /", &body);
     assert_eq!(answer.status(), expected, "{answer:?}");
     let passed = site.application.take();
     assert_eq!(passed.len(), usize::from(fails == Fails::Open));
-    assert!(passed.iter().all(|request| request.body == body), "bodies survive the detour");
+    assert!(passed.iter().all(|request| request.body == body), "bodies arrive unchanged");
 }
 
-/// A front that hangs is no better than none, after a second.
+/// A front that hangs counts as none, after a second.
 fn with_stuck_front(kind: &Kind, fails: Fails) {
-    if kind.program.is_absent() {
-        return;
-    }
     let site = Site::start(kind, "1", fails);
     site.front.signal("STOP");
-    let expected = if fails == Fails::Open { 200 } else { kind.unasked };
+    let expected = if fails == Fails::Open { 200 } else { kind.closed_status };
     // Its threads stop one after the other: one may still answer.
-    eventually("nobody answers", Duration::from_secs(60), || {
+    eventually("the front does not answer", Duration::from_secs(60), || {
         site.application.take();
-        site.ask(2, "POST /", b"a=b").status() == expected
+        site.send(2, "POST /", b"a=b").status() == expected
     });
     assert_eq!(site.application.take().len(), usize::from(fails == Fails::Open));
     site.front.signal("CONT");
     eventually("the proxy asks again", Duration::from_secs(30), || {
-        site.ask(3, "GET /", b"").status() == 429
+        site.send(3, "GET /", b"").status() == 429
     });
 }
 
@@ -278,29 +276,43 @@ fn with_stuck_front(kind: &Kind, fails: Fails) {
 macro_rules! proxy {
     ($module:ident, $kind:ident, $($fails:ident $name:ident),+) => {
         mod $module {
-            use super::{Fails, $kind};
+            use rl_tests::skip;
+
+            use super::{ABSENT, Fails, $kind};
 
             #[test]
             fn limits() {
+                if $kind.program.is_absent() {
+                    skip!("{ABSENT}");
+                }
                 super::limits(&$kind);
             }
 
             #[test]
             fn passes_the_rest_untouched() {
+                if $kind.program.is_absent() {
+                    skip!("{ABSENT}");
+                }
                 super::passes(&$kind);
             }
 
             $(
                 mod $name {
-                    use super::{Fails, $kind};
+                    use super::{ABSENT, Fails, $kind, skip};
 
                     #[test]
                     fn without_a_front() {
+                        if $kind.program.is_absent() {
+                            skip!("{ABSENT}");
+                        }
                         super::super::without_front(&$kind, Fails::$fails);
                     }
 
                     #[test]
                     fn with_a_stuck_front() {
+                        if $kind.program.is_absent() {
+                            skip!("{ABSENT}");
+                        }
                         super::super::with_stuck_front(&$kind, Fails::$fails);
                     }
                 }

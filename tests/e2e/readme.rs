@@ -1,4 +1,5 @@
-//! The README's tables of flags and subcommands are what `rl-server --help` says. `RL_BLESS=1` writes them.
+//! The README's tables of flags and subcommands agree with `rl-server --help`. `RL_BLESS=1` writes
+//! them.
 
 use std::env;
 use std::fs;
@@ -37,12 +38,13 @@ fn flags(help: &str) -> Vec<Entry> {
     flags
 }
 
-/// What stands in `[name: ...]`, and the text without it.
+/// The value of `[name: ...]`, and the text without it.
 fn bracket(text: &str, name: &str) -> Option<(String, String)> {
     let (before, rest) = text.split_once(&format!("[{name}"))?;
     let (value, after) = rest.split_once(']')?;
     let value = value.trim_start_matches(':').trim();
-    let value = value.split('=').next().unwrap_or_default().to_owned(); // not what it is set to
+    // Without the value that a variable has now.
+    let value = value.split('=').next().unwrap_or_default().to_owned();
     Some((value, format!("{}{after}", before.trim_end())))
 }
 
@@ -85,14 +87,14 @@ fn commands(help: &str) -> String {
 }
 
 #[test]
-fn the_tables_are_what_help_says() {
+fn the_tables_agree_with_help() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let mut readme = fs::read_to_string(&path).expect("the README");
     let help = help(&[]);
     for (name, table) in [("flags", table(&help)), ("commands", commands(&help))] {
         let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
-        let (before, rest) = readme.split_once(&open).expect("where the table begins");
-        let (kept, after) = rest.split_once(&close).expect("where the table ends");
+        let (before, rest) = readme.split_once(&open).expect("the start of the table");
+        let (kept, after) = rest.split_once(&close).expect("the end of the table");
         if env::var_os("RL_BLESS").is_some() {
             readme = format!("{before}{open}{table}{close}{after}");
             fs::write(&path, &readme).expect("to write the README");

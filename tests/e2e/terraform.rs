@@ -1,4 +1,4 @@
-//! `terraform/` against the front that it starts: the settings it gives, and the policies it begins with.
+//! `terraform/` against the front that it starts: its settings, and its first policies.
 
 use std::collections::BTreeSet;
 
@@ -12,25 +12,25 @@ const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../terraform/polici
 fn every_setting_is_one_of_the_front() {
     let help = Front::run(&["--help"]).stdout;
     let help = String::from_utf8(help).unwrap();
-    let known = help.lines().filter_map(|line| line.trim().strip_prefix("[env: "));
-    let known: BTreeSet<_> =
-        known.map(|rest| rest.split(['=', ']']).next().unwrap_or_default()).collect();
+    let variables = help.lines().filter_map(|line| line.trim().strip_prefix("[env: "));
+    let variables: BTreeSet<_> =
+        variables.map(|rest| rest.split(['=', ']']).next().unwrap_or_default()).collect();
     let given = FRONT.lines().map(|line| line.trim().split(' ').next().unwrap_or_default());
     let given: BTreeSet<_> = given.filter(|word| word.starts_with("RL_")).collect();
     assert!(given.len() >= 10, "{given:?}");
-    let unknown: Vec<_> = given.difference(&known).collect();
-    assert!(unknown.is_empty(), "the front knows no {unknown:?}, but {known:?}");
+    let unknown: Vec<_> = given.difference(&variables).collect();
+    assert!(unknown.is_empty(), "the front has no {unknown:?}, only {variables:?}");
 }
 
 #[test]
-fn the_policies_to_begin_with_are_good() {
+fn the_first_policies_are_valid() {
     let output = Front::run(&["--check-config", POLICIES]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Terraform's own tests cannot see what waits for what.
+/// The tests of Terraform cannot see `depends_on`.
 #[test]
-fn nothing_is_made_before_its_api_is_on() {
+fn every_module_waits_for_the_apis() {
     let blocks: Vec<_> = ROOT.split("\n}\n").filter(|it| it.contains("\nmodule \"")).collect();
     assert_eq!(blocks.len(), 6);
     for block in blocks {

@@ -1,4 +1,4 @@
-//! Bearer tokens: who may ask what, about which keys.
+//! Bearer tokens: the requests and keys that each permits.
 
 use std::fs;
 use std::time::Duration;
@@ -46,47 +46,45 @@ fn a_token_opens_what_it_is_for() {
         ("0ps-token", "/check", inline, 200),
         ("0ps-token", "/refund", other, 200),
         ("0ps-token", "/reset", own, 200),
-        // Who may not ask learns nothing: not even whether the policy exists or the body is good.
+        // Without the right, an answer says nothing of the policy or the body.
         ("wr0ng-token", "/check", r#"{"key":"a:1","policy":"x"}"#, 401),
         ("wr0ng-token", "/check", "{", 401),
         ("t3nant-token", "/reset", "{", 403),
     ] {
         assert_eq!(status(&front, token, path, body), expected, "{token} {path} {body}");
     }
-    // What operators and probes need is open, and holds no key.
+    // Paths for probes and metrics are open, and contain no key.
     for path in ["/health/live", "/health/ready", "/metrics"] {
         assert_eq!(front.get(path).status, 200, "{path}");
     }
     assert_eq!(front.get("/admin/denied").status, 401);
 
-    // Another's tokens cannot be spent: b:1 is as it was.
+    // No refused request took a token: b:1 is full.
     let bearer = [("Authorization", "Bearer 0ps-token")];
     let peek = front.request("POST", "/peek", &bearer, other).body;
     assert_eq!(peek["remaining"], json!(100), "{peek}");
 
     // Rotation: the new token opens, the old one no longer does, without a restart.
     fs::write(&file, entry("n3w-token", "role = \"check\"")).expect("to write the tokens");
-    eventually("the new token is taken", SOON, || {
-        status(&front, "n3w-token", "/check", own) == 200
-    });
+    eventually("the new token works", SOON, || status(&front, "n3w-token", "/check", own) == 200);
     assert_eq!(status(&front, "0ps-token", "/check", own), 401);
     fs::write(&file, "[[tokens]]\nname = \"x\"\nsha256 = \"abc\"\nrole = \"check\"\n")
         .expect("to write the tokens");
-    eventually("a bad file is refused", SOON, || front.log().contains("tokens refused"));
-    assert_eq!(status(&front, "n3w-token", "/check", own), 200, "and the old one stays");
+    eventually("an invalid file is refused", SOON, || front.log().contains("tokens refused"));
+    assert_eq!(status(&front, "n3w-token", "/check", own), 200, "the old file stays in force");
 
     let log = front.log();
     assert!(!log.contains("-token") && !log.contains("a:1") && !log.contains("abc"), "{log}");
 }
 
 #[test]
-fn a_bad_token_file_is_no_start() {
+fn an_invalid_token_file_stops_the_start() {
     let folder = TempDir::new().expect("a temporary folder");
     let file = folder.path().join("tokens.toml");
     fs::write(&file, entry("x", "role = \"root\"")).expect("to write the tokens");
     let path = file.to_str().expect("a path in UTF-8");
     let output = Front::run(&["--listen", "127.0.0.1:0", "--tokens", path]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("tokens.toml: line 4: unknown variant `root`"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("tokens.toml: line 4: unknown variant `root`"), "{stderr}");
 }

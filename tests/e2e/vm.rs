@@ -1,4 +1,5 @@
-//! The start-up files of `terraform/modules/store-vm`, as the VM gets them: what they start serves fronts.
+//! The start-up files of `terraform/modules/store-vm`, as the VM gets them: fronts are served over
+//! TLS, and keep their buckets.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,7 +25,7 @@ struct Vm {
     port: u16,
     /// Metadata server and Secret Manager.
     google: Application,
-    /// What the password's secret says.
+    /// The content of the password's secret.
     password: Arc<Mutex<String>>,
 }
 
@@ -33,9 +34,9 @@ struct Vm {
 impl Vm {
     fn new() -> Self {
         let password = Arc::new(Mutex::new(PASSWORD.to_owned()));
-        let said = Arc::clone(&password);
+        let secret = Arc::clone(&password);
         let google =
-            Application::with_handler(move |request| google(request, &said.lock().unwrap()));
+            Application::with_handler(move |request| google(request, &secret.lock().unwrap()));
         let folder = TempDir::new().unwrap();
         let vm = Self { folder, port: free_port(), google, password };
         for name in ["etc", "data", "run"] {
@@ -53,7 +54,7 @@ impl Vm {
         self.folder.path().join(name)
     }
 
-    /// What Terraform is told, paths as `etc`, `data`, `run` and `module`.
+    /// The variables for Terraform; the paths are `etc`, `data`, `run` and `module`.
     fn values(&self) -> BTreeMap<&'static str, String> {
         let text = |path: PathBuf| path.to_str().unwrap().to_owned();
         BTreeMap::from([
@@ -71,7 +72,7 @@ impl Vm {
         ])
     }
 
-    /// Runs what the container runs. Its `/run` is new each time.
+    /// Runs the command of the container. Its `/run` is empty each time.
     fn boot(&self) -> ChildProcess {
         fs::remove_dir_all(self.path("run")).unwrap();
         fs::create_dir(self.path("run")).unwrap();
@@ -82,14 +83,14 @@ impl Vm {
         )
     }
 
-    /// The same, until it serves.
+    /// Boots it and waits until it serves.
     fn serve(&self) -> ChildProcess {
         let running = self.boot();
         eventually("Redis is ready", SOON, || running.output().contains("Ready to accept"));
         running
     }
 
-    /// A front that is set up as Terraform sets one up.
+    /// A front with the settings that Terraform gives it.
     fn front(&self) -> Front {
         let (ca, password) = (self.path("published.pem"), self.path("password"));
         fs::write(&password, &*self.password.lock().unwrap()).unwrap();
@@ -118,7 +119,7 @@ impl Vm {
         String::from_utf8([output.stdout, output.stderr].concat()).unwrap().trim().to_owned()
     }
 
-    /// What was added to the CA's secret since it was last asked, decoded.
+    /// Takes the new versions of the CA's secret, decoded.
     fn published(&self) -> Vec<String> {
         let added = self.google.take().into_iter().filter(|it| it.start_line.starts_with("POST "));
         added
@@ -130,7 +131,7 @@ impl Vm {
     }
 }
 
-/// The metadata server, and Secret Manager as far as the VM's account may go.
+/// The metadata server, and Secret Manager with the permissions of the VM's account.
 fn google(request: &Message, password: &str) -> (u16, String) {
     const TOKEN: &str = "/computeMetadata/v1/instance/service-accounts/default/token";
     let target = request.start_line.trim_end_matches(" HTTP/1.1");
@@ -143,7 +144,7 @@ fn google(request: &Message, password: &str) -> (u16, String) {
             let payload = json!({"data": encoded(password), "dataCrc32c": "1"});
             let answer =
                 json!({"name": "projects/1/secrets/rl-vm-auth/versions/7", "payload": payload});
-            // As Google writes it, over several lines.
+            // StopOnDrop several lines, as Google sends it.
             (200, serde_json::to_string_pretty(&answer).unwrap())
         }
         ("POST", "/v1/projects/p/secrets/rl-vm-ca:addVersion") if authorized => {
@@ -153,7 +154,7 @@ fn google(request: &Message, password: &str) -> (u16, String) {
     }
 }
 
-/// What a program makes of this input.
+/// Runs a program with this input.
 fn piped(program: &str, arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(program)
         .args(arguments)
@@ -174,8 +175,8 @@ fn decoded(text: &str) -> String {
     String::from_utf8(piped("base64", &["-d"], text).stdout).unwrap()
 }
 
-/// The files by where they are to lie, as Terraform renders them. Where it is not installed they are filled in here, which
-/// is checked to be the same where it is.
+/// The files as Terraform renders them, by path. Without Terraform they are rendered here; with it,
+/// both must agree.
 fn rendered(values: &BTreeMap<&str, String>) -> BTreeMap<String, String> {
     let files = [
         ("/etc/rl/redis.conf", "redis.conf"),
@@ -185,7 +186,7 @@ fn rendered(values: &BTreeMap<&str, String>) -> BTreeMap<String, String> {
     ];
     let filled = files.map(|(path, name)| {
         let text = fs::read_to_string(Path::new(BOOT).join("files").join(name)).unwrap();
-        // A shell's own ${} is doubled for Terraform.
+        // `$${` is a literal `${` for Terraform.
         let text = text.replace("$${", "\0");
         let text = values
             .iter()
@@ -215,8 +216,8 @@ fn by_terraform(values: &BTreeMap<&str, String>) -> Option<BTreeMap<String, Stri
         let mut command = Command::new("terraform");
         command.args(arguments).current_dir(folder.path()).env("TF_CLI_CONFIG_FILE", "/dev/null");
         let output = command.output().ok()?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "terraform {arguments:?}: {said}");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "terraform {arguments:?}: {stderr}");
         Some(String::from_utf8(output.stdout).unwrap())
     };
     run(&["init", "-input=false"])?;
@@ -230,10 +231,10 @@ fn by_terraform(values: &BTreeMap<&str, String>) -> Option<BTreeMap<String, Stri
 }
 
 #[test]
-fn fronts_are_served_over_tls_and_nobody_else() {
+fn only_fronts_and_operators_are_served_and_only_over_tls() {
     let vm = Vm::new();
     let redis = vm.serve();
-    // The certificate that fronts trust is where they find it; its key and all else is the server's alone.
+    // The authority's certificate is published; keys and passwords are for the server only.
     let published = vm.published();
     assert_eq!(published, [fs::read_to_string(vm.path("data/tls/ca.pem")).unwrap()]);
     fs::write(vm.path("published.pem"), &published[0]).unwrap();
@@ -252,24 +253,24 @@ fn fronts_are_served_over_tls_and_nobody_else() {
     let drain = front.check(&format!(r#"{{"key":"story","cost":{left}}}"#));
     assert!(drain.get("degraded").is_none_or(|it| it == &json!(false)), "{drain}");
 
-    // Nobody gets in without the password, or without TLS; which is what the health check goes by.
+    // No access without the password or TLS; the health check relies on the first.
     assert_eq!(vm.cli("", "", &["PING"]), "NOAUTH Authentication required.");
     assert!(vm.cli("rl-module", "guess", &["PING"]).contains("WRONGPASS"));
     assert!(BALANCER.contains(r#"request  = "PING\r\n""#));
     assert!(BALANCER.contains(r#"response = "-NOAUTH""#));
     let address = format!("127.0.0.1:{}", vm.port);
     let handshake = ["s_client", "-quiet", "-connect", &address];
-    let said = piped("openssl", &handshake, "PING\r\nQUIT\r\n").stdout;
-    assert!(said.starts_with(b"-NOAUTH"), "{}", String::from_utf8_lossy(&said));
+    let reply = piped("openssl", &handshake, "PING\r\nQUIT\r\n").stdout;
+    assert!(reply.starts_with(b"-NOAUTH"), "{}", String::from_utf8_lossy(&reply));
     for (scheme, reason) in [("redis", ""), ("rediss", "UnknownIssuer")] {
         let store = format!("{scheme}://rl-module:guess@{address}");
         let limit = ["--capacity", "9", "--rate", "1/d"];
         let output = Front::run(&[&["check", "k", "--store", &store][..], &limit].concat());
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && said.contains(reason), "{scheme}: {said}");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && stderr.contains(reason), "{scheme}: {stderr}");
     }
 
-    // Fronts may do what docs/security.md says, and operators everything.
+    // Fronts have the permissions of docs/security.md, and operators all.
     let word = |line: &str| {
         line.split(' ').filter(|it| !it.starts_with(['>', '#'])).map(str::to_owned).collect()
     };
@@ -294,7 +295,7 @@ fn fronts_are_served_over_tls_and_nobody_else() {
 }
 
 #[test]
-fn a_new_machine_has_the_old_one_s_buckets_and_authority() {
+fn a_new_machine_keeps_the_buckets_and_the_authority() {
     let vm = Vm::new();
     let mut redis = vm.serve();
     fs::write(vm.path("published.pem"), &vm.published()[0]).unwrap();
@@ -305,13 +306,13 @@ fn a_new_machine_has_the_old_one_s_buckets_and_authority() {
     redis.signal("TERM");
     assert!(redis.wait(SOON).success());
 
-    // The password is another by now, and the front has it too: it finds the bucket.
+    // The password has changed, for the front too: it finds the bucket.
     "another".clone_into(&mut vm.password.lock().unwrap());
     let _redis = vm.serve();
-    assert!(vm.published().is_empty(), "the authority is the same, and is where it was");
+    assert!(vm.published().is_empty(), "a new authority was published");
     assert_ne!(fs::read(vm.path("data/tls/server.pem")).unwrap(), certificate);
     fs::write(vm.path("password"), "another").unwrap();
-    eventually("the front is there again", SOON, || front.check(check)["degraded"] != json!(true));
+    eventually("Redis decides again", SOON, || front.check(check)["degraded"] != json!(true));
     let left = front.check(check)["remaining"].as_u64().unwrap();
     assert!((90..99).contains(&left), "{left}");
 }
@@ -330,14 +331,14 @@ fn without_a_password_it_does_not_start() {
 }
 
 #[test]
-fn what_the_host_runs_is_well_formed() {
+fn scripts_and_service_of_the_host_are_well_formed() {
     let vm = Vm::new();
     let files = rendered(&vm.values());
     let service = &files["/etc/systemd/system/rl-redis.service"];
     for script in ["start", "host"] {
         let output = piped("bash", &["-n"], &files[&format!("/etc/rl/{script}")]);
         assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
-        // Nothing is left to be filled in that the shell does not have.
+        // The service runs the script.
         assert!(service.contains(&format!("/{script}\n")), "{service}");
     }
     assert!(!service.contains("${"), "{service}");

@@ -20,6 +20,8 @@ mod scrape;
 mod seed;
 mod sentinel;
 mod setup;
+#[doc(hidden)]
+pub mod skip;
 mod stop_on_drop;
 mod web;
 

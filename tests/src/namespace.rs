@@ -23,8 +23,7 @@ const LINK: &str = "link0";
 // === impl Namespace ===
 
 impl Namespace {
-    /// Creates two linked namespaces; `None`, with a message, where that is impossible or not
-    /// permitted.
+    /// Creates two linked namespaces; `None` where that is impossible or not permitted.
     pub fn pair() -> Option<[Arc<Self>; 2]> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -33,7 +32,6 @@ impl Namespace {
         let two = Self::new(name("b"), Ipv4Addr::new(10, 0, 0, 2))?;
         let link = ["link", "add", LINK, "type", "veth", "peer", "name", LINK, "netns", &two.name];
         if !one.ip(&link) {
-            eprintln!("skipped: no veth links here");
             return None;
         }
         for namespace in [&one, &two] {
@@ -49,7 +47,6 @@ impl Namespace {
     fn new(name: String, host: Ipv4Addr) -> Option<Self> {
         let added = Command::new("ip").args(["netns", "add", &name]).output();
         if !added.is_ok_and(|output| output.status.success()) {
-            eprintln!("skipped: no network namespaces here, see ip-netns(8)");
             return None;
         }
         let file = File::open(format!("/run/netns/{name}")).expect("the namespace");

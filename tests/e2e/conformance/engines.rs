@@ -1,4 +1,4 @@
-//! The engines: how each is asked, and what it then holds.
+//! The engines: how each runs a step, and the state that it then holds.
 
 use redis::{Connection, Value};
 use rl_bucket::{Cost, Decision, Limit, Micros};
@@ -8,7 +8,7 @@ use rl_server::store::{AllOrNothing, Request};
 use rl_tests::expires_at;
 
 use super::model::Outcome;
-use super::trace::{KEYS, Question, Step};
+use super::trace::{Arguments, KEYS, Step};
 
 fn outcome(connection: &mut Connection, prefix: &str, answer: Value) -> Outcome {
     let answer = match answer {
@@ -20,14 +20,14 @@ fn outcome(connection: &mut Connection, prefix: &str, answer: Value) -> Outcome 
         let value: Option<Vec<u8>> = redis::cmd("GET").arg(&key).query(connection).expect("GET");
         let bytes = value?.try_into().expect("the length of a bucket");
         let expires = expires_at(connection, &key);
-        (expires != -2).then_some((bytes, expires)) // else it expired just now
+        (expires != -2).then_some((bytes, expires)) // -2: it has just expired
     };
     Outcome { answer, states: (0..KEYS).map(&mut state).collect() }
 }
 
-pub(super) fn ask_module(connection: &mut Connection, prefix: &str, step: &Step) -> Outcome {
+pub(super) fn run_module(connection: &mut Connection, prefix: &str, step: &Step) -> Outcome {
     let mut command = redis::cmd(step.command.name());
-    for Question { key, capacity, rate, amount } in &step.questions {
+    for Arguments { key, capacity, rate, amount } in &step.buckets {
         command.arg(format!("{prefix}{key}"));
         if step.command != Command::Reset {
             command.arg(capacity).arg(rate).arg(amount);
@@ -37,14 +37,14 @@ pub(super) fn ask_module(connection: &mut Connection, prefix: &str, step: &Step)
     outcome(connection, prefix, answer)
 }
 
-pub(super) fn ask_lua(connection: &mut Connection, prefix: &str, step: &Step) -> Outcome {
+pub(super) fn run_lua(connection: &mut Connection, prefix: &str, step: &Step) -> Outcome {
     let mut command = redis::cmd("EVAL");
-    command.arg(step.command.script()).arg(step.questions.len());
-    for question in &step.questions {
-        command.arg(format!("{prefix}{}", question.key));
+    command.arg(step.command.script()).arg(step.buckets.len());
+    for arguments in &step.buckets {
+        command.arg(format!("{prefix}{}", arguments.key));
     }
     if step.command != Command::Reset {
-        for Question { capacity, rate, amount, .. } in &step.questions {
+        for Arguments { capacity, rate, amount, .. } in &step.buckets {
             let rate = Limit::parse(capacity, rate).expect("a limit").rate().per_second();
             command.arg(capacity).arg(rate.to_string()).arg(amount);
         }
@@ -53,13 +53,13 @@ pub(super) fn ask_lua(connection: &mut Connection, prefix: &str, step: &Step) ->
     outcome(connection, prefix, answer)
 }
 
-pub(super) fn ask_memory(store: &MemoryStore, step: &Step) -> Outcome {
+pub(super) fn run_memory(store: &MemoryStore, step: &Step) -> Outcome {
     let now = Micros::new(step.now);
-    let keys: Vec<Vec<u8>> = step.questions.iter().map(|q| vec![q.key as u8]).collect();
-    let requests = step.questions.iter().zip(&keys).map(|(question, key)| Request {
+    let keys: Vec<Vec<u8>> = step.buckets.iter().map(|q| vec![q.key as u8]).collect();
+    let requests = step.buckets.iter().zip(&keys).map(|(arguments, key)| Request {
         key,
-        limit: Limit::parse(&question.capacity, &question.rate).expect("a limit"),
-        amount: Cost::parse(question.amount.as_bytes()).expect("an amount"),
+        limit: Limit::parse(&arguments.capacity, &arguments.rate).expect("a limit"),
+        amount: Cost::parse(arguments.amount.as_bytes()).expect("an amount"),
     });
     let requests: Vec<_> = requests.collect();
     let Request { key, limit, amount } = requests[0];
@@ -84,7 +84,7 @@ pub(super) fn ask_memory(store: &MemoryStore, step: &Step) -> Outcome {
             vec![store.reset(&keys, now) as i64]
         }
     };
-    // It forgets a full bucket when somebody meets it, as Redis does when it is asked for the state.
+    // A peek drops a full bucket, as Redis drops an expired key when its state is read.
     let states = (0..KEYS).map(|key| {
         store.peek(&[key as u8], &limit, Cost::ZERO, now);
         store.state(&[key as u8])

@@ -1,4 +1,4 @@
-//! One trace of every command, on every engine: equal answers and states that are equal to the bit.
+//! One trace of every command on every engine: answers are equal, and states are equal to the bit.
 
 mod engines;
 mod model;
@@ -9,30 +9,31 @@ use rl_server::store::memory::MemoryStore;
 use rl_server::store::redis::Command;
 use rl_tests::{RedisServer, Setup};
 
-use engines::{ask_lua, ask_memory, ask_module};
+use engines::{run_lua, run_memory, run_module};
 use model::{Model, Outcome};
 use trace::{STEPS, Step, trace};
 
-/// One engine: it takes a step and says what came of it.
+/// An engine, which runs a step.
 type Engine<'a> = &'a mut dyn FnMut(&Step) -> Outcome;
 
-/// Runs a trace and compares each engine with the bucket itself at every step.
+/// Runs a trace and compares each engine with the bucket at every step.
 fn conform(server: &RedisServer, seed: u64, engines: &mut [(&str, Engine<'_>)]) {
     let mut models = vec![Model::default(); engines.len()];
     let mut denied = 0;
     for (i, step) in trace(seed).iter().enumerate() {
         server.freeze(step.now);
-        for ((name, ask), model) in engines.iter_mut().zip(&mut models) {
-            let said = ask(step);
-            denied += usize::from(step.command == Command::Check && said.answer[0] == 0);
-            if let Err(bucket) = model.follow(step, &said) {
+        for ((name, run), model) in engines.iter_mut().zip(&mut models) {
+            let outcome = run(step);
+            denied += usize::from(step.command == Command::Check && outcome.answer[0] == 0);
+            if let Err(bucket) = model.follow(step, &outcome) {
                 panic!(
-                    "{name} differs at seed {seed}, step {i}: {step:?}\n bucket {bucket:?}\n {name} {said:?}"
+                    "{name} differs at seed {seed}, step {i}: {step:?}\n \
+                     bucket {bucket:?}\n {name} {outcome:?}"
                 );
             }
         }
     }
-    // A third of the steps are checks; a trace of one answer only would prove little.
+    // A third of the steps are checks; a trace with one kind of answer would prove little.
     let share = denied / engines.len();
     assert!((STEPS / 30..STEPS / 3).contains(&share), "{share} of {STEPS} steps are denied checks");
 }
@@ -50,7 +51,7 @@ fn one_trace_in_the_module() {
         conform(
             &server,
             seed,
-            &mut [("module", &mut |step| ask_module(&mut connection, "m", step))],
+            &mut [("module", &mut |step| run_module(&mut connection, "m", step))],
         );
     }
 }
@@ -61,7 +62,7 @@ fn one_trace_in_lua() {
     let mut connection = server.connect();
     for seed in [1, 2] {
         server.run::<()>("FLUSHALL");
-        conform(&server, seed, &mut [("lua", &mut |step| ask_lua(&mut connection, "l", step))]);
+        conform(&server, seed, &mut [("lua", &mut |step| run_lua(&mut connection, "l", step))]);
     }
 }
 
@@ -71,8 +72,8 @@ fn one_trace_in_process() {
         let store = MemoryStore::new();
         let mut model = Model::default();
         for (i, step) in trace(seed).iter().enumerate() {
-            let (said, bucket) = (ask_memory(&store, step), model.outcome(step, step.now));
-            assert_eq!(said, bucket, "seed {seed}, step {i}: {step:?}");
+            let (outcome, bucket) = (run_memory(&store, step), model.outcome(step, step.now));
+            assert_eq!(outcome, bucket, "seed {seed}, step {i}: {step:?}");
         }
     }
 }
@@ -82,14 +83,14 @@ fn module_and_lua_take_turns_on_the_same_keys() {
     let server = server();
     let mut connection = server.connect();
     let mut turn = 0;
-    let mut ask = |step: &Step| {
+    let mut run = |step: &Step| {
         turn += 1;
         match turn % 2 {
-            0 => ask_module(&mut connection, "k", step),
-            _ => ask_lua(&mut connection, "k", step),
+            0 => run_module(&mut connection, "k", step),
+            _ => run_lua(&mut connection, "k", step),
         }
     };
-    conform(&server, 3, &mut [("the two in turn", &mut ask)]);
+    conform(&server, 3, &mut [("the two in turn", &mut run)]);
 }
 
 #[test]
@@ -101,7 +102,7 @@ fn lua_refuses_what_is_no_bucket() {
     redis::cmd("RPUSH").arg("list").arg("a").exec(&mut connection).unwrap();
     for command in Command::ALL {
         if matches!(command, Command::MCheck | Command::Reset) {
-            continue; // these say so in their own way, below and in `commands`
+            continue; // tested below and in `commands`
         }
         for key in ["text", "empty", "list"] {
             let mut eval = redis::cmd("EVAL");

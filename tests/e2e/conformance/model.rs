@@ -1,12 +1,12 @@
-//! The model: the bucket itself, its states kept by hand as Redis keeps keys.
+//! The model: the bucket of `rl-bucket`, with its states kept by hand as Redis keeps keys.
 
 use rl_bucket::{Bucket, Cost, Decision, Level, Limit, Micros};
 use rl_server::store::redis::Command;
 use rl_tests::Flavour;
 
-use super::trace::{KEYS, Question, Step};
+use super::trace::{Arguments, KEYS, Step};
 
-/// What an engine says of a step, and what it then holds under each key, with the key's expiry.
+/// The answer of an engine to a step, and then the value and expiry of each key.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Outcome {
     pub(super) answer: Vec<i64>,
@@ -16,9 +16,9 @@ pub(super) struct Outcome {
 #[derive(Clone, Default)]
 pub(super) struct Model([Option<Bucket>; KEYS]);
 
-/// Valkey's clock cannot be stopped altogether: between its ticks it counts on by another. There a step
-/// may be answered for any one moment this many microseconds around the one that was set.
-const VALKEY_RUNS_ON: u64 = 5_000;
+/// Valkey's clock cannot be stopped completely: it counts on between its ticks. A step may be
+/// answered for any moment within this many microseconds of the one that was set.
+const VALKEY_DRIFT: u64 = 5_000;
 
 // === impl Model ===
 
@@ -29,51 +29,51 @@ impl Model {
             let alive = |bucket: &Bucket| bucket.expires_at_ms() as u64 >= now.get() / 1000;
             *bucket = bucket.filter(alive);
         }
-        let level = |bucket, question: &Question| {
-            let limit = Limit::parse(&question.capacity, &question.rate).expect("a limit");
-            let amount = Cost::parse(question.amount.as_bytes()).expect("an amount");
+        let level = |bucket, arguments: &Arguments| {
+            let limit = Limit::parse(&arguments.capacity, &arguments.rate).expect("a limit");
+            let amount = Cost::parse(arguments.amount.as_bytes()).expect("an amount");
             (Level::at(bucket, &limit, now), amount)
         };
         let mut answer = Vec::new();
         match step.command {
             Command::CheckAll => {
                 let before = *buckets;
-                let mut said: Vec<Decision> = Vec::new();
+                let mut decisions: Vec<Decision> = Vec::new();
                 let mut peeked: Vec<Decision> = Vec::new();
                 let mut anchored: Vec<(usize, Option<Bucket>)> = Vec::new();
-                for question in &step.questions {
-                    let (level, amount) = level(buckets[question.key], question);
+                for arguments in &step.buckets {
+                    let (level, amount) = level(buckets[arguments.key], arguments);
                     let step = level.check(amount);
-                    said.push(step.decision);
+                    decisions.push(step.decision);
                     peeked.push(level.peek(amount));
-                    anchored.push((question.key, level.check(Cost::ZERO).write));
-                    buckets[question.key] = step.write.or(buckets[question.key]);
+                    anchored.push((arguments.key, level.check(Cost::ZERO).write));
+                    buckets[arguments.key] = step.write.or(buckets[arguments.key]);
                 }
-                let denied = said.iter().position(|decision| !decision.is_allowed());
+                let denied = decisions.iter().position(|decision| !decision.is_allowed());
                 if denied.is_some() {
                     *buckets = before;
-                    said = peeked;
+                    decisions = peeked;
                     for (key, write) in anchored {
                         buckets[key] = write.or(buckets[key]);
                     }
                 }
                 answer.push(i64::from(denied.is_none()));
                 answer.push(denied.map_or(-1, |index| index as i64));
-                answer.extend(said.into_iter().flat_map(Decision::to_wire));
+                answer.extend(decisions.into_iter().flat_map(Decision::to_wire));
             }
             Command::Reset => {
-                let dropped = step.questions.iter().filter_map(|q| buckets[q.key].take());
-                answer.push(dropped.count() as i64);
+                let deleted = step.buckets.iter().filter_map(|q| buckets[q.key].take());
+                answer.push(deleted.count() as i64);
             }
             command => {
-                for question in &step.questions {
-                    let bucket = &mut buckets[question.key];
-                    let (level, amount) = level(*bucket, question);
-                    let moved = match command {
+                for arguments in &step.buckets {
+                    let bucket = &mut buckets[arguments.key];
+                    let (level, amount) = level(*bucket, arguments);
+                    let step = match command {
                         Command::Take => {
-                            let (granted, moved) = level.take(amount);
+                            let (granted, step) = level.take(amount);
                             answer.push(granted as i64);
-                            moved
+                            step
                         }
                         Command::Refund => level.refund(amount),
                         Command::Charge => level.charge(amount),
@@ -83,8 +83,8 @@ impl Model {
                         }
                         _ => level.check(amount),
                     };
-                    *bucket = moved.write.or(*bucket);
-                    answer.extend(moved.decision.to_wire());
+                    *bucket = step.write.or(*bucket);
+                    answer.extend(step.decision.to_wire());
                 }
             }
         }
@@ -97,23 +97,24 @@ impl Model {
         Outcome { answer, states: states.collect() }
     }
 
-    /// Follows what an engine said, if there is a moment at which the bucket itself says it too.
-    pub(super) fn follow(&mut self, step: &Step, said: &Outcome) -> Result<(), Outcome> {
-        let slack = if Flavour::under_test().is_valkey { VALKEY_RUNS_ON } else { 0 };
+    /// Follows the outcome of an engine, if the bucket has the same outcome at some moment of the
+    /// step. Otherwise returns the outcome of the bucket.
+    pub(super) fn follow(&mut self, step: &Step, engine: &Outcome) -> Result<(), Outcome> {
+        let slack = if Flavour::under_test().is_valkey { VALKEY_DRIFT } else { 0 };
         for now in (step.now..=step.now + slack).chain(step.now - slack..step.now) {
             let mut candidate = self.clone();
             let mut outcome = candidate.outcome(step, now);
-            // The states were looked at after the answer: a key may have expired in between.
-            for (key, held) in said.states.iter().enumerate() {
-                let gone_by_then = |bucket: Bucket| {
+            // States are read after the answer: a key may have expired in between.
+            for (key, state) in engine.states.iter().enumerate() {
+                let has_expired = |bucket: Bucket| {
                     bucket.expires_at_ms().cast_unsigned() < (step.now + slack) / 1000
                 };
-                if held.is_none() && candidate.0[key].is_some_and(gone_by_then) {
+                if state.is_none() && candidate.0[key].is_some_and(has_expired) {
                     candidate.0[key] = None;
                     outcome.states[key] = None;
                 }
             }
-            if outcome == *said {
+            if outcome == *engine {
                 *self = candidate;
                 return Ok(());
             }

@@ -1,4 +1,4 @@
-//! The trace: the same steps from the same seed, anywhere.
+//! The trace: equal steps for equal seeds, on any machine.
 
 use rl_server::store::redis::Command;
 
@@ -6,24 +6,24 @@ pub(super) const START: u64 = 1_700_000_000_000_000;
 pub(super) const STEPS: usize = 3_000;
 pub(super) const KEYS: usize = 3;
 
-/// One question of one bucket.
+/// The arguments for one bucket.
 #[derive(Clone, Debug)]
-pub(super) struct Question {
+pub(super) struct Arguments {
     pub(super) key: usize,
     pub(super) capacity: String,
     pub(super) rate: String,
     pub(super) amount: String,
 }
 
-/// One command: a question, or several for the commands that take several.
+/// One command, with the arguments of one bucket, or of several if it takes several.
 #[derive(Debug)]
 pub(super) struct Step {
     pub(super) now: u64,
     pub(super) command: Command,
-    pub(super) questions: Vec<Question>,
+    pub(super) buckets: Vec<Arguments>,
 }
 
-/// A small generator (SplitMix64, Steele et al. 2014): the same trace from the same seed anywhere.
+/// A small random generator (SplitMix64, Steele et al. 2014).
 struct Random(u64);
 
 // === impl Random ===
@@ -75,8 +75,8 @@ impl Random {
     }
 }
 
-/// A trace over a few buckets, whose limits stay for a while and then change, and whose time mostly
-/// creeps, sometimes leaps, and now and then goes back.
+/// A trace over a few buckets. Limits stay for a while and then change; time mostly creeps,
+/// sometimes leaps, and now and then goes back.
 pub(super) fn trace(seed: u64) -> Vec<Step> {
     use Command::{Charge, Check, CheckAll, MCheck, Peek, Refund, Reset, Take};
 
@@ -104,16 +104,16 @@ pub(super) fn trace(seed: u64) -> Vec<Step> {
         };
         let several = matches!(command, MCheck | CheckAll | Reset);
         let count = if several { 1 + random.below(4) } else { 1 };
-        let questions = (0..count)
+        let buckets = (0..count)
             .map(|_| {
-                // Keys may repeat: the later question must see what the earlier one left.
+                // Keys may repeat: later arguments must see what earlier ones left.
                 let key = random.below(KEYS as u64) as usize;
                 let (capacity, rate) = limits[key].clone();
                 let amount = random.amount(&capacity);
-                Question { key, capacity, rate, amount }
+                Arguments { key, capacity, rate, amount }
             })
             .collect();
-        steps.push(Step { now, command, questions });
+        steps.push(Step { now, command, buckets });
     }
     steps
 }

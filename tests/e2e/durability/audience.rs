@@ -1,5 +1,5 @@
-//! Effects are made only for an audience (the module's `audience.rs`): whoever joins it, at whatever moment, must
-//! miss nothing.
+//! The module replicates only while something consumes the stream: a replica, the backlog or an
+//! append-only file. A consumer that starts at any moment must miss nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -10,7 +10,7 @@ use rl_tests::{RedisServer, Setup, StopOnDrop, eventually};
 
 use super::{contents, fill};
 
-/// Checks on many keys, one after the other, until `done` says so.
+/// Checks many keys, one after the other, until `done`.
 fn check_until(server: &RedisServer, done: &AtomicBool) {
     let mut connection = server.connect();
     for key in (0..100).cycle() {
@@ -29,9 +29,9 @@ fn whoever_comes_in_mid_traffic_misses_nothing() {
         let replicas = [Setup::plain().start(), Setup::with_module().start()];
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
-            let over = StopOnDrop(&done);
+            let end = StopOnDrop(&done);
             scope.spawn(|| check_until(&primary, &done));
-            let same = |replica: &RedisServer, when: &str| {
+            let assert_same = |replica: &RedisServer, when: &str| {
                 primary.run::<Value>("CLIENT PAUSE 30000 WRITE");
                 replica.catch_up(&primary);
                 assert_eq!(contents(replica), contents(&primary), "{option:?}: {when}");
@@ -39,51 +39,51 @@ fn whoever_comes_in_mid_traffic_misses_nothing() {
             };
             let [first, second] = &replicas;
             first.follow(&primary);
-            same(first, "the first comes");
+            assert_same(first, "the first replica");
             second.follow(&primary);
-            same(second, "a second comes");
+            assert_same(second, "the second replica");
             for replica in &replicas {
                 replica.run::<()>("REPLICAOF NO ONE");
             }
-            // Nobody follows now, but the backlog does, for who comes back.
-            eventually("both are gone", Duration::from_secs(20), || {
+            // No replica is left, but the backlog still consumes, for one that comes back.
+            eventually("both replicas are gone", Duration::from_secs(20), || {
                 primary.info("connected_slaves") == "0"
             });
             second.follow(&primary);
-            same(second, "one comes back");
+            assert_same(second, "a replica that comes back");
             primary.run::<()>("CONFIG SET appendonly yes");
-            eventually("the file is there", Duration::from_secs(20), || {
+            eventually("the append-only file is written", Duration::from_secs(20), || {
                 primary.info("aof_rewrite_in_progress") == "0"
                     && primary.info("aof_rewrite_scheduled") == "0"
             });
-            drop(over);
+            drop(end);
         });
         let before = contents(&primary);
         primary.run::<()>("DEBUG LOADAOF");
-        assert_eq!(contents(&primary), before, "{option:?}: from its file");
+        assert_eq!(contents(&primary), before, "{option:?}: after loading the file");
     }
 }
 
 #[test]
-fn a_promoted_replica_has_an_audience_of_its_own() {
+fn a_promoted_replica_has_consumers_of_its_own() {
     let primary = Setup::with_module().start();
-    let heir = Setup::with_module().start();
-    fill(&heir); // when it was alone
-    heir.follow(&primary);
+    let promoted = Setup::with_module().start();
+    fill(&promoted); // without consumers
+    promoted.follow(&primary);
     primary.run::<Value>("RL.CHECK k 10 1/d 2");
-    heir.catch_up(&primary);
-    heir.run::<()>("REPLICAOF NO ONE");
-    heir.run::<Value>("RL.CHECK k 10 1/d 3");
-    // What it wrote since then comes to the old primary as the rest of one history, not as a copy.
-    primary.follow(&heir);
-    heir.run::<Value>("RL.CHECK k 10 1/d 4");
-    primary.catch_up(&heir);
-    assert_eq!(contents(&primary), contents(&heir));
-    assert_eq!(heir.run::<[i64; 5]>("RL.PEEK k 10 1/d")[2], 1);
+    promoted.catch_up(&primary);
+    promoted.run::<()>("REPLICAOF NO ONE");
+    promoted.run::<Value>("RL.CHECK k 10 1/d 3");
+    // The old primary gets its later writes as the continuation of one history, not as a copy.
+    primary.follow(&promoted);
+    promoted.run::<Value>("RL.CHECK k 10 1/d 4");
+    primary.catch_up(&promoted);
+    assert_eq!(contents(&primary), contents(&promoted));
+    assert_eq!(promoted.run::<[i64; 5]>("RL.PEEK k 10 1/d")[2], 1);
 }
 
 #[test]
-fn without_an_audience_a_change_still_counts_for_the_next_snapshot() {
+fn without_consumers_a_change_still_counts_for_the_next_snapshot() {
     let server = Setup::with_module().start();
     let changes = || server.info("rdb_changes_since_last_save").parse::<i64>().unwrap();
     server.run::<Value>("RL.CHECK k 10 1/d 1");

@@ -12,7 +12,7 @@ use rl_tests::{Flavour, Persistence, RedisServer, Setup, eventually};
 
 use stream::Stream;
 
-/// Every key with its value and absolute expiry, in order.
+/// Every key with its value and absolute expiry, sorted.
 fn contents(server: &RedisServer) -> Vec<(String, Vec<u8>, i64)> {
     let mut keys: Vec<String> = server.run("KEYS *");
     keys.sort();
@@ -25,7 +25,8 @@ fn contents(server: &RedisServer) -> Vec<(String, Vec<u8>, i64)> {
         .collect()
 }
 
-/// Buckets made by both engines and moved several times, one of them only without moving its expiry.
+/// Makes buckets with both engines and changes them several times; one change leaves the expiry as
+/// it is.
 fn fill(server: &RedisServer) {
     for key in ["a", "b", "c"] {
         for cost in ["1", "20", "0.5", "90", "3"] {
@@ -50,7 +51,7 @@ fn survives_a_restart(persistence: Persistence) {
     assert_eq!(before.len(), 4);
     let digest: String = server.run("DEBUG DIGEST");
     if matches!(persistence, Persistence::Aof | Persistence::AofWithoutPreamble) {
-        // Only a rewrite makes a file that begins as a snapshot, or one of commands made from values.
+        // Only a rewrite makes a file that starts with a snapshot, or has a command for each value.
         server.run::<()>("BGREWRITEAOF");
         eventually("the file is rewritten", Duration::from_secs(20), || {
             server.info("aof_rewrite_in_progress") == "0"
@@ -89,12 +90,12 @@ fn an_append_only_file_of_commands_holds_every_bucket() {
 #[test]
 fn a_replica_holds_every_bucket_with_or_without_the_module() {
     let primary = Setup::with_module().start();
-    fill(&primary); // before they follow: comes in the snapshot
+    fill(&primary); // before they follow: arrives in the snapshot
     let replicas = [Setup::with_module().start(), Setup::plain().start()];
     for replica in &replicas {
         replica.follow(&primary);
     }
-    fill(&primary); // after: comes in the stream
+    fill(&primary); // after: arrives in the stream
     primary.run::<Value>("RL.CHECK late 10 1/h 4");
     for replica in &replicas {
         replica.catch_up(&primary);
@@ -132,12 +133,12 @@ fn a_denial_replicates_nothing() {
     let size = || primary.info("aof_current_size").parse::<i64>().unwrap();
     let dirty = || primary.info("rdb_changes_since_last_save").parse::<i64>().unwrap();
 
-    // Keep-alive pings also move the offset: look for a stretch without one.
-    let quiet = |what: &str, ask: &dyn Fn()| {
+    // Keep-alive pings also move the offset: look for an interval without one.
+    let writes_nothing = |what: &str, call: &dyn Fn()| {
         for _ in 0..20 {
             let (before, at, changes) = (offset(), size(), dirty());
             for _ in 0..100 {
-                ask();
+                call();
             }
             assert_eq!((size(), dirty()), (at, changes), "{what}");
             if offset() == before {
@@ -146,15 +147,15 @@ fn a_denial_replicates_nothing() {
         }
         panic!("{what} moves the replication offset");
     };
-    quiet("a denied RL.CHECK", &|| {
+    writes_nothing("a denied RL.CHECK", &|| {
         let answer: [i64; 5] = primary.run("RL.CHECK k 10 1/d 1");
         assert_eq!(answer[0], 0);
     });
-    quiet("a denied script", &|| {
+    writes_nothing("a denied script", &|| {
         let answer: [i64; 5] = eval.query(&mut primary.connect()).unwrap();
         assert_eq!(answer[0], 0);
     });
-    quiet("RL.PEEK", &|| {
+    writes_nothing("RL.PEEK", &|| {
         primary.run::<Value>("RL.PEEK k 10 1/d");
     });
 
@@ -163,7 +164,7 @@ fn a_denial_replicates_nothing() {
     assert!(size() > before, "an allowed check is written");
 }
 
-/// The commands of an append-only file of commands, without the choice of a database.
+/// The commands of an append-only file of commands, without `SELECT`.
 fn commands(file: &[u8]) -> Vec<Vec<String>> {
     let text = String::from_utf8_lossy(file);
     let mut lines = text.split("\r\n");
@@ -189,7 +190,7 @@ fn effects_are_absolute_and_one_for_each_change() {
         .option(&["repl-diskless-sync", "no"])
         .start();
     let stream = RefCell::new(Stream::of(&server));
-    // What a call sends to replicas, and that the append-only file says the same.
+    // The commands that a call sends to replicas; the append-only file must have the same.
     let effects = |run: &dyn Fn()| -> Vec<Vec<String>> {
         let before = commands(&server.append_only_file()).len();
         run();
@@ -217,7 +218,7 @@ fn effects_are_absolute_and_one_for_each_change() {
         let effects = effects(&|| {
             server.run::<Value>(call);
         });
-        // Before Redis 7.0 a module's effects come as a transaction, one alone too.
+        // Before Redis 7.0 even a single effect of a module is wrapped in a transaction.
         let plain = Flavour::under_test().version < (7, 0) && !expected.contains("MULTI");
         let names: Vec<String> = effects
             .iter()
@@ -229,7 +230,7 @@ fn effects_are_absolute_and_one_for_each_change() {
             assert_eq!((words.len(), words[3].to_uppercase().as_str()), (5, "PXAT"), "{call}");
         }
     }
-    // From a transaction and from a script too, nothing that would consult a clock again.
+    // From transactions and scripts too, nothing that would read a clock again.
     let effects = effects(&|| {
         let mut pipe = redis::pipe();
         pipe.atomic()

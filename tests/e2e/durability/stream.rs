@@ -1,4 +1,4 @@
-//! The stream of effects.
+//! The replication stream.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use rl_tests::RedisServer;
 
-/// What the server sends to its replicas, read as one of them would.
+/// The replication stream of a server, read as a replica reads it.
 pub(super) struct Stream {
     socket: BufReader<TcpStream>,
 }
 
 impl Stream {
-    /// Follows from now on.
+    /// Follows the server from now on.
     pub(super) fn of(server: &RedisServer) -> Self {
         let mut socket = TcpStream::connect(("127.0.0.1", server.port())).expect("a connection");
         socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a time limit");
         socket.write_all(b"SYNC\r\n").expect("to send");
         let mut socket = BufReader::new(socket);
-        // Line feeds while it makes a snapshot, then the snapshot with its length, then the stream.
+        // Line feeds during the snapshot, then the snapshot with its length, then the stream.
         let mut line = String::new();
         while !line.starts_with('$') {
             line.clear();
@@ -29,7 +29,7 @@ impl Stream {
         Self { socket }
     }
 
-    /// Every command up to now, but for pings and the choice of a database.
+    /// Every command up to now, without `PING` and `SELECT`.
     pub(super) fn until_mark(&mut self, server: &RedisServer) -> Vec<Vec<String>> {
         server.run::<()>("SET mark x");
         let mut commands = Vec::new();
@@ -59,7 +59,7 @@ impl Stream {
     fn number(&mut self, kind: char) -> usize {
         let mut line = String::new();
         self.socket.read_line(&mut line).expect("the stream");
-        let digits = line.strip_prefix(kind).expect("the stream's own form");
+        let digits = line.strip_prefix(kind).expect("a length in RESP");
         digits.trim_end().parse().expect("a number")
     }
 }

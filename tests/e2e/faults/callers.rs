@@ -1,16 +1,16 @@
-//! Callers who cost something and ask for nothing.
+//! Callers that cost memory and send little.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rl_tests::{Front, RedisServer, Setup, eventually};
+use rl_tests::{Front, RedisServer, Setup, eventually, skip};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use socket2::{Domain, SockRef, Socket, Type};
 
-/// Whatever a busy machine may take for a check that nothing should hold up.
+/// Time that a busy machine may take for a check that nothing holds up.
 const AT_ONCE: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -24,14 +24,14 @@ fn front() -> (RedisServer, Front) {
 #[track_caller]
 fn still_answers(front: &Front) {
     for _ in 0..20 {
-        let asked = Instant::now();
+        let start = Instant::now();
         let answer = front.check(r#"{"key":"k","capacity":1000,"rate":"1/d"}"#);
         assert_eq!((&answer["allowed"], &answer["degraded"]), (&json!(true), &json!(null)));
-        assert!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
+        assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
     }
 }
 
-/// A connection from an address of its own, of which there are so many ports to connect from.
+/// A connection from the address `from`. One address has too few ports for ten thousand callers.
 pub(super) fn connect(from: Ipv4Addr, front: &Front) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.set_recv_buffer_size(4096).expect("a small buffer");
@@ -40,17 +40,19 @@ pub(super) fn connect(from: Ipv4Addr, front: &Front) -> TcpStream {
     socket.connect(&address.into()).expect("a connection to the front");
     let stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
-    // Closed at once, by reset: ten thousand ends in waiting would be a burden to other tests.
+    // Closed by reset: ten thousand sockets in TIME_WAIT would be a burden to other tests.
     SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("to set linger");
     stream
 }
 
-/// Whether this process, with all its tests, and those that it starts may have that many files; says so if not.
-pub(super) fn may_open_thousands() -> bool {
-    const FILES: u64 = 18_000;
+/// Open files that a test with thousands of callers needs, in this process and in its front.
+pub(super) const FILES: u64 = 18_000;
+
+/// Raises the limit of open files to [`FILES`], for this process and those that it starts. Returns
+/// whether that is permitted.
+pub(super) fn may_open_files() -> bool {
     let (limit, wanted) = (getrlimit(Resource::Nofile), Some(FILES));
     if limit.maximum.is_some() && limit.maximum < wanted {
-        eprintln!("skipped: no process here may open {FILES} files, see ulimit -Hn");
         return false;
     }
     if limit.current.is_some() && limit.current < wanted {
@@ -64,8 +66,8 @@ pub(super) fn may_open_thousands() -> bool {
 fn ten_thousand_idle_callers() {
     const CALLERS: usize = 10_000;
     const THREADS: usize = 8;
-    if !may_open_thousands() {
-        return;
+    if !may_open_files() {
+        skip!("no process here may open {FILES} files, see ulimit -Hn");
     }
     let (_server, front) = front();
     let before = front.resident();
@@ -75,16 +77,16 @@ fn ten_thousand_idle_callers() {
                 let (front, from) = (&front, Ipv4Addr::new(127, 1, 0, 1 + at as u8));
                 scope.spawn(move || {
                     let callers = (0..CALLERS / THREADS).map(|_| connect(from, front));
-                    // Who has asked once may be idle for as long as a connection is kept.
-                    let asked = callers.map(|mut caller| {
-                        let ask = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
-                        caller.write_all(ask).expect("to send");
+                    // After its first request a caller may be idle until the keep-alive ends.
+                    let served = callers.map(|mut caller| {
+                        let request = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+                        caller.write_all(request).expect("to send");
                         let mut answer = [0; 12];
                         caller.read_exact(&mut answer).expect("an answer");
                         assert_eq!(&answer, b"HTTP/1.1 200");
                         caller
                     });
-                    asked.collect::<Vec<_>>()
+                    served.collect::<Vec<_>>()
                 })
             })
             .collect();
@@ -93,8 +95,8 @@ fn ten_thousand_idle_callers() {
     assert_eq!(idle.len(), CALLERS);
     still_answers(&front);
     let each = (front.resident() - before) * 1024 / CALLERS as u64;
-    assert!(each < 64, "{each} KiB for each idle caller");
-    // And every one of them is still welcome.
+    assert!(each < 64, "{each} KiB per idle caller");
+    // And the idle callers are still served.
     for mut caller in idle.iter().step_by(1000) {
         caller.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").expect("to send");
         let mut answer = [0; 1];
@@ -114,7 +116,7 @@ fn callers_who_do_not_read() {
     let slow: Vec<_> = (0..CALLERS)
         .map(|_| {
             let mut caller = connect(Ipv4Addr::LOCALHOST, &front);
-            // Until nothing more goes into the connection: the front has stopped to read.
+            // Until the connection takes no more: the front has stopped reading.
             caller.set_write_timeout(Some(Duration::from_millis(200))).expect("a time limit");
             let mut sent = 0;
             let full = loop {
@@ -122,7 +124,7 @@ fn callers_who_do_not_read() {
                     Ok(len) => sent += len,
                     Err(error) => break error,
                 }
-                assert!(sent < 64 << 20, "the front reads without end for who does not read");
+                assert!(sent < 64 << 20, "the front reads on although its answers are not read");
             };
             assert!(matches!(full.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{full}");
             caller
@@ -130,11 +132,11 @@ fn callers_who_do_not_read() {
         .collect();
     still_answers(&front);
     let more = front.resident().saturating_sub(before);
-    // What fits into one connection's buffers, here and in the kernel, and not what was asked.
-    assert!(more < 20 * CALLERS as u64, "{more} MiB for {CALLERS} callers who do not read");
-    // And not for long.
+    // Bounded by the buffers of a connection, not by what was sent.
+    assert!(more < 20 * CALLERS as u64, "{more} MiB for {CALLERS} callers that do not read");
+    // And the front does not hold it for long.
     let mut held = slow;
-    eventually("they are cut off", PATIENCE, || {
+    eventually("callers that do not read are cut off", PATIENCE, || {
         held.retain(|caller| caller.take_error().expect("its state").is_none());
         held.is_empty()
     });

@@ -1,4 +1,4 @@
-//! Processes that are killed.
+//! Killed processes.
 
 use std::time::Duration;
 
@@ -45,15 +45,19 @@ fn one_of_two_fronts_dies_and_no_token_is_lost_or_made() {
     load.run_for_answers(500);
     fronts[0].signal("KILL");
     load.run_until("the bucket is empty", Duration::from_secs(60), |records| {
-        records.iter().rev().take(50).any(|it| it.decision.is_some_and(|seen| !seen.allowed))
+        records
+            .iter()
+            .rev()
+            .take(50)
+            .any(|it| it.decision.is_some_and(|decision| !decision.allowed))
     });
     let history = load.finish();
     assert!(history.only(Record::is_degraded).is_empty());
     for front in 0..2 {
-        let asked = history.only(|record| record.front == front && record.decision.is_some());
-        assert!(asked.admitted() > 50, "front {front}");
+        let answered = history.only(|record| record.front == front && record.decision.is_some());
+        assert!(answered.admitted() > 50, "front {front}");
     }
-    // Whoever was under way when it died, one question a client, may have been charged without an answer.
+    // Checks in flight when it died, at most one a client, may be charged without an answer.
     let admitted = history.admitted();
     assert!((CAPACITY - CLIENTS as u64 / 2..=CAPACITY).contains(&admitted), "{admitted}");
     let left = fronts[1].post("/peek", r#"{"key":"k","capacity":1500,"rate":"1/d"}"#).body;

@@ -9,13 +9,13 @@ use rl_tests::{Persistence, RedisServer, Setup, eventually};
 
 use super::rig::{Buckets, DEADLINE, OUTAGE, Rig, SOON};
 
-/// Where it writes its snapshot to.
+/// The file of its snapshot.
 fn snapshot(server: &RedisServer) -> PathBuf {
     let [_, folder]: [String; 2] = server.run("CONFIG GET dir");
     PathBuf::from(folder).join("dump.rdb")
 }
 
-/// Has it write one, and waits until that has ended so.
+/// Starts a snapshot and waits until it ends with this status.
 fn saves(server: &RedisServer, status: &str) {
     server.run::<Value>("BGSAVE");
     eventually("the snapshot ends", SOON, || {
@@ -24,13 +24,13 @@ fn saves(server: &RedisServer, status: &str) {
     });
 }
 
-/// Redis takes no writes then, and says MISCONF to whoever has some.
+/// A Redis that cannot save refuses writes with MISCONF.
 #[test]
 fn that_cannot_be_written() {
-    // A server that is to save at times, if not in the time of a test.
+    // A server that saves at times, though never during a test.
     let saving = |setup: Setup| setup.option(&["save", "86400", "1000000000"]).start();
     for (setup, engine) in [(Setup::with_module(), "module"), (Setup::plain(), "lua")] {
-        let told = Rig::on(saving(setup), engine, "", DEADLINE).endures(
+        let aftermath = Rig::on(saving(setup), engine, "", DEADLINE).endures(
             OUTAGE,
             Buckets::Kept,
             |rig| {
@@ -44,16 +44,16 @@ fn that_cannot_be_written() {
                 saves(&rig.server, "ok");
             },
         );
-        assert_eq!(told.connects.len(), 0, "it is no reason to connect again");
-        told.degraded();
+        assert_eq!(aftermath.connects.len(), 0, "a failed snapshot is no reason to connect again");
+        aftermath.degraded();
     }
 }
 
-/// Redis says LOADING to all until it is done.
+/// Redis answers LOADING to every command until it has loaded its file.
 #[test]
 fn that_takes_long_to_read() {
     for (setup, engine) in [(Setup::with_module(), "module"), (Setup::plain(), "lua")] {
-        // While it loads it looks up every 2 MB: 16 keys, 64 ms.
+        // A loading server looks for commands every 2 MB: every 16 keys, or 64 ms.
         let slowly = setup.option(&["key-load-delay", "4000"]).option(&["rdbcompression", "no"]);
         let server = slowly.with_persistence(Persistence::Rdb).start();
         server.run::<()>("DEBUG POPULATE 400 key 131072");
@@ -65,7 +65,7 @@ fn that_takes_long_to_read() {
                     let since = Instant::now();
                     rig.server.restart();
                     assert!(since.elapsed() > Duration::from_secs(1), "{:?}", since.elapsed());
-                    assert!(told_to_wait(&rig.server) > 0, "the front did not ask meanwhile");
+                    assert!(rejected_calls(&rig.server) > 0, "the front sent nothing meanwhile");
                 },
                 |_| (),
             )
@@ -73,8 +73,8 @@ fn that_takes_long_to_read() {
     }
 }
 
-/// How many commands a server that has just loaded refused, without those of the test that waits for it.
-fn told_to_wait(server: &RedisServer) -> u64 {
+/// Commands that a server refused while it loaded, without the pings of the test.
+fn rejected_calls(server: &RedisServer) -> u64 {
     let stats: String = server.run("INFO commandstats");
     let lines = stats.lines().filter(|line| !line.starts_with("cmdstat_ping:"));
     let refused = lines.filter_map(|line| line.split_once("rejected_calls=")?.1.split(',').next());

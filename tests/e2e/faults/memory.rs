@@ -1,4 +1,4 @@
-//! More checks than a Redis in trouble answers: what becomes of them is decided without it, in bounded memory.
+//! More checks than a Redis in trouble answers: a front decides them without it, in bounded memory.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -6,23 +6,23 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rl_tests::{Fault, FaultProxy, Front, Setup, StopOnDrop, eventually};
+use rl_tests::{Fault, FaultProxy, Front, Setup, StopOnDrop, eventually, skip};
 
-use super::callers::{connect, may_open_thousands};
+use super::callers::{FILES, connect, may_open_files};
 use super::rig::{DEADLINE, OUTAGE, SOON};
 
-/// More than this, in MiB, and something grows that should not. What a front is for takes far less.
+/// Growth in MiB that a front does not reach unless something in it grows without bound.
 const ROOM: u64 = 32;
 
-/// Sends a check of a key that nobody else asks about. Its bucket is full again in a moment, and forgotten.
-fn ask(mut caller: &TcpStream, key: u64) {
+/// Sends a check of a key of its own. The bucket is soon full again, and forgotten.
+fn send_check(mut caller: &TcpStream, key: u64) {
     let body = format!(r#"{{"key":"{key}","capacity":10,"rate":"1000/s"}}"#);
     let length = body.len();
     let head = format!("POST /check HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
     caller.write_all((head + &body).as_bytes()).expect("to send");
 }
 
-/// Whether it was answered without Redis.
+/// Reads the answer: whether it was decided without Redis.
 fn is_degraded(mut caller: &TcpStream) -> bool {
     let (mut answer, mut piece) = (Vec::new(), [0; 1024]);
     while !answer.ends_with(b"}") {
@@ -45,15 +45,15 @@ fn neither_a_slow_nor_a_silent_redis_fills_it() {
     let millis = DEADLINE.as_millis().to_string();
     let store = ["--store", &proxy.url(), "--workers", "2", "--deadline-ms", &millis];
     let front = Front::start(&store);
-    let (answers, over) = (AtomicU64::new(0), AtomicBool::new(false));
-    // All callers of a thread ask, and then are answered, again and again.
+    let (answers, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+    // All callers of a thread send a check, then all read their answers, again and again.
     let calls = |thread: usize| {
         let from = Ipv4Addr::new(127, 2, 0, 1 + thread as u8);
         let callers: Vec<_> = (0..CALLERS / THREADS).map(|_| connect(from, &front)).collect();
         let mut key = (thread as u64) << 32;
-        while !over.load(Ordering::Relaxed) {
+        while !stop.load(Ordering::Relaxed) {
             for caller in &callers {
-                ask(caller, key);
+                send_check(caller, key);
                 key += 1;
             }
             for caller in &callers {
@@ -63,7 +63,7 @@ fn neither_a_slow_nor_a_silent_redis_fills_it() {
         }
     };
     thread::scope(|scope| {
-        let end = StopOnDrop(&over);
+        let end = StopOnDrop(&stop);
         (0..THREADS).for_each(|thread| drop(scope.spawn(move || calls(thread))));
         let go_on = || {
             let (since, before) = (Instant::now(), answers.load(Ordering::Relaxed));
@@ -94,11 +94,11 @@ fn neither_a_slow_nor_a_silent_redis_fills_it() {
 #[test]
 fn what_would_wait_too_long_is_shed_at_once() {
     const CALLERS: u64 = 6_000;
-    /// Checks of one worker that may wait for their turn, and as many as may be under way before them.
+    /// Checks of one worker that may wait for the batch in flight, and the most in that batch.
     const WAITING: u64 = 4 * 1024;
-    const UNDER_WAY: u64 = 1024;
-    if !may_open_thousands() {
-        return;
+    const IN_FLIGHT: u64 = 1024;
+    if !may_open_files() {
+        skip!("no process here may open {FILES} files, see ulimit -Hn");
     }
     let server = Setup::with_module().start();
     let proxy = FaultProxy::start(server.port());
@@ -107,21 +107,21 @@ fn what_would_wait_too_long_is_shed_at_once() {
     let callers: Vec<_> = (0..CALLERS)
         .map(|at| connect(Ipv4Addr::new(127, 3, 0, 1 + (at % 8) as u8), &front))
         .collect();
-    let all_ask = || (0..).zip(&callers).for_each(|(key, caller)| ask(caller, key));
+    let send_all = || (0..).zip(&callers).for_each(|(key, caller)| send_check(caller, key));
     let degraded = || callers.iter().map(|it| u64::from(is_degraded(it))).sum::<u64>();
-    all_ask();
+    send_all();
     degraded();
     let (before, shed) = (front.resident(), front.redis_errors("shed"));
     proxy.set(Fault::HoldReplies);
-    all_ask();
+    send_all();
     let more = || front.redis_errors("shed") - shed;
-    let (least, most) = (CALLERS - WAITING - UNDER_WAY, CALLERS - WAITING);
-    // And nobody waits who was not shed: Redis has said nothing yet.
+    let (least, most) = (CALLERS - WAITING - IN_FLIGHT, CALLERS - WAITING);
+    // The others wait, as Redis has answered nothing yet.
     eventually("some are shed", SOON, || more() >= least);
     let after = front.resident();
     assert!(after <= before + ROOM, "{before} MiB became {after}");
     proxy.clear();
     let without = degraded();
-    assert!((least..=most).contains(&more()), "{} were shed of {CALLERS}", more());
-    assert_eq!(without, more(), "all others are decided by Redis");
+    assert!((least..=most).contains(&more()), "{} of {CALLERS} were shed", more());
+    assert_eq!(without, more(), "checks decided without Redis, and shed ones");
 }

@@ -1,21 +1,25 @@
-//! Redis and the network as they are in production: what is promised while they fail, and after.
+//! Redis and the network as they are in production: the promises during a fault and after it.
 //!
-//! Each story has a front under load and one fault, and `rig` and `told` check in each that everybody was answered in
-//! time and about their own bucket, that no limit was exceeded, that no check was made twice, that Redis was
-//! not stormed with connections, and that all was normal again within 2 s.
+//! Each test has a front under load and one fault. Afterwards it checks that every answer came in
+//! time and was about its own bucket, that no limit was exceeded, that no check was charged twice,
+//! that Redis was not stormed with connections, and that all was normal again within 2 s.
 //!
-//! | file | what fails |
+//! | file | contents |
 //! | --- | --- |
-//! | `network` | latency, black holes, broken and garbled replies, refused connections, a name that leads elsewhere |
+//! | `rig` | a front under load, a proxy and a Redis; runs a fault |
+//! | `aftermath` | what clients saw of a fault, checked against the promises |
+//! | `network` | latency, black holes, broken and garbled replies, refused connections |
+//! | `names` | a name that resolves slowly |
 //! | `redis` | a Redis that hangs, is busy, full, read-only, or turns the front away |
 //! | `disk` | a Redis that cannot write its file, or takes long to read it |
-//! | `crash` | processes killed: Redis with and without a file, one of two fronts |
-//! | `failover` | a primary killed: what its replica had not heard of, and Sentinels, again and again |
+//! | `crash` | killed processes: Redis with and without a file, one of two fronts |
+//! | `failover` | a killed primary: its replica lags behind; Sentinels replace it repeatedly |
 //! | `outage` | no Redis at all: what each `on_error` admits, across two fronts |
-//! | `split_brain` | the network between two sides, each with a front and a Redis that takes writes |
-//! | `memory` | more checks than a slow Redis answers: what a front holds of them, and what it sheds |
-//! | `callers` | ten thousand idle callers, and callers who do not read |
+//! | `split_brain` | a network cut in two, each side with a front and a writable Redis |
+//! | `memory` | more checks than a slow Redis answers: what a front holds, and what it sheds |
+//! | `callers` | ten thousand idle callers, and callers that do not read |
 
+mod aftermath;
 mod callers;
 mod crash;
 mod disk;
@@ -27,4 +31,3 @@ mod outage;
 mod redis;
 mod rig;
 mod split_brain;
-mod told;

@@ -5,23 +5,23 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use rl_tests::{
-    CheckRequest, Fault, FaultProxy, Front, LimitSource, Setup, eventually, server_path,
+    CheckRequest, Fault, FaultProxy, Front, LimitSource, Setup, eventually, server_path, skip,
 };
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::aftermath::taken;
 use super::names::{is_permitted, with_file};
 use super::rig::{Buckets, DEADLINE, OUTAGE, Rig, SOON};
-use super::told::taken;
 
-/// A fault of the network as long as it lasts.
+/// A network fault for the length of an outage.
 #[track_caller]
 fn endures(rig: Rig, fault: Fault) {
     rig.endures(OUTAGE, Buckets::Kept, |rig| rig.proxy.set(fault), |rig| rig.proxy.clear())
         .degraded();
 }
 
-/// Replies that go wrong, one after the other. Each time the connection is replaced.
+/// Faults that strike one reply each. Each time the connection is replaced.
 #[track_caller]
 fn survives_strikes(rig: Rig, faults: &[Fault]) {
     let strike = |rig: &mut Rig| {
@@ -96,20 +96,20 @@ fn a_check_is_sent_once_whatever_becomes_of_its_answer() {
         .enumerate()
         {
             let limits = LimitSource::Inline(10, "1/d");
-            // Not sent at all if the fault meets the link's own question first: then once more.
+            // If the fault meets a heartbeat first, the check is not sent at all: try again.
             eventually("a check is sent", SOON, || {
-                let ask = CheckRequest { key: format!("{engine}{row}"), limits, cost: 1 };
-                eventually("Redis is there", SOON, || taken(&front, &ask) == 0);
+                let check = CheckRequest { key: format!("{engine}{row}"), limits, cost: 1 };
+                eventually("Redis decides", SOON, || taken(&front, &check) == 0);
                 let before = proxy.commands("RL.CHECK");
                 proxy.set(fault);
-                assert_eq!(front.check(&ask.body())["degraded"], json!(true), "{fault:?}");
+                assert_eq!(front.check(&check.body())["degraded"], json!(true), "{fault:?}");
                 proxy.clear();
                 let sent = proxy.commands("RL.CHECK") - before;
-                let mut took = taken(&front, &ask);
-                // What was held back may come in after what is asked on a new connection.
+                let mut took = taken(&front, &check);
+                // A check that was held back may arrive after a peek on a new connection.
                 if sent > 0 {
-                    eventually("it arrives", SOON, || {
-                        took = taken(&front, &ask);
+                    eventually("the check arrives", SOON, || {
+                        took = taken(&front, &check);
                         took > 0
                     });
                     assert_eq!(sent, 1, "{engine}, {fault:?}");
@@ -148,18 +148,18 @@ fn a_redis_that_refuses_is_found_again() {
         rig.proxy.set(Fault::Refuse);
         rig.server.run::<u64>("CLIENT KILL TYPE normal");
     };
-    let long = Duration::from_secs(3); // the waits have grown to their longest
+    let long = Duration::from_secs(3); // until the backoff has grown to its longest
     Rig::on_module().endures(long, Buckets::Kept, refuse, |rig| rig.proxy.clear()).degraded();
 }
 
 #[test]
 fn a_redis_that_refuses_is_not_stormed() {
     const GROWING: usize = 6;
-    /// Eight waits at random, up to 1.8 s each, come to less than this six times in 100,000.
+    /// Eight random waits of up to 1.8 s each add up to less than this six times in 100,000.
     const LEAST: Duration = Duration::from_secs(2);
     let proxy = FaultProxy::start(1);
     proxy.set(Fault::Refuse);
-    // Not one attempt for each worker.
+    // Eight workers, and still one attempt at a time.
     let _front = Front::start_unready(&["--store", &proxy.url(), "--workers", "8"]);
     eventually("some attempts", Duration::from_secs(60), || {
         proxy.connection_times().len() > GROWING + 8
@@ -170,17 +170,17 @@ fn a_redis_that_refuses_is_not_stormed() {
     assert!(grown >= LEAST, "{waits:?}");
 }
 
-/// The name leads through the proxy to the old server, and then to another address.
+/// The name resolves to the proxy of the old server, and then to another address.
 #[test]
 fn a_name_that_leads_to_another_server_is_followed() {
     const ANOTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
     let folder = TempDir::new().expect("a temporary folder");
     let hosts = folder.path().join("hosts");
-    let leads_to = |host: Ipv4Addr| fs::write(&hosts, format!("{host} redis.test\n"));
-    leads_to(Ipv4Addr::LOCALHOST).expect("to write a file");
+    let resolve_to = |host: Ipv4Addr| fs::write(&hosts, format!("{host} redis.test\n"));
+    resolve_to(Ipv4Addr::LOCALHOST).expect("to write a file");
     let with_names = |program: &str| with_file(&hosts, "/etc/hosts", program);
     if !is_permitted(with_names("true")) {
-        return;
+        skip!("no process here may have files of its own, see unshare(1)");
     }
     let old = Setup::with_module().start();
     let proxy = FaultProxy::start(old.port());
@@ -196,8 +196,8 @@ fn a_name_that_leads_to_another_server_is_followed() {
             OUTAGE,
             Buckets::Lost,
             |rig| rig.server.kill(),
-            |_| leads_to(ANOTHER).expect("to write a file"),
+            |_| resolve_to(ANOTHER).expect("to write a file"),
         )
         .degraded();
-    assert!(new.run::<u64>("DBSIZE") > 0, "it is the other that decides");
+    assert!(new.run::<u64>("DBSIZE") > 0, "the other server decides");
 }

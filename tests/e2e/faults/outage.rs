@@ -1,4 +1,4 @@
-//! No Redis at all: what each `on_error` admits in the meantime, across two fronts.
+//! No Redis at all: what each `on_error` admits meanwhile, across two fronts.
 
 use std::fs;
 use std::time::Duration;
@@ -60,14 +60,18 @@ fn closed_admits_nothing_local_the_limit_of_each_front_and_open_everything() {
     let history = load.finish();
 
     let without = history.only(Record::is_degraded);
-    // A denial by Redis is remembered for a second at most.
+    // A front remembers a denial by Redis for a second at most.
     let from = from + Duration::from_secs(1);
     let certain = history.only(|record| record.start > from && record.end < until);
-    assert_eq!(certain.only(Record::is_normal).len(), 0, "an answer without Redis says so");
+    assert_eq!(
+        certain.only(Record::is_normal).len(),
+        0,
+        "an answer without Redis that does not say so"
+    );
     assert!(certain.len() > 100, "{}", certain.len());
     for policy in ["default", "open", "closed"] {
         let by_redis = of(&history, policy).only(Record::is_normal);
-        by_redis.assert_within(policy, CAPACITY, RATE, CAPACITY); // its state was lost, once
+        by_redis.assert_within(policy, CAPACITY, RATE, CAPACITY); // the buckets were lost, once
     }
     assert_eq!(of(&without, "closed").admitted(), 0, "closed");
     let open = of(&without, "open");

@@ -1,4 +1,4 @@
-//! A Redis that is there and does not decide.
+//! A Redis that is reachable and does not decide.
 
 use std::cell::RefCell;
 use std::thread;
@@ -8,12 +8,12 @@ use redis::Value;
 use rl_tests::{FaultProxy, Flavour, Front, RedisServer, Setup, eventually};
 use serde_json::json;
 
+use super::aftermath::Aftermath;
 use super::rig::{Buckets, DEADLINE, OUTAGE, Rig};
-use super::told::Told;
 
-/// A state that two sets of commands bring about and end.
+/// A fault that some commands cause and others heal.
 #[track_caller]
-fn endures(rig: Rig, begin: &[&str], end: &[&str]) -> Told {
+fn endures(rig: Rig, begin: &[&str], end: &[&str]) -> Aftermath {
     let run = |server: &RedisServer, commands: &[&str]| {
         for command in commands {
             server.run::<Value>(command);
@@ -24,32 +24,32 @@ fn endures(rig: Rig, begin: &[&str], end: &[&str]) -> Told {
     rig.endures(OUTAGE, Buckets::Kept, begin, end)
 }
 
-fn on_both_engines(story: impl Fn(Rig)) {
-    story(Rig::on_module());
-    story(Rig::on_scripts());
+fn on_both_engines(test: impl Fn(Rig)) {
+    test(Rig::on_module());
+    test(Rig::on_scripts());
 }
 
 #[test]
 fn stopped_for_two_seconds() {
-    let told = Rig::on_module().endures(
+    let aftermath = Rig::on_module().endures(
         Duration::from_secs(2),
         Buckets::Kept,
         |rig| rig.server.signal("STOP"),
         |rig| rig.server.signal("CONT"),
     );
-    assert!(told.during.median() < 3 * DEADLINE, "{:?}", told.during.median());
-    told.degraded();
+    assert!(aftermath.during.median() < 3 * DEADLINE, "{:?}", aftermath.during.median());
+    aftermath.degraded();
 }
 
 #[test]
 fn paused() {
-    // A paused server takes no command to go on: it answers when its time is over.
+    // No command ends a pause of all commands: the server answers when its time is over.
     endures(Rig::on_module(), &["CLIENT PAUSE 1500 ALL"], &["PING"]).degraded();
 }
 
 #[test]
 fn paused_for_writes_alone() {
-    // It answers whoever only asks whether it is there.
+    // It still answers PING.
     on_both_engines(|rig| {
         endures(rig, &["CLIENT PAUSE 60000 WRITE"], &["CLIENT UNPAUSE"]).degraded();
     });
@@ -100,25 +100,29 @@ fn busy_with_a_script_without_end() {
 #[test]
 fn full() {
     on_both_engines(|rig| {
-        let told = endures(rig, &["CONFIG SET maxmemory 1"], &["CONFIG SET maxmemory 0"]);
-        assert_eq!(told.connects.len(), 0, "a full Redis is no reason to connect again");
-        told.degraded();
+        let aftermath = endures(rig, &["CONFIG SET maxmemory 1"], &["CONFIG SET maxmemory 0"]);
+        assert_eq!(aftermath.connects.len(), 0, "a full Redis is no reason to connect again");
+        aftermath.degraded();
     });
 }
 
 #[test]
 fn without_the_replicas_it_needs() {
-    let story = |rig| {
+    let without_replicas = |rig| {
         let begin = ["CONFIG SET min-replicas-to-write 1"];
-        let told = endures(rig, &begin, &["CONFIG SET min-replicas-to-write 0"]);
-        assert_eq!(told.connects.len(), 0, "it is the right Redis all the same");
-        told
+        let aftermath = endures(rig, &begin, &["CONFIG SET min-replicas-to-write 0"]);
+        assert_eq!(
+            aftermath.connects.len(),
+            0,
+            "a Redis without replicas is no reason to connect again"
+        );
+        aftermath
     };
-    story(Rig::on_module()).degraded();
-    let told = story(Rig::on_scripts());
-    // Before Redis 7.0 the writes of a script are not held to it.
+    without_replicas(Rig::on_module()).degraded();
+    let aftermath = without_replicas(Rig::on_scripts());
+    // Before Redis 7.0 this does not bind the writes of a script.
     if Flavour::under_test().version >= (7, 0) {
-        told.degraded();
+        aftermath.degraded();
     }
 }
 

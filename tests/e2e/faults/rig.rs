@@ -1,4 +1,4 @@
-//! A front under load, a proxy and a Redis, and the promises that hold whatever happens between them.
+//! A front under load, a proxy and a Redis, and the promises that hold whatever happens to them.
 
 use std::time::{Duration, Instant};
 
@@ -6,25 +6,26 @@ use rl_tests::{
     CheckRequest, FaultProxy, Front, LimitSource, Load, RedisServer, Setup, eventually,
 };
 
-use super::told::{Lag, Told};
+use super::aftermath::{Aftermath, Lag};
 
-/// Short enough that an outage is many of them, long enough that a busy machine meets it when all is well.
+/// Short enough that an outage lasts many deadlines, long enough that a busy machine meets it when
+/// nothing is wrong.
 pub(super) const DEADLINE: Duration = Duration::from_millis(100);
-/// An outage in which everybody meets the deadline many times.
+/// Long enough that every client meets the deadline many times.
 pub(super) const OUTAGE: Duration = Duration::from_millis(1500);
-/// Promised are 2 s from when Redis can be used again; a busy machine may take as much on top.
+/// The promise is 2 s from when Redis can be used again; a busy machine may take as long on top.
 const NORMAL_WITHIN: Duration = Duration::from_secs(4);
 pub(super) const SOON: Duration = Duration::from_secs(20);
 pub(super) const WORKERS: usize = 2;
 const CLIENTS: usize = 6;
-/// The bucket that everybody wants: its capacity and rate.
+/// The bucket that all clients empty: its capacity and rate.
 pub(super) const HOT: (u64, &str, f64) = (20, "200/s", 200.0);
-/// Buckets to count charges in: far more than is asked for, and refilled too slowly to show. Each has a
-/// capacity of its own, so that an answer meant for another would show.
+/// Buckets to count charges in: they hold far more than is asked for, and refill too slowly to
+/// show. Each has its own capacity, so that an answer meant for another bucket would show.
 const ROOMY: (u64, &str) = (1_000_000, "1/d");
 pub(super) const ROOMY_KEYS: u64 = 8;
 
-/// All of it, at work.
+/// A front under load, with a proxy between it and its Redis.
 pub(super) struct Rig {
     pub(super) server: RedisServer,
     pub(super) proxy: FaultProxy,
@@ -34,31 +35,31 @@ pub(super) struct Rig {
     lags: Vec<Lag>,
 }
 
-/// What becomes of the buckets in a story.
+/// The loss of buckets that a fault may cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Buckets {
     /// Nothing is lost.
     Kept,
-    /// At most what happened in the last two seconds before the fault.
+    /// At most the last two seconds before the fault are lost.
     KeptButTheLastTwoSeconds,
-    /// All may be full again, once.
+    /// All buckets may be full again, once.
     Lost,
 }
 
 // === impl Rig ===
 
 impl Rig {
-    /// On the module.
+    /// A rig on the module.
     pub(super) fn on_module() -> Self {
         Self::on(Setup::with_module().start(), "module", "", DEADLINE)
     }
 
-    /// On the scripts.
+    /// A rig on the scripts.
     pub(super) fn on_scripts() -> Self {
         Self::on(Setup::plain().start(), "lua", "", DEADLINE)
     }
 
-    /// On this server and engine, logged in as `login` says (`user:password@`), with this deadline.
+    /// A rig on this server and engine. `login` is empty or `user:password@`.
     pub(super) fn on(server: RedisServer, engine: &str, login: &str, deadline: Duration) -> Self {
         let proxy = FaultProxy::start(server.port());
         let store = proxy.url().replace("//", &format!("//{login}"));
@@ -67,15 +68,15 @@ impl Rig {
         Self::over(front, server, proxy, deadline)
     }
 
-    /// What a front is started with.
+    /// The flags of the front.
     pub(super) fn flags(store: &str, engine: &str, deadline: Duration) -> [String; 8] {
         let (workers, millis) = (WORKERS.to_string(), deadline.as_millis().to_string());
         ["--store", store, "--engine", engine, "--workers", &workers, "--deadline-ms", &millis]
             .map(str::to_owned)
     }
 
-    /// Of a front that was started so, over a store of which `server` is a part and to which it comes
-    /// through `proxy`.
+    /// A rig of a front that was started with such flags. `server` is part of its store, and it
+    /// connects through `proxy`.
     pub(super) fn over(
         front: Front,
         server: RedisServer,
@@ -93,8 +94,8 @@ impl Rig {
         Self { server, proxy, front, load, deadline, lags: Vec::new() }
     }
 
-    /// Does something bad, waits `outage`, makes it good again, waits until all is normal; then checks
-    /// what is promised in every such story.
+    /// Causes a fault, waits `outage`, heals it and waits until all is normal; then checks the
+    /// promises that hold for every fault.
     #[track_caller]
     pub(super) fn endures(
         mut self,
@@ -102,14 +103,14 @@ impl Rig {
         buckets: Buckets,
         fault: impl FnOnce(&mut Self),
         heal: impl FnOnce(&mut Self),
-    ) -> Told {
+    ) -> Aftermath {
         let (from, since) = (self.load.now(), Instant::now());
         fault(&mut self);
         self.load.run_for(outage.saturating_sub(since.elapsed()));
         heal(&mut self);
         let to = self.load.now();
         self.is_normal();
-        // And goes on to be.
+        // And stays normal.
         self.load.run_for_answers(50);
         let Self { server: _server, proxy, front, load, deadline, lags } = self;
         let history = load.finish();
@@ -117,31 +118,31 @@ impl Rig {
         let mut connects = proxy.connection_times();
         connects.retain(|at| *at > since);
         let during = history.only(|record| record.end >= from && record.start <= to);
-        let mut told = Told { history, during, connects, lags, lost: 0 };
-        told.everybody_was_answered(deadline);
-        told.limits_held(buckets);
-        told.charged_at_most_once(&front, from, buckets);
-        told.connects_were_few(since.elapsed());
-        told
+        let mut aftermath = Aftermath { history, during, connects, lags, lost_tokens: 0 };
+        aftermath.every_answer_was_in_time(deadline);
+        aftermath.limits_held(buckets);
+        aftermath.charged_at_most_once(&front, from, buckets);
+        aftermath.connects_were_few(since.elapsed());
+        aftermath
     }
 
-    /// What was decided from `from` to now need not have reached whoever decides next.
+    /// Declares a lag: decisions from `from` to now may be missing on the server that takes over.
     pub(super) fn may_lose_since(&mut self, from: Duration) {
         self.lags.push(from..=self.load.now());
     }
 
-    /// Waits until every link can be asked and checks are decided by Redis again.
+    /// Waits until every connection is up and checks are decided by Redis again.
     #[track_caller]
     pub(super) fn is_normal(&self) {
         let from = self.load.now();
-        eventually("every link is back", NORMAL_WITHIN, || self.front.links() == WORKERS);
-        // For longer than a question lasts: nobody is still waiting for an answer that will not come.
-        let lasting = 2 * DEADLINE;
+        eventually("every connection is back", NORMAL_WITHIN, || self.front.links() == WORKERS);
+        // Longer than any check takes: no client still waits for an answer that will not come.
+        let window = 2 * DEADLINE;
         self.load.run_until("checks are decided by Redis again", NORMAL_WITHIN, |records| {
             let now = self.load.now();
-            let last = records.iter().rev().take_while(|record| record.end + lasting >= now);
+            let last = records.iter().rev().take_while(|record| record.end + window >= now);
             let (count, normal) = (last.clone().count(), last.filter(|it| it.is_normal()).count());
-            now >= from + lasting && count >= 10 && normal == count
+            now >= from + window && count >= 10 && normal == count
         });
     }
 }

@@ -1,53 +1,54 @@
 //! Two sides that cannot reach each other, each with a front and a Redis that takes writes.
 //!
-//! The primary and a front are on one side; on the other a front, two replicas and the Sentinels, which make
-//! one of them the primary. While both decide, each admits what the limit allows, and when the link is back what the
-//! old one decided is lost. With `min-replicas-to-write 1` the old primary stops by itself.
+//! One side has the primary and a front; the other has a front, two replicas, and the Sentinels,
+//! which promote one of the replicas. While both primaries decide, each admits what the limit
+//! allows; when the link is back, the decisions of the old one are lost. With
+//! `min-replicas-to-write 1` the old primary stops by itself.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rl_tests::{
     CheckRequest, Front, History, LimitSource, Load, Namespace, Record, RedisServer, Sentinels,
-    Setup, eventually,
+    Setup, eventually, skip,
 };
 
 use super::rig::{DEADLINE, Rig, SOON, WORKERS};
 
 const CAPACITY: u64 = 20;
 const RATE: (&str, f64) = ("50/s", 50.0);
-/// How long both decide when nothing stops the old primary.
+/// Time for which both decide when nothing stops the old primary.
 const BOTH: Duration = Duration::from_secs(2);
-/// Promised are 2 s from when Redis can be used again; a busy machine may take as much on top.
+/// The promise is 2 s from when Redis can be used again; a busy machine may take as long on top.
 const NORMAL_WITHIN: Duration = Duration::from_secs(4);
-/// Of both fronts.
+/// Connections of both fronts.
 const ALL_LINKS: usize = 2 * WORKERS;
 /// `min-replicas-max-lag`, in seconds.
 const MAX_LAG: u64 = 1;
 
-/// Both sides, at work. The front of each has its place in the records.
+/// Both sides under load. The index of a front is that of its side, in the records too.
 struct Sides {
     load: Load,
     fronts: [Front; 2],
     sentinels: Sentinels,
     primary: RedisServer,
     replicas: Vec<RedisServer>,
-    // After all that lives in them.
+    // Dropped last: everything above runs in them.
     namespaces: [Arc<Namespace>; 2],
 }
 
-/// On the clock of the records.
-struct Parted {
-    /// When there was no other primary yet.
+/// The time in which the other side got a primary, on the clock of the records.
+struct Takeover {
+    /// The last time at which there was no second primary.
     from: Duration,
-    /// When the other took writes.
+    /// The time at which it took writes.
     to: Duration,
 }
 
 // === impl Sides ===
 
 impl Sides {
-    /// Nothing where there are no namespaces.
+    /// Starts both sides; `None` where network namespaces are not permitted.
     fn start(setup: impl Fn() -> Setup + Sync) -> Option<Self> {
         let namespaces = Namespace::pair()?;
         let [here, there] = &namespaces;
@@ -72,63 +73,63 @@ impl Sides {
         Some(Self { load, fronts, sentinels, primary, replicas, namespaces })
     }
 
-    /// Takes the link down and waits until the other side has a primary that takes writes, and its front
-    /// has found it.
-    fn part(&self) -> Parted {
+    /// Takes the link down and waits until the other side has a primary that takes writes and its
+    /// front uses it.
+    fn part(&self) -> Takeover {
         let [here, there] = &self.namespaces;
         here.link_down();
         let mut from = self.load.now();
         there.within(|| {
             eventually("the other side has a primary", SOON, || {
                 let before = self.load.now();
-                let named = self.sentinels.primary();
-                let new = self.replicas.iter().find(|replica| replica.port() == named);
+                let port = self.sentinels.primary();
+                let new = self.replicas.iter().find(|replica| replica.port() == port);
                 let new = new.filter(|replica| replica.info("role") == "master");
                 if new.is_none() {
                     from = before;
                 }
-                // That it is the primary is not enough where it must have a replica.
+                // A primary that must have a replica does not take writes at once.
                 new.is_some_and(|it| it.try_run::<()>("SET writable 1").is_ok())
             });
         });
         let to = self.load.now();
-        self.load.run_until("its front has found it", NORMAL_WITHIN, |records| {
+        self.load.run_until("its front uses it", NORMAL_WITHIN, |records| {
             records.iter().rev().take_while(|it| it.start >= to).any(|it| decided(it, 1))
         });
-        Parted { from, to }
+        Takeover { from, to }
     }
 
-    /// Takes the link up and waits until no worker asks the old primary any more, and each asks the new one;
-    /// when that was so.
+    /// Takes the link up and waits until every worker has left the old primary for the new one.
+    /// Returns the time at which they had.
     fn join(&self) -> Duration {
         let [here, _] = &self.namespaces;
-        // Of the other side it does not know yet that they are gone.
+        // The old primary still lists clients of the other side, which it does not know to be gone.
         let address = format!(" addr={}:", here.host());
-        let asks = |client: &str| client.contains(&address) && client.contains(" cmd=rl.");
+        let is_front = |client: &str| client.contains(&address) && client.contains(" cmd=rl.");
         here.link_up();
-        eventually("all ask the new primary", NORMAL_WITHIN, || {
+        eventually("every worker uses the new primary", NORMAL_WITHIN, || {
             let clients = here.within(|| self.primary.try_run::<String>("CLIENT LIST TYPE normal"));
             let sides = self.namespaces.iter().zip(&self.fronts);
             let links: usize = sides.map(|(side, front)| side.within(|| front.links())).sum();
-            clients.is_ok_and(|it| !it.lines().any(asks)) && links == ALL_LINKS
+            clients.is_ok_and(|it| !it.lines().any(is_front)) && links == ALL_LINKS
         });
         self.load.now()
     }
 
-    /// Lets it go on; then nothing is lost any more, and nothing is had twice.
-    fn end(self, one: Duration) -> History {
+    /// Lets the load go on, and asserts that from `joined` on both fronts share one limit again.
+    fn end(self, joined: Duration) -> History {
         self.load.run_for_answers(500);
         let Self { load, fronts: _fronts, .. } = self;
         let history = load.finish();
-        let since = by_redis(&history).only(|record| record.start >= one);
-        assert!(since.records().iter().any(|it| it.front == 0), "the one front");
-        assert!(since.records().iter().any(|it| it.front == 1), "the other front");
-        since.assert_within("all is one again", CAPACITY, RATE.1, 0);
+        let since = by_redis(&history).only(|record| record.start >= joined);
+        assert!(since.records().iter().any(|it| it.front == 0), "no answer to front 0");
+        assert!(since.records().iter().any(|it| it.front == 1), "no answer to front 1");
+        since.assert_within("one primary again", CAPACITY, RATE.1, 0);
         history
     }
 }
 
-/// Decided by Redis for this front.
+/// Whether Redis decided it, for this front.
 fn decided(record: &Record, front: usize) -> bool {
     record.front == front && record.is_normal()
 }
@@ -137,25 +138,27 @@ fn by_redis(history: &History) -> History {
     history.only(Record::is_normal)
 }
 
-/// What both may admit at once for so long.
+/// Tokens admitted on top of the limit while both decide for this time.
 fn twice(time: Duration) -> u64 {
     CAPACITY + (RATE.1 * time.as_secs_f64()).ceil() as u64
 }
 
 #[test]
 fn each_side_admits_what_the_limit_allows() {
-    let Some(sides) = Sides::start(Setup::with_module) else { return };
-    let parted = sides.part();
+    let Some(sides) = Sides::start(Setup::with_module) else {
+        skip!("no linked network namespaces here, see ip-netns(8)")
+    };
+    let takeover = sides.part();
     sides.load.run_for(BOTH);
     let until = sides.load.now();
-    let one = sides.join();
-    let history = sides.end(one);
-    let both = one.saturating_sub(parted.from);
+    let joined = sides.join();
+    let history = sides.end(joined);
+    let both = joined.saturating_sub(takeover.from);
     by_redis(&history).assert_within("two primaries", CAPACITY, RATE.1, twice(both));
-    // And it is so much: more than one bucket holds.
-    let during = by_redis(&history).only(|it| it.start >= parted.to && it.end <= until);
+    // And both did decide: more was admitted than one bucket allows.
+    let during = by_redis(&history).only(|it| it.start >= takeover.to && it.end <= until);
     let admitted = [0, 1].map(|front| during.only(|it| decided(it, front)).admitted());
-    let bucket = CAPACITY + (RATE.1 * (until - parted.to).as_secs_f64()) as u64;
+    let bucket = CAPACITY + (RATE.1 * (until - takeover.to).as_secs_f64()) as u64;
     assert!(admitted.iter().sum::<u64>() > bucket, "{admitted:?} of {bucket}");
 }
 
@@ -165,28 +168,31 @@ fn a_primary_that_must_have_a_replica_stops_by_itself() {
         let alone = Setup::with_module().option(&["min-replicas-to-write", "1"]);
         alone.option(&["min-replicas-max-lag", &MAX_LAG.to_string()])
     };
-    let Some(sides) = Sides::start(setup) else { return };
+    let Some(sides) = Sides::start(setup) else {
+        skip!("no linked network namespaces here, see ip-netns(8)")
+    };
     let cut = sides.load.now();
-    let parted = sides.part();
+    let takeover = sides.part();
     let until = sides.load.now();
-    let one = sides.join();
+    let joined = sides.join();
     sides.namespaces[0].within(|| {
         eventually("the old primary follows the new one", SOON, || {
-            let told = sides.primary.try_run::<String>("INFO replication");
-            told.is_ok_and(|it| it.contains("role:slave") && it.contains("master_link_status:up"))
+            let replication = sides.primary.try_run::<String>("INFO replication");
+            replication
+                .is_ok_and(|it| it.contains("role:slave") && it.contains("master_link_status:up"))
         });
     });
-    let history = sides.end(one);
+    let history = sides.end(joined);
     let old = history.only(|it| it.front == 0 && it.start >= cut && it.end <= until);
     let by_policy = old.only(Record::is_degraded);
-    assert!(!by_policy.is_empty(), "it never stopped");
+    assert!(!by_policy.is_empty(), "the old primary never stopped");
     by_policy.assert_within("decided locally", CAPACITY, RATE.1, 0);
     let decided = by_redis(&old).only(Record::is_allowed);
     let stopped = decided.records().iter().map(|it| it.end).max().unwrap_or(cut);
-    // It counts whole seconds, and looks once a second.
+    // Redis counts whole seconds of lag, and checks once a second.
     let (took, most) = (stopped - cut, Duration::from_secs(MAX_LAG + 2));
     assert!(took <= most, "it stopped after {took:?}");
-    let both = stopped.saturating_sub(parted.from);
+    let both = stopped.saturating_sub(takeover.from);
     assert!(both <= Duration::from_secs(MAX_LAG + 1), "both decided for {both:?}");
     by_redis(&history).assert_within("two primaries", CAPACITY, RATE.1, twice(both));
 }

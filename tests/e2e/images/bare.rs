@@ -6,16 +6,17 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use rl_tests::{Front, Setup, eventually, free_port, server_path};
+use rl_tests::{Front, Setup, eventually, free_port, server_path, skip};
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::instructions;
 
-/// As whom it runs.
+/// The user that it runs as.
 const USER: u32 = 65532;
 
-/// What the last stage of the Dockerfile holds: the line of the stage before that makes it is run as it is, but for paths.
+/// The files of the last stage of the Dockerfile. The line that makes them is run as it stands,
+/// except for paths.
 fn image() -> TempDir {
     let lines = instructions("server/Dockerfile");
     let line = lines.iter().find_map(|line| line.strip_prefix("RUN mkdir -p /image")).unwrap();
@@ -41,7 +42,8 @@ fn image() -> TempDir {
     folder
 }
 
-/// A command that begins in another root, as the image's user if that is permitted; nothing where neither is, which it says.
+/// A command that starts in another root, as the image's user if that is permitted; `None` where
+/// neither is.
 fn within(root: &Path) -> Option<Command> {
     let rooted = |root: &Path, words: &[&str]| {
         let mut command = Command::new(words[0]);
@@ -53,21 +55,19 @@ fn within(root: &Path) -> Option<Command> {
         command
     };
     let user = format!("--userspec={USER}:{USER}");
-    let ways = [vec!["chroot", &user], vec!["unshare", "--map-root-user", "chroot"]];
-    // Tried in this root first, so that a front that does not start in the other is no excuse.
-    let permitted = |way: &Vec<&str>| {
-        let tried = rooted(Path::new("/"), way).arg("/bin/true").output();
+    let programs = [vec!["chroot", &user], vec!["unshare", "--map-root-user", "chroot"]];
+    // Tried in this root first: a front that does not start in the other root must not look like a
+    // missing permission.
+    let is_permitted = |program: &Vec<&str>| {
+        let tried = rooted(Path::new("/"), program).arg("/bin/true").output();
         tried.is_ok_and(|output| output.status.success())
     };
-    let way = ways.iter().find(|way| permitted(way));
-    if way.is_none() {
-        eprintln!("SKIPPED: chroot is not permitted here");
-    }
-    way.map(|way| rooted(root, way))
+    let permitted = programs.iter().find(|program| is_permitted(program));
+    permitted.map(|program| rooted(root, program))
 }
 
 #[test]
-fn the_front_needs_nothing_that_the_image_has_not() {
+fn the_front_needs_only_the_files_of_the_image() {
     let image = image();
     let mut found = Vec::new();
     let mut folders = vec![image.path().to_owned()];
@@ -77,7 +77,7 @@ fn the_front_needs_nothing_that_the_image_has_not() {
             if path.is_dir() {
                 folders.push(path);
             } else {
-                assert!(path.symlink_metadata().unwrap().is_file(), "{path:?} leads elsewhere");
+                assert!(path.symlink_metadata().unwrap().is_file(), "{path:?} is a link");
                 found.push(path.file_name().unwrap().to_str().unwrap().to_owned());
             }
         }
@@ -87,9 +87,11 @@ fn the_front_needs_nothing_that_the_image_has_not() {
     found.remove(loader);
     assert_eq!(found, ["libc.so.6", "libgcc_s.so.1", "libm.so.6", "nsswitch.conf", "rl-server"]);
 
-    // What a container engine adds.
+    // A container engine adds this file.
     fs::write(image.path().join("etc/hosts"), "127.0.0.1 redis.test\n").unwrap();
-    let Some(mut command) = within(image.path()) else { return };
+    let Some(mut command) = within(image.path()) else {
+        skip!("no process here may change its root, see chroot(1) and unshare(1)")
+    };
     let redis = Setup::with_module().start();
     command.args(["/rl-server", "--store", &format!("redis://redis.test:{}", redis.port())]);
     command.env("PORT", free_port().to_string()); // the image says 8080
@@ -101,7 +103,7 @@ fn the_front_needs_nothing_that_the_image_has_not() {
     let expected = if rustix::process::geteuid().is_root() { USER } else { process.uid() };
     assert_eq!(process.uid(), expected);
     let ready = front.get("/health/ready").body;
-    assert_eq!(ready["store"], json!("up"), "the name is found: {ready}");
+    assert_eq!(ready["store"], json!("up"), "the host name resolves: {ready}");
     let answer = front.check(r#"{"key":"k","capacity":9,"rate":"1/d"}"#);
     assert_eq!((&answer["remaining"], &answer["degraded"]), (&json!(8), &json!(null)));
     assert_eq!(redis.run::<i64>("EXISTS rl:{k}:inline"), 1);

@@ -1,4 +1,4 @@
-//! What `compose.yaml` starts.
+//! The services of `compose.yaml`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -32,15 +32,15 @@ fn fronts_of_compose_serve() {
         assert_eq!(environment["RL_REDIS_PASSWORD_FILE"], "/run/secrets/redis-password");
         let front = front(environment, "redis", &store, "compose/front/policies.toml");
         let test = strings(&service["healthcheck"]["test"]);
-        let [way, program, words @ ..] = &test[..] else { panic!("{test:?}") };
-        assert_eq!((&**way, &**program), ("CMD", "/rl-server"));
+        let [form, program, words @ ..] = &test[..] else { panic!("{test:?}") };
+        assert_eq!((&**form, &**program), ("CMD", "/rl-server"));
         let url = format!("http://{}", front.address());
         let words = words.iter().map(String::as_str).chain(["--server", &url]);
         let output = Front::run(&words.collect::<Vec<_>>());
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         ports.extend(strings(&service["ports"]));
     }
-    // The port of the image, for this machine alone.
+    // The port of the image, published on this machine only.
     assert!(instructions("server/Dockerfile").contains(&"ENV PORT=8080".to_owned()));
     assert_eq!(
         ports.into_iter().collect::<Vec<_>>(),
@@ -49,7 +49,7 @@ fn fronts_of_compose_serve() {
 }
 
 #[test]
-fn compose_names_what_is_there_and_locks_it_up() {
+fn files_that_compose_names_exist_and_its_containers_are_locked_down() {
     let compose = compose();
     let services = compose["services"].as_object().unwrap();
     let page = text("docs/deploy.md");
@@ -71,10 +71,10 @@ fn compose_names_what_is_there_and_locks_it_up() {
             assert!(tag.contains('.'), "{name} is not pinned: {tag}");
         }
     }
-    assert!(services["redis"].get("ports").is_none(), "Redis is for fronts alone");
+    assert!(services["redis"].get("ports").is_none(), "only fronts reach Redis");
     assert_eq!(strings(&services["redis"]["networks"]), ["store"]);
     assert_eq!(compose["networks"]["store"]["internal"], json!(true));
-    // Made by who starts it, by the page's command.
+    // The operator makes it, with the command of the page.
     let secret = compose["secrets"]["redis-password"]["file"].as_str().unwrap();
     let secret = secret.strip_prefix("./").unwrap();
     assert!(page.contains(&format!("/dev/stdin {secret}\n")), "{secret}");

@@ -1,4 +1,5 @@
-//! A front as it is deployed: with exactly that environment, but for addresses and paths, over what the image of `module/` starts.
+//! A front as it is deployed: in exactly that environment, except for addresses and paths, over the
+//! Redis of the image of `module/`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,23 +12,24 @@ use super::tree;
 
 pub(super) type Environment = BTreeMap<String, String>;
 
-/// Variables that the front reads, as it says itself.
-fn known() -> BTreeSet<String> {
+/// The variables that `--help` lists.
+fn variables() -> BTreeSet<String> {
     let help = String::from_utf8(Front::run(&["--help"]).stdout).unwrap();
-    let known =
+    let variables =
         help.split("[env: ").skip(1).map(|rest| rest.split(['=', ']']).next().unwrap().to_owned());
-    known.collect()
+    variables.collect()
 }
 
-/// Starts a front as it is deployed: over `store`, with the policies in `policies`; `redis` is the name by which it would find
-/// the store there.
+/// Starts a front as it is deployed, over `store` and with the policies in `policies`. `redis` is
+/// the host name of the store in the deployment.
 pub(super) fn front(
     mut environment: Environment,
     redis: &str,
     store: &Store,
     policies: &str,
 ) -> Front {
-    let unknown = environment.keys().filter(|name| !known().contains(*name)).collect::<Vec<_>>();
+    let unknown =
+        environment.keys().filter(|name| !variables().contains(*name)).collect::<Vec<_>>();
     assert!(unknown.is_empty(), "no front reads {unknown:?}");
     let mut replace = |name: &str, from: &str, to: &str| {
         let value = environment.get_mut(name).unwrap_or_else(|| panic!("{name} is not given"));
@@ -38,7 +40,7 @@ pub(super) fn front(
     replace("RL_STORE", &format!("redis://rl-module@{redis}"), &url);
     replace("RL_CONFIG", "/etc/rl/policies.toml", tree(policies).to_str().unwrap());
     replace("RL_ADMIN_LISTEN", "0.0.0.0:9464", "127.0.0.1:0");
-    // Where it is mounted, the test of either asks.
+    // The tests of compose and Kubernetes check where it is mounted.
     let file = store.password_file().to_str().unwrap().to_owned();
     environment.insert("RL_REDIS_PASSWORD_FILE".to_owned(), file);
     let given: Vec<_> = environment.iter().map(|(name, it)| (&**name, &**it)).collect();
@@ -52,13 +54,13 @@ pub(super) fn front(
         let answer = front.check(&format!(r#"{{"key":"k","policy":"{policy}"}}"#));
         assert_eq!((&answer["allowed"], &answer["degraded"]), (&json!(true), &json!(null)));
     }
-    assert_eq!(front.get("/metrics").status, 404, "metrics are not where callers are");
+    assert_eq!(front.get("/metrics").status, 404, "metrics on the port of callers");
     assert_eq!(front.get_text(&front.admin_address(), "/metrics").0, 200);
     front
 }
 
 #[test]
-fn policies_are_good() {
+fn policies_of_deployments_are_valid() {
     for file in
         ["compose/front/policies.toml", "kubernetes/policies.toml", "terraform/policies.toml"]
     {

@@ -1,4 +1,4 @@
-//! What `kubernetes/` starts, and that its parts find each other.
+//! The objects of `kubernetes/`, and the references between them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use super::deployed::{Environment, front};
 use super::store::Store;
 use super::{documents, instructions, strings, text, tree};
 
-/// Everything that is applied, by kind and name.
+/// Every applied object, by kind and name.
 fn objects() -> BTreeMap<(String, String), Value> {
     let [kustomization] = &documents("kubernetes/kustomization.yaml")[..] else {
         panic!("one document")
     };
     let files = strings(&kustomization["resources"]);
     let all = files.iter().flat_map(|file| documents(&format!("kubernetes/{file}")));
-    let named = |value: &Value| value.as_str().unwrap().to_owned();
-    all.map(|it| ((named(&it["kind"]), named(&it["metadata"]["name"])), it)).collect()
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    all.map(|it| ((text(&it["kind"]), text(&it["metadata"]["name"])), it)).collect()
 }
 
 fn object(kind: &str, name: &str) -> Value {
@@ -27,7 +27,8 @@ fn object(kind: &str, name: &str) -> Value {
 /// The environment of a container of Kubernetes.
 fn environment(container: &Value) -> Environment {
     let entries = container["env"].as_array().unwrap().iter();
-    let text = |value: &Value| value.as_str().expect("a text, or Kubernetes refuses it").to_owned();
+    let text =
+        |value: &Value| value.as_str().expect("a string, or Kubernetes refuses it").to_owned();
     entries.map(|entry| (text(&entry["name"]), text(&entry["value"]))).collect()
 }
 
@@ -39,18 +40,21 @@ fn fronts_of_kubernetes_serve() {
     let store = Store::start();
     let environment = environment(container);
     assert_eq!(environment["RL_REDIS_PASSWORD_FILE"], "/run/secrets/rl/redis-password");
-    object("Service", "rl-redis"); // whose name the front resolves
+    object("Service", "rl-redis"); // the front resolves its name
     let front = front(environment, "rl-redis", &store, "kubernetes/policies.toml");
     for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
         let get = &container[probe]["httpGet"];
         assert_eq!(get["port"], json!("http"), "{probe}");
         assert_eq!(front.get(get["path"].as_str().unwrap()).status, 200, "{probe}");
     }
-    // The ports are the image's, RL_ADMIN_LISTEN's and, for Prometheus, the annotation's.
-    let ports = json!([{"name": "http", "containerPort": 8080}, {"name": "metrics", "containerPort": 9464}]);
+    // The ports of the image and of RL_ADMIN_LISTEN, and of the annotation for Prometheus.
+    let ports = json!([
+        {"name": "http", "containerPort": 8080},
+        {"name": "metrics", "containerPort": 9464},
+    ]);
     assert_eq!(container["ports"], ports);
     assert_eq!(pod["metadata"]["annotations"]["prometheus.io/port"], json!("9464"));
-    // It ends by itself before it would be killed.
+    // It ends before Kubernetes would kill it.
     let mut front = front;
     let grace = pod["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap();
     front.signal("TERM");
@@ -58,7 +62,7 @@ fn fronts_of_kubernetes_serve() {
 }
 
 #[test]
-fn redis_of_kubernetes_is_the_image_s() {
+fn redis_of_kubernetes_fits_the_image() {
     let pod = object("StatefulSet", "rl-redis");
     let container = &pod["spec"]["template"]["spec"]["containers"][0];
     let environment = environment(container);
@@ -81,7 +85,7 @@ fn redis_of_kubernetes_is_the_image_s() {
 }
 
 #[test]
-fn pods_are_locked_up() {
+fn pods_are_locked_down() {
     for (kind, name, user) in [("Deployment", "rl-front", 65532), ("StatefulSet", "rl-redis", 6379)]
     {
         let object = object(kind, name);
@@ -108,7 +112,7 @@ fn pods_are_locked_up() {
 }
 
 #[test]
-fn what_refers_to_another_finds_it() {
+fn objects_refer_to_objects_that_exist() {
     let objects = objects();
     let pods: Vec<_> = objects
         .values()
@@ -120,7 +124,7 @@ fn what_refers_to_another_finds_it() {
         let labels = labels.as_object().unwrap();
         let matches = |pod: &&&Value| {
             let own = &pod["metadata"]["labels"];
-            // This one kustomize adds to all: kustomization.yaml.
+            // kustomize adds this label to all objects.
             let rest = labels.iter().filter(|(name, _)| *name != "app.kubernetes.io/part-of");
             rest.fold(true, |all, (name, value)| all && own[name] == *value)
         };
@@ -135,7 +139,7 @@ fn what_refers_to_another_finds_it() {
         match kind.as_str() {
             "Service" => {
                 let [pod] = selected(&spec["selector"])[..] else {
-                    panic!("{name}: one kind of pod")
+                    panic!("{name}: it selects several kinds of pods, or none")
                 };
                 for port in spec["ports"].as_array().unwrap() {
                     assert!(port_names(pod).contains(&port["targetPort"]), "{name}");
@@ -146,19 +150,19 @@ fn what_refers_to_another_finds_it() {
             }
             "NetworkPolicy" => {
                 let chosen = selected(&spec["podSelector"]["matchLabels"]);
-                let rules = ["ingress", "egress"].map(|way| (way, spec[way].as_array()));
-                for (way, rule) in rules
+                let rules = ["ingress", "egress"].map(|side| (side, spec[side].as_array()));
+                for (side, rule) in rules
                     .into_iter()
-                    .flat_map(|(way, it)| it.into_iter().flatten().map(move |rule| (way, rule)))
+                    .flat_map(|(side, it)| it.into_iter().flatten().map(move |rule| (side, rule)))
                 {
                     let peers = rule["from"].as_array().or(rule["to"].as_array());
                     let peers = peers.into_iter().flatten().filter_map(|it| it.get("podSelector"));
                     let peers: Vec<_> = peers.flat_map(|it| selected(&it["matchLabels"])).collect();
-                    // Ports by name are those of the pod that is connected to.
-                    let listening = if way == "ingress" { &chosen } else { &peers };
+                    // Named ports are those of the pod that listens.
+                    let listening = if side == "ingress" { &chosen } else { &peers };
                     for port in rule["ports"].as_array().unwrap().iter().map(|it| &it["port"]) {
-                        let known = listening.iter().any(|pod| port_names(pod).contains(port));
-                        assert!(known || *port == json!(53), "{name}: {port}");
+                        let is_known = listening.iter().any(|pod| port_names(pod).contains(port));
+                        assert!(is_known || *port == json!(53), "{name}: {port}");
                     }
                 }
             }
@@ -175,17 +179,17 @@ fn what_refers_to_another_finds_it() {
                 assert_eq!(selected(&spec["selector"]["matchLabels"]).len(), 1, "{name}");
             }
             "ServiceAccount" => {}
-            other => panic!("{other} {name}: what is to be checked of it?"),
+            other => panic!("{other} {name}: this test has no checks for it"),
         }
     }
-    // All that is generated and used has one name, and each file of it is there, or is made as the page says.
+    // Generated objects are used by name, and their files exist, or are made as the page says.
     let kustomization = &documents("kubernetes/kustomization.yaml")[0];
     let used = text("kubernetes/front.yaml") + &text("kubernetes/redis.yaml");
     for generator in ["configMapGenerator", "secretGenerator"] {
-        for made in kustomization[generator].as_array().unwrap() {
-            let name = made["name"].as_str().unwrap();
+        for generated in kustomization[generator].as_array().unwrap() {
+            let name = generated["name"].as_str().unwrap();
             assert!(used.contains(&format!("ame: {name}")), "{name}");
-            for file in strings(&made["files"]) {
+            for file in strings(&generated["files"]) {
                 let path = format!("kubernetes/{file}");
                 assert!(tree(&path).exists() || file == "redis-password", "{path}");
             }

@@ -1,10 +1,12 @@
-//! The container images and what runs them, without a container engine: what the files say, done here.
+//! The container images and the files that run them, followed without a container engine.
 //!
-//! | file | holds |
+//! | file | contents |
 //! | --- | --- |
-//! | `bare` | the front in a root that has what `server/Dockerfile` puts there, and nothing else |
-//! | `store` | how `module/image` starts Redis, and who gets in |
-//! | `compose`, `kubernetes` | fronts with the environment they get there; what these files name is there |
+//! | `bare` | the front in a root with only the files that `server/Dockerfile` copies |
+//! | `store` | Redis as `module/image` starts it, and its users |
+//! | `compose` | fronts in the environment of `compose.yaml`, and the files that it names |
+//! | `kubernetes` | fronts in the environment of `kubernetes/`, and the references in it |
+//! | `deployed` | a front in such an environment |
 
 mod bare;
 mod compose;
@@ -17,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// A file of the tree.
+/// A file of the repository.
 fn tree(path: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(path)
 }
@@ -47,10 +49,10 @@ fn instructions(dockerfile: &str) -> Vec<String> {
 }
 
 #[test]
-fn images_are_built_of_what_there_is() {
+fn images_are_built_from_files_that_exist() {
     let ignored = text(".dockerignore");
     let sent = ignored.lines().filter_map(|line| line.strip_prefix('!')).collect::<Vec<_>>();
-    assert!(ignored.lines().any(|line| line == "*"), "all but what is named stays out");
+    assert!(ignored.lines().any(|line| line == "*"), "everything is ignored by default");
     for path in &sent {
         assert!(tree(path).exists(), "{path}");
     }
@@ -79,7 +81,7 @@ fn images_are_built_of_what_there_is() {
         let minor = manifest.lines().find_map(|it| it.strip_prefix("rust-version = ")).unwrap();
         let image = format!("ARG RUST=docker.io/library/rust:{}-bookworm", minor.trim_matches('"'));
         assert!(instructions.contains(&image), "{dockerfile}: {image}");
-        // Who runs it is a number, which Kubernetes can tell from root.
+        // The user is a number, which Kubernetes can tell from root.
         let user = instructions.iter().rev().find_map(|line| line.strip_prefix("USER ")).unwrap();
         let ids = user.split(':').map(|id| id.parse::<u32>().unwrap()).collect::<Vec<_>>();
         assert!(ids.len() == 2 && !ids.contains(&0), "{dockerfile}: USER {user}");

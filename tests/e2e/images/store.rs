@@ -1,4 +1,4 @@
-//! How the image of `module/` starts Redis, with paths of one's own, and who gets in.
+//! Redis as the image of `module/` starts it, with other paths, and its users.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +15,7 @@ const SOON: Duration = Duration::from_secs(30);
 const PASSWORD: &str = "pass word\"#%{}";
 const MODULE: &str = "/usr/lib/redis/modules/librl.so";
 
-/// A container of that image: its files, and its Redis once it is started.
+/// A container of that image: its files, and its Redis once started.
 pub(super) struct Store {
     folder: TempDir,
     pub(super) port: u16,
@@ -25,7 +25,7 @@ pub(super) struct Store {
 // === impl Store ===
 
 impl Store {
-    /// One that serves.
+    /// Starts one and waits until it serves.
     pub(super) fn start() -> Self {
         let mut store = Self::new(Some(&format!("{PASSWORD}\r\nnot this line\n")));
         store.redis = Some(store.boot(&[]));
@@ -64,7 +64,7 @@ impl Store {
         self.folder.path().join(name)
     }
 
-    /// What `RL_REDIS_PASSWORD_FILE` is to name.
+    /// The value of `RL_REDIS_PASSWORD_FILE`.
     pub(super) fn password_file(&self) -> PathBuf {
         self.path("password")
     }
@@ -81,7 +81,7 @@ impl Store {
         ChildProcess::launch(command.args(["--bind", "127.0.0.1", "--port", &port]).args(flags))
     }
 
-    /// What a health check gets.
+    /// Runs the health check.
     pub(super) fn ready(&self) -> Output {
         self.script("rl-redis-ready").output().unwrap()
     }
@@ -96,7 +96,7 @@ impl Store {
         String::from_utf8([output.stdout, output.stderr].concat()).unwrap().trim().to_owned()
     }
 
-    /// Why it does not start.
+    /// The log of a start that must fail.
     fn refusal(&self) -> String {
         let mut redis = self.boot(&[]);
         assert!(!redis.wait(SOON).success());
@@ -110,12 +110,12 @@ fn nobody_gets_in_without_the_password() {
     assert_eq!(store.ready().status.code(), Some(0), "{:?}", store.ready());
     assert_eq!(store.cli("", "", &["PING"]), "NOAUTH Authentication required.");
     for user in ["default", "rl-module", "operator"] {
-        let said = store.cli(user, "guess", &["PING"]);
-        assert!(said.contains("WRONGPASS"), "{user}: {said}");
+        let output = store.cli(user, "guess", &["PING"]);
+        assert!(output.contains("WRONGPASS"), "{user}: {output}");
     }
     assert!(store.cli("rl-module", PASSWORD, &["FLUSHALL"]).contains("NOPERM"));
 
-    // Operators may do everything, and read their password where only Redis can.
+    // Operators may do everything. Their password is in a file that only Redis can read.
     let file = store.path("run/operator");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let operator = fs::read_to_string(file).unwrap();
@@ -129,7 +129,7 @@ fn nobody_gets_in_without_the_password() {
         assert_eq!(operate(&["CONFIG", "GET", directive]), format!("{directive}\n{value}"));
     }
 
-    // A password that is another one by now is not the health check's either.
+    // After the password file changes, the health check fails too.
     fs::write(store.password_file(), "another").unwrap();
     assert_ne!(store.ready().status.code(), Some(0));
     let log = store.redis.as_ref().unwrap().output();
@@ -144,7 +144,7 @@ fn buckets_outlive_the_container() {
     let mut redis = store.redis.take().unwrap();
     redis.signal("TERM");
     assert!(redis.wait(SOON).success());
-    // Flags come last: more memory, as deployments give.
+    // Flags override the file: deployments give more memory.
     let _redis = store.boot(&["--maxmemory", "600mb"]);
     eventually("Redis is ready", SOON, || store.ready().status.success());
     assert!(store.cli("rl-module", PASSWORD, &check).starts_with("1\n9\n7"));
@@ -160,13 +160,13 @@ fn without_a_password_it_does_not_start() {
         (Some(""), "the first line of"),
         (Some("\r\nnot this line\n"), "the first line of"),
     ] {
-        let said = Store::new(password).refusal();
-        assert!(said.contains(reason), "{password:?}: {said}");
+        let output = Store::new(password).refusal();
+        assert!(output.contains(reason), "{password:?}: {output}");
     }
 }
 
 #[test]
-fn fronts_may_do_what_the_page_says() {
+fn permissions_of_fronts_are_those_of_the_page() {
     let words = |line: &str| {
         let words = line.split(' ').map(|word| word.trim_matches('"'));
         words.filter(|it| !it.starts_with(['>', '#'])).map(str::to_owned).collect::<Vec<_>>()
@@ -179,7 +179,7 @@ fn fronts_may_do_what_the_page_says() {
 }
 
 #[test]
-fn the_vm_finds_what_it_asks_for() {
+fn the_image_has_the_files_and_programs_that_the_vm_uses() {
     let lines = instructions("module/Dockerfile");
     let boot = text("terraform/modules/store-vm/boot/main.tf");
     let service = text("terraform/modules/store-vm/boot/files/rl-redis.service");

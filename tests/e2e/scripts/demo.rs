@@ -1,4 +1,4 @@
-//! `scripts/demo`: shows what is true, and leaves nothing behind however it ends.
+//! `scripts/demo`: its numbers are true, and it leaves nothing behind, however it ends.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -13,14 +13,15 @@ use super::{processes, run, script};
 
 const SOON: Duration = Duration::from_secs(60);
 
-/// A demo, and the folder for its own.
+/// A running demo, and its temporary folder.
 struct Demo {
     running: ChildProcess,
     folder: TempDir,
 }
 
-/// The rows of the table, and the totals: of each caller, what fronts 1 and 2 allowed, and the limit's own number.
-struct Shown {
+/// The rows of the table, and the totals: for each caller, the checks that fronts 1 and 2 allowed,
+/// and the most that the limit allows.
+struct Table {
     rows: Vec<Vec<u64>>,
     totals: Vec<(u64, u64, f64)>,
 }
@@ -43,14 +44,14 @@ impl Demo {
         Self { running, folder }
     }
 
-    /// All that it started, once it has started all: Redis, two fronts, nginx, three callers.
+    /// Waits until it has started Redis, two fronts, nginx and three callers, and returns these.
     fn children(&self) -> Vec<(u32, String)> {
         let mut children = Vec::new();
         eventually("its processes", SOON, || {
             let all = processes().into_iter();
             let own = all.filter(|(_, parent, _)| *parent == self.running.pid());
             children = own.map(|(id, _, command)| (id, command)).collect();
-            // Beside them it sleeps and counts.
+            // Besides, it runs sleep and awk.
             children.retain(|(_, command)| {
                 !command.starts_with("sleep") && !command.starts_with("awk")
             });
@@ -59,7 +60,7 @@ impl Demo {
         children
     }
 
-    /// Ends it in this way: its exit code; nothing of it is left.
+    /// Ends it with `how`, and asserts that nothing of it is left: its exit code and output.
     fn end(mut self, how: impl FnOnce(&ChildProcess, &[(u32, String)])) -> (Option<i32>, String) {
         let children = self.children();
         let ports = ports(&self.running.output());
@@ -78,29 +79,29 @@ impl Demo {
     }
 }
 
-/// Where its servers listen: Redis, two fronts, nginx.
-fn ports(said: &str) -> Vec<u16> {
-    let lines = said.lines().take(3).flat_map(|line| line.split("127.0.0.1:").skip(1));
+/// The ports of its servers: Redis, two fronts, nginx.
+fn ports(output: &str) -> Vec<u16> {
+    let lines = output.lines().take(3).flat_map(|line| line.split("127.0.0.1:").skip(1));
     lines.map(|rest| rest.trim_end_matches(", http://").parse().expect("a port")).collect()
 }
 
-/// What it has shown, held against itself and the limits.
+/// Reads its output, and checks it against itself and the limits.
 #[track_caller]
-fn shown(said: &str) -> Shown {
+fn read_table(output: &str) -> Table {
     let numbers = |line: &str| -> Vec<u64> {
         line.split_whitespace().filter_map(|word| word.parse().ok()).collect()
     };
-    let rows = said.lines().filter(|line| line.get(4..7) == Some(" s "));
+    let rows = output.lines().filter(|line| line.get(4..7) == Some(" s "));
     let rows: Vec<_> = rows.map(|line| numbers(&line[7..])).collect();
-    assert!(rows.iter().all(|row| row.len() == 12), "{said}");
+    assert!(rows.iter().all(|row| row.len() == 12), "{output}");
     let totals = ["alice", "bob", "jobs"].map(|name| {
         let start = format!("{name:<6} ");
-        let line = said
+        let line = output
             .lines()
             .find(|line| line.starts_with(&start) && line.contains(" one limit admits "));
-        let line = line.unwrap_or_else(|| panic!("no total of {name}: {said}"));
+        let line = line.unwrap_or_else(|| panic!("no total of {name}: {output}"));
         let after = |text: &str| {
-            let (_, rest) = line.split_once(text).expect("its part");
+            let (_, rest) = line.split_once(text).expect("a part of the line");
             rest.split([',', ' ']).next().expect("a number").parse::<f64>().expect("a number")
         };
         let (one, two, both) = (after("front 1: "), after("front 2: "), after("both: "));
@@ -109,29 +110,29 @@ fn shown(said: &str) -> Shown {
         (one as u64, two as u64, after("one limit admits "))
     });
     assert!(
-        said.ends_with("Two fronts together admitted no more than one limit admits.\n"),
-        "{said}"
+        output.ends_with("Two fronts together admitted no more than one limit admits.\n"),
+        "{output}"
     );
-    Shown { rows, totals: totals.to_vec() }
+    Table { rows, totals: totals.to_vec() }
 }
 
 #[test]
-fn shows_allows_and_denies_that_obey_the_limits() {
+fn shows_numbers_that_obey_the_limits() {
     let folder = TempDir::new().unwrap();
-    let (code, said) = run(&mut Demo::command(folder.path(), &["--seconds", "4"]));
-    assert_eq!(code, 0, "{said}");
-    assert!(!said.contains("not answered") && !said.contains("without Redis"), "{said}");
-    let Shown { rows, totals } = shown(&said);
-    assert_eq!(rows.len(), 4, "{said}");
+    let (code, output) = run(&mut Demo::command(folder.path(), &["--seconds", "4"]));
+    assert_eq!(code, 0, "{output}");
+    assert!(!output.contains("not answered") && !output.contains("without Redis"), "{output}");
+    let Table { rows, totals } = read_table(&output);
+    assert_eq!(rows.len(), 4, "{output}");
     for (caller, (one, two, _)) in totals.into_iter().enumerate() {
         let column = |column: usize| rows.iter().map(|row| row[4 * caller + column]).sum::<u64>();
-        // Each row is as true as the sum; after the last there may have been a few more.
+        // Rows add up to the totals, but for a few checks after the last row.
         for (column, total) in [(column(0), one), (column(2), two)] {
-            assert!(column > 0 && column <= total && total - column <= 20, "{said}");
+            assert!(column > 0 && column <= total && total - column <= 20, "{output}");
         }
-        assert!(column(1) + column(3) > 0, "somebody of each kind is denied: {said}");
+        assert!(column(1) + column(3) > 0, "each caller is denied at times: {output}");
         if caller == 1 {
-            assert_eq!(one + two, 20, "bob asks for more than his 20 a day: {said}");
+            assert_eq!(one + two, 20, "bob asks for more than his 20 a day: {output}");
         }
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -140,47 +141,51 @@ fn shows_allows_and_denies_that_obey_the_limits() {
 #[test]
 fn an_interrupt_ends_all_of_it_after_the_sum() {
     let demo = Demo::start();
-    let (code, said) = demo.end(|demo, _| demo.signal("INT"));
-    assert_eq!(code, Some(0), "{said}");
-    shown(&said);
+    let (code, output) = demo.end(|demo, _| demo.signal("INT"));
+    assert_eq!(code, Some(0), "{output}");
+    read_table(&output);
 }
 
 #[test]
-fn so_do_a_closed_terminal_and_whoever_else_ends_it() {
+fn a_closed_terminal_and_a_term_signal_end_all_of_it() {
     for (signal, expected) in [("HUP", 129), ("TERM", 143)] {
         let demo = Demo::start();
-        let (code, said) = demo.end(|demo, _| demo.signal(signal));
-        assert_eq!(code, Some(expected), "{said}");
+        let (code, output) = demo.end(|demo, _| demo.signal(signal));
+        assert_eq!(code, Some(expected), "{output}");
     }
 }
 
 #[test]
-fn so_does_a_server_that_dies() {
+fn a_server_that_dies_ends_all_of_it() {
     let demo = Demo::start();
-    let (code, said) = demo.end(|_, children| {
+    let (code, output) = demo.end(|_, children| {
         let (nginx, _) = children.iter().find(|(_, it)| it.contains("nginx ")).expect("nginx");
         assert!(
             Command::new("kill").args(["-KILL", &nginx.to_string()]).status().unwrap().success()
         );
     });
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("demo: nginx has ended\n"), "{said}");
+    assert_eq!(code, Some(1), "{output}");
+    assert!(output.contains("demo: nginx has ended\n"), "{output}");
 }
 
 #[test]
-fn a_port_that_is_taken_is_told() {
+fn a_port_that_is_taken_is_reported() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let folder = TempDir::new().unwrap();
-    let (code, said) = run(&mut Demo::command(folder.path(), &["--port", &port]));
-    assert_eq!(code, 1, "{said}");
+    let (code, output) = run(&mut Demo::command(folder.path(), &["--port", &port]));
+    assert_eq!(code, 1, "{output}");
     assert_eq!(
-        said,
+        output,
         format!("demo: port {port} is taken: give --port another, or none for a free one\n")
     );
     for arguments in [&["--port", "65536"][..], &["--seconds", "x"], &["--port"]] {
-        let (code, said) = run(&mut Demo::command(folder.path(), arguments));
-        assert_eq!((code, said.contains(" wants a number")), (1, true), "{arguments:?}: {said}");
+        let (code, output) = run(&mut Demo::command(folder.path(), arguments));
+        assert_eq!(
+            (code, output.contains(" wants a number")),
+            (1, true),
+            "{arguments:?}: {output}"
+        );
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

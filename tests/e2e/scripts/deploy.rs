@@ -1,6 +1,7 @@
-//! `scripts/deploy`: its steps, in order, each once, over stand-ins for Google Cloud at the border of this machine.
+//! `scripts/deploy`: its steps, in order and each once, with stand-ins for the programs that reach
+//! Google Cloud.
 //!
-//! The script, git, curl, `scripts/smoke` and the front that is found at the end are real.
+//! The script, git, curl, `scripts/smoke` and the front at the end are real.
 
 use std::fs;
 
@@ -13,26 +14,26 @@ fn from_nothing_to_a_front_and_again() {
     let first = site.deploys(&["--yes"]);
     let order =
         ["create", "update", "init", "images={}", "rl", "front", "apply", "print-identity-token"];
-    assert_eq!(first.changes(), order, "{}", first.said);
-    let steps: Vec<_> = first.said.lines().filter(|line| line.starts_with("== ")).collect();
+    assert_eq!(first.changes(), order, "{}", first.output);
+    let steps: Vec<_> = first.output.lines().filter(|line| line.starts_with("== ")).collect();
     let numbers: Vec<_> = steps.iter().map(|line| &line[..6]).collect();
     assert_eq!(numbers, ["== 1/5", "== 2/5", "== 3/5", "== 4/5", "== 5/5"]);
     for line in ["\nok       live\n", "\nok       GET /check: 429\n"] {
-        assert!(first.said.contains(line), "{}", first.said);
+        assert!(first.output.contains(line), "{}", first.output);
     }
     let tag = site.git(&["rev-parse", "--short=12", "HEAD"]);
     let digest = fs::read_to_string(site.path(&format!("cloud/registry/front:{tag}"))).unwrap();
     let name = format!("europe-west1-docker.pkg.dev/my-project/rl/front@{}", digest.trim());
     assert_eq!(site.images(), format!("{{\"images\":{{\"front\":\"{name}\"}}}}"));
-    assert!(!site.path("cloud/login").exists(), "it has logged out");
+    assert!(!site.path("cloud/login").exists(), "the login outlives the script");
 
     let again = site.deploys(&["--yes"]);
-    assert_eq!(again.changes(), ["init", "apply", "print-identity-token"], "{}", again.said);
+    assert_eq!(again.changes(), ["init", "apply", "print-identity-token"], "{}", again.output);
     for line in ["state in gs://my-project-rl-state\n   it is there\n", "front is pushed already\n"]
     {
-        assert!(again.said.contains(line), "{}", again.said);
+        assert!(again.output.contains(line), "{}", again.output);
     }
-    assert_eq!(site.git(&["status", "--porcelain"]), "", "what it writes is ignored");
+    assert_eq!(site.git(&["status", "--porcelain"]), "", "files that it writes are ignored");
 }
 
 #[test]
@@ -43,13 +44,13 @@ fn redis_on_a_vm_has_an_image_too() {
         "clone/terraform/terraform.tfvars",
         &format!("{TFVARS}store=\"vm\" # of ours\nlabels = {{\n  store = \"redis\"\n}}\n"),
     );
-    let ran = site.deploys(&["--yes"]);
-    // That of the front is there.
+    let deployment = site.deploys(&["--yes"]);
+    // The image of the front exists.
     assert_eq!(
-        ran.changes(),
+        deployment.changes(),
         ["init", "rl", "redis", "apply", "print-identity-token"],
         "{}",
-        ran.said
+        deployment.output
     );
     let images = site.images();
     assert!(
@@ -59,7 +60,7 @@ fn redis_on_a_vm_has_an_image_too() {
 }
 
 #[test]
-fn after_a_failure_in_any_step_it_goes_on_there() {
+fn after_a_failure_in_any_step_it_resumes_there() {
     const FROM_IMAGES: &str = "init rl front apply print-identity-token";
     const FROM_APPLY: &str = "init apply print-identity-token";
     for (fails, step, rest) in [
@@ -88,12 +89,12 @@ fn after_a_failure_in_any_step_it_goes_on_there() {
     ] {
         let site = Site::new();
         site.write("cloud/fail", fails);
-        let failed = site.refuses(&["--yes"], &format!("deploy: failed in step {step} of 5."));
-        assert!(failed.said.contains("refused"), "{}", failed.said);
+        let failed = site.fails(&["--yes"], &format!("deploy: failed in step {step} of 5."));
+        assert!(failed.output.contains("refused"), "{}", failed.output);
         assert!(fails == "podman logout*" || !site.path("cloud/login").exists(), "{fails}");
         fs::remove_file(site.path("cloud/fail")).unwrap();
-        let ran = site.deploys(&["--yes"]);
-        assert_eq!(ran.changes().join(" "), rest, "{fails}: {}", ran.said);
+        let deployment = site.deploys(&["--yes"]);
+        assert_eq!(deployment.changes().join(" "), rest, "{fails}: {}", deployment.output);
     }
 }
 
@@ -102,39 +103,40 @@ fn a_state_that_cannot_be_read_is_not_taken_for_an_empty_one() {
     let site = Site::new();
     site.deploys(&["--yes"]);
     site.write("cloud/fail", "*output -no-color -raw repository");
-    let failed = site.refuses(&["--yes"], "deploy: failed in step 2 of 5.");
-    assert_eq!(failed.changes(), ["init"], "without images it would unmake the front");
+    let failed = site.fails(&["--yes"], "deploy: failed in step 2 of 5.");
+    assert_eq!(failed.changes(), ["init"], "an apply without images would delete the front");
 }
 
 #[test]
-fn a_front_that_is_not_well_fails_the_last_step() {
+fn a_front_that_does_not_answer_fails_the_last_step() {
     let site = Site::new();
     site.write("cloud/url", "http://127.0.0.1:1");
-    let ran = site.refuses(&["--yes"], "deploy: failed in step 5 of 5.");
-    assert!(ran.said.contains("FAILED   live: "), "{}", ran.said);
+    let deployment = site.fails(&["--yes"], "deploy: failed in step 5 of 5.");
+    assert!(deployment.output.contains("FAILED   live: "), "{}", deployment.output);
 }
 
 #[test]
 fn a_plan_changes_nothing() {
     let site = Site::new();
     let before = site.everything();
-    let ran = site.deploys(&["--plan"]);
+    let deployment = site.deploys(&["--plan"]);
     assert!(
-        ran.said.contains("it would be made") && ran.said.contains("Plan: with {}"),
+        deployment.output.contains("it would be made")
+            && deployment.output.contains("Plan: with {}"),
         "{}",
-        ran.said
+        deployment.output
     );
     assert_eq!(site.everything(), before);
 
     site.write("cloud/fail", "*images={}");
-    site.refuses(&["--yes"], "step 2 of 5");
+    site.fails(&["--yes"], "step 2 of 5");
     fs::remove_file(site.path("cloud/fail")).unwrap();
     let before = site.everything();
-    let ran = site.deploys(&["--plan"]);
+    let deployment = site.deploys(&["--plan"]);
     assert!(
-        ran.said.contains("Plan: with {}") && ran.said.contains("would be built"),
+        deployment.output.contains("Plan: with {}") && deployment.output.contains("would be built"),
         "{}",
-        ran.said
+        deployment.output
     );
     assert_eq!(site.everything(), before);
 
@@ -142,20 +144,21 @@ fn a_plan_changes_nothing() {
     let now = site.images();
     let tag = site.commit("second");
     let before = site.everything();
-    let ran = site.deploys(&["--plan"]);
+    let deployment = site.deploys(&["--plan"]);
     let (_, images) = now.split_once(':').unwrap();
     let text = format!("Plan: with {}", images.trim_end_matches('}'));
     assert!(
-        ran.said.contains(&text) && ran.said.contains(&format!("images of commit {tag}")),
+        deployment.output.contains(&text)
+            && deployment.output.contains(&format!("images of commit {tag}")),
         "{}",
-        ran.said
+        deployment.output
     );
-    assert_eq!(ran.changes(), ["init"]);
-    let ran = site.deploys(&["--plan", "--commit", "HEAD~1"]);
+    assert_eq!(deployment.changes(), ["init"]);
+    let deployment = site.deploys(&["--plan", "--commit", "HEAD~1"]);
     assert!(
-        ran.said.contains("front is pushed already") && ran.said.contains(&text),
+        deployment.output.contains("front is pushed already") && deployment.output.contains(&text),
         "{}",
-        ran.said
+        deployment.output
     );
     assert_eq!(site.everything(), before);
 }
@@ -169,63 +172,68 @@ fn an_earlier_commit_comes_back_without_a_build() {
     site.commit("third");
     site.deploys(&["--yes"]);
     assert_ne!(site.images(), first);
-    site.write("clone/text", "not committed, and not in the way");
-    let ran = site.deploys(&["--yes", "--commit", "HEAD~2"]);
-    assert_eq!(ran.changes(), ["init", "apply", "print-identity-token"], "{}", ran.said);
+    site.write("clone/text", "not committed");
+    let deployment = site.deploys(&["--yes", "--commit", "HEAD~2"]);
+    assert_eq!(
+        deployment.changes(),
+        ["init", "apply", "print-identity-token"],
+        "{}",
+        deployment.output
+    );
     assert_eq!(site.images(), first);
-    let ran = site.refuses(
+    let deployment = site.fails(
         &["--yes", "--commit", &never],
         &format!("of commit {never} no image front was ever pushed"),
     );
-    assert!(ran.said.contains("Images that are there:\nfront:"), "{}", ran.said);
-    site.refuses(&["--commit", "0123456"], "there is no commit 0123456");
+    assert!(deployment.output.contains("Images that are there:\nfront:"), "{}", deployment.output);
+    site.fails(&["--commit", "0123456"], "there is no commit 0123456");
     assert_eq!(site.images(), first);
 }
 
 #[test]
-fn a_front_inside_its_vpc_is_left_to_who_is_there() {
+fn a_front_inside_its_vpc_is_checked_from_there() {
     let site = Site::new();
     site.write("cloud/internal", "");
-    let ran = site.deploys(&["--yes"]);
+    let deployment = site.deploys(&["--yes"]);
     let url = format!("http://{}", site.front.address());
     assert!(
-        ran.said.contains(&format!("{url} is reached from inside its VPC alone")),
+        deployment.output.contains(&format!("{url} is reached from inside its VPC alone")),
         "{}",
-        ran.said
+        deployment.output
     );
     assert!(
-        ran.said.ends_with(&format!("scripts/smoke {url} # from a machine in the VPC\n")),
+        deployment.output.ends_with(&format!("scripts/smoke {url} # from a machine in the VPC\n")),
         "{}",
-        ran.said
+        deployment.output
     );
 }
 
 #[test]
 fn terraform_asks_unless_told_not_to() {
     let site = Site::new();
-    let ask = |answers: &str| {
+    let answer = |answers: &str| {
         let command = format!("printf '{answers}' | scripts/deploy");
         run(site.command("bash").args(["-c", &command]))
     };
-    let (code, said) = ask("no\\n");
-    assert!(code == 1 && said.contains("failed in step 2 of 5"), "{said}");
+    let (code, output) = answer("no\\n");
+    assert!(code == 1 && output.contains("failed in step 2 of 5"), "{output}");
     assert!(!site.path("cloud/registry").exists());
-    let (code, said) = ask("yes\\nyes\\n");
-    assert_eq!(code, 0, "{said}");
+    let (code, output) = answer("yes\\nyes\\n");
+    assert_eq!(code, 0, "{output}");
 }
 
 #[test]
-fn what_is_missing_is_told_before_anything_is_done() {
+fn missing_programs_and_settings_are_reported_before_the_first_change() {
     let site = Site::new();
-    let refused = |text: &str| {
-        let ran = site.refuses(&["--yes"], text);
-        assert_eq!(ran.changes(), Vec::<&str>::new(), "{}", ran.said);
-        assert!(!ran.said.contains("failed in step"), "{}", ran.said);
+    let is_refused = |text: &str| {
+        let deployment = site.fails(&["--yes"], text);
+        assert_eq!(deployment.changes(), Vec::<&str>::new(), "{}", deployment.output);
+        assert!(!deployment.output.contains("failed in step"), "{}", deployment.output);
     };
     let without = |name: &str, text: &str| {
         let (path, away) = (site.path("bin").join(name), site.path("away"));
         fs::rename(&path, &away).unwrap();
-        refused(text);
+        is_refused(text);
         fs::rename(&away, &path).unwrap();
     };
     for name in ["gcloud", "terraform", "git", "curl"] {
@@ -242,31 +250,37 @@ fn what_is_missing_is_told_before_anything_is_done() {
         ),
     ] {
         site.write("cloud/fail", fails);
-        refused(text);
+        is_refused(text);
     }
     fs::remove_file(site.path("cloud/fail")).unwrap();
 
     for text in ["", "# project_id = \"my-project\"\n", "project_id = \"My Project\"\n"] {
         site.write("clone/terraform/terraform.tfvars", text);
-        refused("terraform/terraform.tfvars has no line such as: project_id = \"my-project\"");
+        is_refused("terraform/terraform.tfvars has no line such as: project_id = \"my-project\"");
     }
     fs::remove_file(site.path("clone/terraform/terraform.tfvars")).unwrap();
-    refused(
-        "terraform/terraform.tfvars is missing. It says what to deploy, such as:\n\n  project_id = ",
+    is_refused(
+        "terraform/terraform.tfvars is missing. It says what to deploy, such as:\n\n  \
+         project_id = ",
     );
-    let ran = site.deploy(&["--plam"]);
-    assert_eq!((ran.code, ran.said.contains("scripts/deploy [--plan]")), (2, true), "{}", ran.said);
+    let deployment = site.deploy(&["--plam"]);
+    assert_eq!(
+        (deployment.code, deployment.output.contains("scripts/deploy [--plan]")),
+        (2, true),
+        "{}",
+        deployment.output
+    );
 }
 
 #[test]
-fn images_are_of_commits() {
+fn images_are_built_from_commits() {
     let site = Site::new();
     site.write("clone/new", "");
-    let ran = site.refuses(&["--yes"], "there are changes that are in no commit");
-    // Before the quarter of an hour in which all else is made.
-    assert_eq!(ran.changes(), ["create", "update", "init"], "{}", ran.said);
+    let deployment = site.fails(&["--yes"], "there are changes that are in no commit");
+    // Before the quarter of an hour that the rest takes.
+    assert_eq!(deployment.changes(), ["create", "update", "init"], "{}", deployment.output);
     fs::remove_file(site.path("clone/new")).unwrap();
-    // It is in no image, and often changed.
+    // The policies are part of no image, and change often.
     site.write("clone/terraform/policies.toml", "[policies.default]\ncapacity = 1\nrate = 1\n");
     site.deploys(&["--yes"]);
 }
@@ -275,8 +289,8 @@ fn images_are_of_commits() {
 fn somebody_elses_bucket_is_not_taken() {
     let site = Site::new();
     site.write("cloud/fail", "*buckets describe*");
-    let ran = site.refuses(&["--yes"], "refused");
-    assert_eq!(ran.changes(), Vec::<&str>::new());
+    let deployment = site.fails(&["--yes"], "refused");
+    assert_eq!(deployment.changes(), Vec::<&str>::new());
 }
 
 #[test]

@@ -17,26 +17,27 @@ fn script(name: &str) -> PathBuf {
     PathBuf::from(ROOT).join("scripts").join(name)
 }
 
-/// What a command says, on stdout and then on stderr, and its exit code (of its last signal: 128 and more).
+/// Runs a command. Returns its exit code (128 if a signal ended it), and its stdout followed by its
+/// stderr.
 fn run(command: &mut Command) -> (i32, String) {
     let Output { status, stdout, stderr } = command.output().expect("it to start");
     (status.code().unwrap_or(128), String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned())
 }
 
-/// Where a program is.
+/// The path of a program.
 fn program(name: &str) -> PathBuf {
     let folders = env::var_os("PATH").expect("a path");
     let found = env::split_paths(&folders).map(|it| it.join(name)).find(|it| it.is_file());
     found.unwrap_or_else(|| panic!("no {name}"))
 }
 
-/// The processes there are: their ids, that of their parent and all that `ps` may show of them.
+/// All processes: the id of each, that of its parent, and its command line.
 fn processes() -> Vec<(u32, u32, String)> {
     let numbers = fs::read_dir("/proc").expect("/proc").flatten();
     let ids = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     ids.filter_map(|id| {
         let read = |name: &str| fs::read(format!("/proc/{id}/{name}")).ok();
-        // After the name, which may hold anything: state and parent.
+        // State and parent come after the name, which may contain anything.
         let stat = String::from_utf8_lossy(&read("stat")?).into_owned();
         let mut rest = stat.rsplit_once(") ")?.1.split(' ');
         let (state, parent) = (rest.next()?, rest.next()?.parse().ok()?);

@@ -1,4 +1,4 @@
-//! A clone to deploy from, and the stand-ins for Google Cloud around it (`cloud/`).
+//! A clone to deploy from, and the stand-ins for Google Cloud (`cloud/`).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::{ROOT, program, run};
 
-/// What a machine has anyway.
+/// Programs that every machine has.
 const TOOLS: [&str; 26] = [
     "awk",
     "bash",
@@ -43,16 +43,16 @@ const TOOLS: [&str; 26] = [
 const STAND_INS: [&str; 4] = ["docker", "gcloud", "podman", "terraform"];
 pub(super) const TFVARS: &str = "project_id = \"my-project\"\n";
 
-/// A clone that is to be deployed, the programs on its path, and a cloud that is empty.
+/// A clone to deploy from, the programs on its path, and an empty cloud.
 pub(super) struct Site {
     folder: TempDir,
     pub(super) front: Front,
 }
 
-/// A run: its exit code, what it said, what it asked of the cloud.
-pub(super) struct Ran {
+/// A run of the script: its exit code, its output, and its calls of the stand-ins.
+pub(super) struct Deployment {
     pub(super) code: i32,
-    pub(super) said: String,
+    pub(super) output: String,
     pub(super) calls: Vec<String>,
 }
 
@@ -113,12 +113,12 @@ impl Site {
     pub(super) fn git(&self, arguments: &[&str]) -> String {
         let mut command = self.command("git");
         command.args(["-c", "user.name=t", "-c", "user.email=t@example.com"]).args(arguments);
-        let (code, said) = run(&mut command);
-        assert_eq!(code, 0, "{said}");
-        said.trim().to_owned()
+        let (code, output) = run(&mut command);
+        assert_eq!(code, 0, "{output}");
+        output.trim().to_owned()
     }
 
-    /// Commits a change: the commit's name, as images have it.
+    /// Commits a change. Returns the tag of its images.
     pub(super) fn commit(&self, text: &str) -> String {
         self.write("clone/text", text);
         self.git(&["add", "."]);
@@ -126,38 +126,42 @@ impl Site {
         self.git(&["rev-parse", "--short=12", "HEAD"])
     }
 
-    pub(super) fn deploy(&self, arguments: &[&str]) -> Ran {
+    pub(super) fn deploy(&self, arguments: &[&str]) -> Deployment {
         let _ = fs::remove_file(self.path("cloud/calls"));
-        let (code, said) = run(self.command("bash").arg("scripts/deploy").args(arguments));
-        assert!(!said.contains("-secret"), "a secret is told: {said}");
-        assert_eq!(fs::read_dir(self.path("tmp")).unwrap().count(), 0, "{said}");
+        let (code, output) = run(self.command("bash").arg("scripts/deploy").args(arguments));
+        assert!(!output.contains("-secret"), "a secret is printed: {output}");
+        assert_eq!(fs::read_dir(self.path("tmp")).unwrap().count(), 0, "{output}");
         let calls = fs::read_to_string(self.path("cloud/calls")).unwrap_or_default();
         assert!(!calls.contains("-secret"), "a secret is an argument: {calls}");
-        Ran { code, said, calls: calls.lines().map(str::to_owned).collect() }
+        Deployment { code, output, calls: calls.lines().map(str::to_owned).collect() }
     }
 
     #[track_caller]
-    pub(super) fn deploys(&self, arguments: &[&str]) -> Ran {
-        let ran = self.deploy(arguments);
-        assert_eq!(ran.code, 0, "{}", ran.said);
-        ran
+    pub(super) fn deploys(&self, arguments: &[&str]) -> Deployment {
+        let deployment = self.deploy(arguments);
+        assert_eq!(deployment.code, 0, "{}", deployment.output);
+        deployment
     }
 
-    /// It fails, and says this.
+    /// Deploys, which must fail with this text.
     #[track_caller]
-    pub(super) fn refuses(&self, arguments: &[&str], text: &str) -> Ran {
-        let ran = self.deploy(arguments);
-        assert!(ran.code == 1 && ran.said.contains(text), "{text}: {}", ran.said);
-        ran
+    pub(super) fn fails(&self, arguments: &[&str], text: &str) -> Deployment {
+        let deployment = self.deploy(arguments);
+        assert!(
+            deployment.code == 1 && deployment.output.contains(text),
+            "{text}: {}",
+            deployment.output
+        );
+        deployment
     }
 
-    /// The images that terraform is told.
+    /// The images that terraform is given.
     pub(super) fn images(&self) -> String {
         let file = self.path("clone/terraform/images.auto.tfvars.json");
         fs::read_to_string(file).unwrap_or_default().trim().to_owned()
     }
 
-    /// Every file and folder of the cloud and of the clone but what the stand-ins record.
+    /// Every file and folder of the cloud and of the clone, without the records of the stand-ins.
     pub(super) fn everything(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut all = BTreeMap::new();
         let mut folders = vec![self.path("cloud"), self.path("clone")];
@@ -176,10 +180,10 @@ impl Site {
     }
 }
 
-// === impl Ran ===
+// === impl Deployment ===
 
-impl Ran {
-    /// What it changed in the cloud, in order: the beginnings of its calls.
+impl Deployment {
+    /// Its changes of the cloud, in order, each by the last word of the call.
     pub(super) fn changes(&self) -> Vec<&str> {
         let changes = [
             "gcloud storage buckets create",

@@ -1,4 +1,4 @@
-//! `scripts/smoke`: says of a good front that it is good, and of all else what is wrong with it.
+//! `scripts/smoke`: passes a front that works, and names the fault of anything else.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::{processes, run, script};
 
-/// Runs it: its exit code and what it says.
+/// Runs it: its exit code and output.
 fn smoke(address: &str, environment: &[(&str, &str)]) -> (i32, String) {
     let mut command = Command::new(script("smoke"));
     for name in ["RL_SMOKE_IDENTITY", "RL_SMOKE_TOKEN", "RL_SMOKE_PREFIX"] {
@@ -22,34 +22,34 @@ fn smoke(address: &str, environment: &[(&str, &str)]) -> (i32, String) {
     run(command.arg(format!("http://{address}")).envs(environment.iter().copied()))
 }
 
-/// Runs it against something good: its lines.
+/// Runs it against a front that must pass: its output.
 #[track_caller]
-fn good(address: &str, environment: &[(&str, &str)]) -> String {
-    let (code, said) = smoke(address, environment);
-    assert_eq!((code, said.contains("FAILED")), (0, false), "{said}");
-    said
+fn passes(address: &str, environment: &[(&str, &str)]) -> String {
+    let (code, output) = smoke(address, environment);
+    assert_eq!((code, output.contains("FAILED")), (0, false), "{output}");
+    output
 }
 
-/// Runs it against something bad: it fails and says all of this.
+/// Runs it against an address that must fail, with all of these lines.
 #[track_caller]
-fn bad(address: &str, environment: &[(&str, &str)], lines: &[&str]) {
-    let (code, said) = smoke(address, environment);
-    assert_eq!(code, 1, "{said}");
+fn fails(address: &str, environment: &[(&str, &str)], lines: &[&str]) {
+    let (code, output) = smoke(address, environment);
+    assert_eq!(code, 1, "{output}");
     for line in lines {
-        assert!(said.contains(line), "{line}: {said}");
+        assert!(output.contains(line), "{line}: {output}");
     }
 }
 
 #[test]
-fn a_front_is_good() {
+fn a_front_passes() {
     let front =
         Front::start(&["--admin-listen", "127.0.0.1:0", "--capacity", "7", "--rate", "7/d"]);
-    let said = good(front.address(), &[]);
-    // To the hundred seconds: the machine may be busy.
+    let output = passes(front.address(), &[]);
+    // To a hundred seconds, as the machine may be busy.
     let denied = "ok       check: denied, 200 and Retry-After: 86";
     let cut = |line| if str::starts_with(line, denied) { denied } else { line };
-    let lines: Vec<_> = said.lines().map(cut).collect();
-    let told = "ok       check: 20 times, ";
+    let lines: Vec<_> = output.lines().map(cut).collect();
+    let last = "ok       check: 20 times, ";
     assert_eq!(
         lines[..lines.len() - 1],
         [
@@ -66,7 +66,7 @@ fn a_front_is_good() {
             "ok       /admin/denied: not here",
         ]
     );
-    assert!(lines[11].starts_with(told) && lines[11].ends_with(" ms in the median"), "{said}");
+    assert!(lines[11].starts_with(last) && lines[11].ends_with(" ms in the median"), "{output}");
 }
 
 #[test]
@@ -75,10 +75,10 @@ fn over_redis_it_says_which_engine() {
         [(Setup::with_module().start(), "module"), (Setup::plain().start(), "lua")]
     {
         let front = Front::start(&["--store", &redis.url(), "--deadline-ms", "10000"]);
-        let said = good(front.address(), &[]);
-        assert!(said.contains(&format!("ready: engine {engine}, store up")), "{said}");
-        // Not wrong, where nobody but operators can reach it.
-        assert!(said.contains("warning  /metrics answers here"), "{said}");
+        let output = passes(front.address(), &[]);
+        assert!(output.contains(&format!("ready: engine {engine}, store up")), "{output}");
+        // No fault, if only operators can reach it.
+        assert!(output.contains("warning  /metrics answers here"), "{output}");
     }
 }
 
@@ -86,13 +86,14 @@ fn over_redis_it_says_which_engine() {
 fn without_redis_it_fails() {
     let store = format!("redis://127.0.0.1:{}", free_port());
     let front = Front::start_unready(&["--store", &store]);
-    bad(
+    fails(
         front.address(),
         &[],
         &[
             "FAILED   ready: expected 200",
             "\"store\":\"down\"",
-            "FAILED   check: decided by the store: expected no \"degraded\":true, got 200 {\"allowed\":true",
+            "FAILED   check: decided by the store: expected no \"degraded\":true, \
+             got 200 {\"allowed\":true",
         ],
     );
 }
@@ -113,14 +114,15 @@ fn policies_of_all_kinds() {
         ),
         ("capacity = 1000000000\nrate = '1/d'", "ok       GET /check: 429"),
         (
-            "limits = [{ name = 'a', capacity = 9, rate = '9/d' }, { name = 'b', capacity = 4, rate = '4/m' }]",
+            "limits = [{ name = 'a', capacity = 9, rate = '9/d' },
+             { name = 'b', capacity = 4, rate = '4/m' }]",
             "ok       check: the other 3 allowed",
         ),
     ] {
         fs::write(&file, format!("[policies.default]\n{policy}\n")).unwrap();
         let front = Front::start(&["--config", file.to_str().unwrap()]);
-        let said = good(front.address(), &[]);
-        assert!(said.contains(line), "{policy}: {said}");
+        let output = passes(front.address(), &[]);
+        assert!(output.contains(line), "{policy}: {output}");
     }
 }
 
@@ -135,15 +137,15 @@ fn tokens_open_what_they_are_for() {
     fs::write(&file, text).unwrap();
     let front = Front::start(&["--tokens", file.to_str().unwrap()]);
     let (address, token) = (front.address(), ("RL_SMOKE_TOKEN", "a-token"));
-    let said = good(address, &[token, ("RL_SMOKE_PREFIX", "mine:")]);
-    assert!(said.contains("ok       GET /check: 429"), "{said}");
-    bad(address, &[], &["FAILED   check: ", "got 401 ", "given: none"]);
-    bad(address, &[("RL_SMOKE_TOKEN", "other")], &["got 401 ", "given: RL_SMOKE_TOKEN)"]);
-    bad(address, &[token], &["FAILED   check: ", "got 403 ", "bound to a prefix"]);
+    let output = passes(address, &[token, ("RL_SMOKE_PREFIX", "mine:")]);
+    assert!(output.contains("ok       GET /check: 429"), "{output}");
+    fails(address, &[], &["FAILED   check: ", "got 401 ", "given: none"]);
+    fails(address, &[("RL_SMOKE_TOKEN", "other")], &["got 401 ", "given: RL_SMOKE_TOKEN)"]);
+    fails(address, &[token], &["FAILED   check: ", "got 403 ", "bound to a prefix"]);
 }
 
 #[test]
-fn what_is_no_front_is_told_from_one() {
+fn other_servers_are_told_from_a_front() {
     for (answer, line) in [
         (
             "HTTP/1.1 200 OK\r\n\r\nhello",
@@ -158,38 +160,39 @@ fn what_is_no_front_is_told_from_one() {
         ("\x1b[31mred\r\n", "got curl: "),
         ("HTTP/1.1 200 OK\r\n\r\n\x1b[31mred\x07", "got 200  [31mred "),
     ] {
-        bad(&serve(move |_| answer.to_owned()), &[], &[line]);
+        fails(&serve(move |_| answer.to_owned()), &[], &[line]);
     }
     let nobody = format!("127.0.0.1:{}", free_port());
-    bad(&nobody, &[], &["FAILED   live: expected 200, \"status\":\"live\", got curl: (7) "]);
+    fails(&nobody, &[], &["FAILED   live: expected 200, \"status\":\"live\", got curl: (7) "]);
 }
 
 #[test]
-fn what_comes_back_is_never_run() {
+fn answers_are_never_run() {
     let folder = TempDir::new().unwrap();
     let trace = folder.path().join("trace");
-    // Where bash reckons with a value, it runs what stands in brackets.
+    // In arithmetic, bash runs a command substitution in an index.
     let value = format!("a[$(touch {})]", trace.to_str().unwrap());
     let address = serve(move |request| {
         let (allowed, wait) = if request.contains("\"cost\":5,") { (false, 5) } else { (true, 0) };
+        let decision = format!(r#""allowed":{allowed},"remaining":4,"retry_after_ms":{wait}"#);
         let body = format!(
-            r#"{{"status":"live","store":"up","allowed":{allowed},"limit":5,"remaining":4,"retry_after_ms":{wait},"reset_after_ms":9999}}"#
+            r#"{{"status":"live","store":"up",{decision},"limit":5,"reset_after_ms":9999}}"#
         );
         format!("HTTP/1.1 200 OK\r\nRetry-After: {value}\r\nRateLimit: {value}\r\n\r\n{body}")
     });
-    let (code, said) = smoke(&address, &[]);
-    assert_eq!((code, trace.exists()), (1, false), "{said}");
-    assert!(said.contains("FAILED   check: empty: "), "{said}");
+    let (code, output) = smoke(&address, &[]);
+    assert_eq!((code, trace.exists()), (1, false), "{output}");
+    assert!(output.contains("FAILED   check: empty: "), "{output}");
 }
 
 #[test]
 fn secrets_are_for_the_server_alone() {
     const SECRETS: [&str; 2] = ["identity-of-somebody", "token-of-somebody"];
-    let (seen, heads) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(String::new())));
-    let (leaks, requests) = (Arc::clone(&seen), Arc::clone(&heads));
+    let (leaked, heads) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(String::new())));
+    let (leaks, requests) = (Arc::clone(&leaked), Arc::clone(&heads));
     let address = serve(move |request| {
         *requests.lock().unwrap() += request;
-        // Now curl waits for this answer.
+        // Meanwhile curl waits for this answer.
         for (id, _, command) in processes() {
             let inherited = fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
             let inherited = String::from_utf8_lossy(&inherited).into_owned();
@@ -201,10 +204,10 @@ fn secrets_are_for_the_server_alone() {
         "HTTP/1.1 200 OK\r\n\r\n{\"status\":\"live\"}".to_owned()
     });
     let environment = [("RL_SMOKE_IDENTITY", SECRETS[0]), ("RL_SMOKE_TOKEN", SECRETS[1])];
-    let (code, said) = smoke(&address, &environment);
-    assert_eq!(code, 1, "{said}");
-    assert!(!SECRETS.iter().any(|it| said.contains(it)), "{said}");
-    assert_eq!(*seen.lock().unwrap(), Vec::<String>::new());
+    let (code, output) = smoke(&address, &environment);
+    assert_eq!(code, 1, "{output}");
+    assert!(!SECRETS.iter().any(|it| output.contains(it)), "{output}");
+    assert_eq!(*leaked.lock().unwrap(), Vec::<String>::new());
     let heads = heads.lock().unwrap();
     let requests = heads.matches(" HTTP/1.1").count();
     assert!(requests > 5, "{heads}");
@@ -216,14 +219,14 @@ fn secrets_are_for_the_server_alone() {
 }
 
 #[test]
-fn it_wants_an_address() {
+fn it_needs_an_address() {
     for arguments in [&[][..], &["localhost:80"], &["http://a", "http://b"], &["http://a/check"]] {
-        let (code, said) = run(Command::new(script("smoke")).args(arguments));
-        assert_eq!((code, said.starts_with("usage: ")), (2, true), "{said}");
+        let (code, output) = run(Command::new(script("smoke")).args(arguments));
+        assert_eq!((code, output.starts_with("usage: ")), (2, true), "{output}");
     }
 }
 
-/// An HTTP server that answers each request, on a connection of its own, with the bytes that `how` makes of it.
+/// An HTTP server that answers each request on its own connection, with the text of `how`.
 fn serve(how: impl Fn(&str) -> String + Send + 'static) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap().to_string();

@@ -45,20 +45,21 @@ fn every_key_finds_its_node() {
                 .post("/reset", &json!({"key": key, "capacity": 10, "rate": "1/d"}).to_string());
             assert_eq!(answer.body["reset"], 1, "{engine}, {body}: {answer:?}");
         }
-        // Every node did a share of it.
+        // Every node has some of the keys.
         for node in cluster.nodes() {
             assert!(node.run::<u64>("DBSIZE") > 0, "{engine}");
         }
     }
 }
 
-/// Callers, until nothing is left: how many were allowed, and whether one was decided without Redis.
-fn drain(front: &Front, body: &str, over: &AtomicBool) -> (usize, bool) {
+/// Sends checks from several callers until `stop`. Returns the number of allowed ones, and whether
+/// any was decided without Redis.
+fn drain(front: &Front, body: &str, stop: &AtomicBool) -> (usize, bool) {
     let (allowed, degraded) = (AtomicUsize::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
+                while !stop.load(Ordering::Relaxed) {
                     let answer: Value = front.check(body);
                     if is_degraded(&answer) {
                         degraded.store(true, Ordering::Relaxed);
@@ -91,21 +92,20 @@ fn a_reshard_under_load_loses_and_doubles_nothing() {
             let body = json!({"key": key, "policy": policy}).to_string();
             let slot = cluster.slot(key);
             let home = cluster.owner(slot);
-            let over = AtomicBool::new(false);
+            let stop = AtomicBool::new(false);
             thread::scope(|scope| {
-                let end = StopOnDrop(&over);
-                let drained = scope.spawn(|| drain(&front, &body, &over));
-                let asked_more = || {
-                    // While the slot is on its way it is answered, not only afterwards.
-                    let peeked = front.post("/peek", &body).body;
-                    assert!(!is_degraded(&peeked), "{engine}, {policy}: {peeked}");
+                let end = StopOnDrop(&stop);
+                let drained = scope.spawn(|| drain(&front, &body, &stop));
+                let peek_meanwhile = || {
+                    // Answered while the slot moves, not only afterwards.
+                    let peek = front.post("/peek", &body).body;
+                    assert!(!is_degraded(&peek), "{engine}, {policy}: {peek}");
                 };
                 for (from, to) in [(home, 1 - home), (1 - home, home), (home, 1 - home)] {
-                    cluster.move_slot(slot, from, to, asked_more);
+                    cluster.move_slot(slot, from, to, peek_meanwhile);
                 }
-                rl_tests::eventually("nothing is left", super::SOON, || {
-                    let peeked = front.post("/peek", &body).body;
-                    peeked["remaining"] == 0
+                rl_tests::eventually("the bucket is empty", super::SOON, || {
+                    front.post("/peek", &body).body["remaining"] == 0
                 });
                 drop(end);
                 let (allowed, degraded) = drained.join().expect("callers");
@@ -127,11 +127,11 @@ fn a_node_without_the_module_is_asked_in_lua() {
     for node in cluster.nodes() {
         assert!(node.run::<u64>("DBSIZE") > 0);
     }
-    // Where the module is insisted on, its keys have no Redis, and the log says why.
+    // With --engine module the keys of the other node have no Redis, and the log names the cause.
     let module = Front::start_unready(
         &[&["--store", &cluster.url(), "--engine", "module"][..], &PATIENT].concat(),
     );
-    rl_tests::eventually("it says why", super::SOON, || {
+    rl_tests::eventually("the log names the cause", super::SOON, || {
         keys.iter().any(|key| is_degraded(&check(&module, key, 1_000_000)))
             && module.log().contains("redis does not have RL.CHECK")
     });
@@ -147,17 +147,18 @@ fn a_primary_that_dies_is_replaced_and_meanwhile_others_answer() {
     let keys: Vec<_> = (0..40).map(|i| format!("key:{i}")).collect();
     keys.iter().for_each(|key| healed(&front, key));
     let dead = 1;
-    let of_dead: Vec<_> = keys.iter().map(|key| cluster.owner(cluster.slot(key)) == dead).collect();
+    let is_of_dead = |key: &String| cluster.owner(cluster.slot(key)) == dead;
+    let of_dead: Vec<_> = keys.iter().map(is_of_dead).collect();
     assert!(of_dead.contains(&true) && of_dead.contains(&false));
     cluster.nodes_mut()[dead].kill();
-    for (key, of_dead) in keys.iter().zip(&of_dead) {
+    for (key, is_of_dead) in keys.iter().zip(&of_dead) {
         let answer = check(&front, key, 1_000_000);
-        assert!(*of_dead || !is_degraded(&answer), "{key}: {answer}");
+        assert!(*is_of_dead || !is_degraded(&answer), "{key}: {answer}");
     }
     for key in &keys {
         healed(&front, key);
     }
-    // And comes back as a replica, which is not asked.
+    // It comes back as a replica, which gets no checks.
     cluster.nodes_mut()[dead].start_again();
     for key in &keys {
         healed(&front, key);
@@ -165,7 +166,7 @@ fn a_primary_that_dies_is_replaced_and_meanwhile_others_answer() {
 }
 
 #[test]
-fn a_node_alone_tells_of_the_others_and_one_that_is_none_of_a_cluster_says_so() {
+fn one_node_is_enough_to_find_the_others_and_a_wrong_topology_is_reported() {
     let cluster = Cluster::start(Setup::with_module, 2, false);
     let one = format!("redis+cluster://127.0.0.1:1,127.0.0.1:{}", cluster.nodes()[1].port());
     let front = front(&one, &[]);
@@ -174,13 +175,13 @@ fn a_node_alone_tells_of_the_others_and_one_that_is_none_of_a_cluster_says_so() 
     }
     let alone = Setup::with_module().start();
     let store = format!("redis+cluster://127.0.0.1:{}", alone.port());
-    let lost = Front::start_unready(&[&["--store", &store][..], &PATIENT].concat());
-    rl_tests::eventually("it says why", super::SOON, || {
-        lost.log().contains("cluster support disabled")
+    let no_cluster = Front::start_unready(&[&["--store", &store][..], &PATIENT].concat());
+    rl_tests::eventually("the log names the cause", super::SOON, || {
+        no_cluster.log().contains("cluster support disabled")
     });
-    // The other way round: a node of a cluster taken for a server of its own.
+    // The other way round: a node of a cluster taken for a single server.
     let single = Front::start_unready(&["--store", &cluster.nodes()[0].url(), "--workers", "1"]);
-    rl_tests::eventually("it says why", super::SOON, || {
+    rl_tests::eventually("the log names the cause", super::SOON, || {
         ["a", "b", "c", "d"].iter().for_each(|key| drop(check(&single, key, 5)));
         single.log().contains("use redis+cluster://")
     });

@@ -4,14 +4,14 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use rl_tests::{
-    Application, Authority, Front, Sentinels, Setup, eventually, primary_with_replicas,
+    Application, Authority, Front, Sentinels, Setup, eventually, primary_with_replicas, skip,
 };
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::{PATIENT, SOON, check, front, healed, is_degraded, tls};
 
-/// What the user of a front may do in these tests.
+/// Permissions of the front's user in these tests.
 const RULES: &str = "on ~rl:* resetchannels -@all +ping +role +rl.check +rl.peek +rl.mcheck";
 
 #[test]
@@ -24,7 +24,7 @@ fn a_password_is_rotated_without_a_restart_and_without_a_gap() {
     let store = server.url().replace("redis://", "redis://front@");
     let front = front(&store, &["--redis-password-file", file.to_str().unwrap()]);
     healed(&front, "k");
-    // Both are good for a while, as when a secret is rotated.
+    // Both are valid for a while, as when a secret is rotated.
     server.run::<()>("ACL SETUSER front >second");
     fs::write(&file, "second\n").unwrap();
     let logins = || -> u64 {
@@ -40,10 +40,10 @@ fn a_password_is_rotated_without_a_restart_and_without_a_gap() {
     server.run::<()>("ACL SETUSER front <first");
     server.run::<redis::Value>("CLIENT KILL TYPE normal SKIPME yes");
     healed(&front, "k");
-    // One that is wrong is told, and healed by the file alone.
+    // A wrong password is reported, and a new file heals it.
     server.run::<()>("ACL SETUSER front <second >third");
     server.run::<redis::Value>("CLIENT KILL TYPE normal SKIPME yes");
-    eventually("it says why", SOON, || {
+    eventually("the log names the cause", SOON, || {
         check(&front, "k", 1_000_000);
         front.log().contains("WRONGPASS")
     });
@@ -55,9 +55,11 @@ fn a_password_is_rotated_without_a_restart_and_without_a_gap() {
 #[test]
 fn a_service_account_logs_in() {
     let authority = Authority::new();
-    let Some((server, port)) = tls::server(&authority, "127.0.0.1", "no") else { return };
+    let Some((server, port)) = tls::server(&authority, "127.0.0.1", "no") else {
+        skip!("this Redis was built without TLS")
+    };
     server.run::<()>(&format!("ACL SETUSER front {RULES} >ya29.first"));
-    // The metadata server, as long as it has a token.
+    // The metadata server answers 503 until it has a token.
     let token = Arc::new(Mutex::new(None::<(&str, u32)>));
     let now = Arc::clone(&token);
     let google = Application::with_handler(move |request| match *now.lock().unwrap() {
@@ -72,31 +74,31 @@ fn a_service_account_logs_in() {
     let environment = [("GCE_METADATA_HOST", metadata.as_str()), ("RL_REDIS_IAM", "google")];
     let front = Front::start_with_env(&environment, &[&flags[..], &PATIENT].concat());
 
-    eventually("it says why", SOON, || {
+    eventually("the log names the cause", SOON, || {
         is_degraded(&check(&front, "k", 10)) && front.log().contains("no access token: http://")
     });
     *token.lock().unwrap() = Some(("ya29.first", 3599));
     healed(&front, "k");
     eventually("both workers are logged in", SOON, || front.links() == 2);
-    let asked = google.take();
+    let requests = google.take();
     let path = "GET /computeMetadata/v1/instance/service-accounts/default/token HTTP/1.1";
-    assert!(asked.iter().all(|request| request.start_line == path), "{asked:?}");
+    assert!(requests.iter().all(|request| request.start_line == path), "{requests:?}");
 
-    // A token lives an hour: connections made meanwhile need no other.
+    // A token lives for an hour: new connections use it again.
     server.run::<redis::Value>("CLIENT KILL TYPE normal SKIPME yes");
     eventually("both workers are logged in again", SOON, || front.links() == 2);
     healed(&front, "k");
     assert!(google.take().is_empty());
-    // One that is refused is not tried twice.
+    // A refused token is not used again.
     *token.lock().unwrap() = Some(("ya29.second", 200));
     server.run::<()>("ACL SETUSER front resetpass >ya29.second");
     server.run::<redis::Value>("CLIENT KILL TYPE normal SKIPME yes");
-    let back = || !is_degraded(&check(&front, "k", 1_000_000)) && front.links() == 2;
-    eventually("with the new one", SOON, back);
+    let is_back = || !is_degraded(&check(&front, "k", 1_000_000)) && front.links() == 2;
+    eventually("workers use the new token", SOON, is_back);
     assert!(!google.take().is_empty());
-    // One that is about to expire is not used again.
+    // A token that is about to expire is not used again.
     server.run::<redis::Value>("CLIENT KILL TYPE normal SKIPME yes");
-    eventually("it asked for another", SOON, || back() && !google.take().is_empty());
+    eventually("the front asks for another", SOON, || is_back() && !google.take().is_empty());
     assert!(!front.log().contains("ya29"), "{}", front.log());
 }
 
@@ -111,10 +113,10 @@ fn a_password_that_is_not_watched_is_read_with_the_next_connection() {
     let file_flag = ["--redis-password-file", file.to_str().unwrap()];
     let front = front(&store, &[&file_flag[..], &["--reload", "signal"]].concat());
     healed(&front, "k");
-    // Gone, which whoever looks at it each second would tell; connections that are there go on.
+    // A watched file that is gone would be reported within a second. Connections go on without it.
     fs::remove_file(&file).unwrap();
     server.run::<redis::Value>("CLIENT KILL TYPE normal SKIPME yes");
-    eventually("it is missed", SOON, || {
+    eventually("the next connection misses it", SOON, || {
         check(&front, "k", 1_000_000);
         front.log().contains("No such file")
     });
@@ -124,7 +126,7 @@ fn a_password_that_is_not_watched_is_read_with_the_next_connection() {
 }
 
 #[test]
-fn nor_is_it_watched_where_sentinels_are_asked_each_second() {
+fn a_password_that_is_not_watched_is_not_read_with_each_question_to_sentinels() {
     let servers = primary_with_replicas(Setup::with_module, 1);
     let server = &servers[0];
     let sentinels = Sentinels::watch(server, 1);
@@ -140,7 +142,7 @@ fn nor_is_it_watched_where_sentinels_are_asked_each_second() {
         eventually("every worker is logged in", SOON, || front.links() == 2);
         (user, front)
     });
-    // Ids of connections, which are never used again.
+    // Ids of connections, which Redis never reuses.
     let connections = |user: &str| {
         let list: String = server.run("CLIENT LIST");
         let of_user = list.lines().filter(|line| line.contains(&format!("user={user} ")));
@@ -150,11 +152,11 @@ fn nor_is_it_watched_where_sentinels_are_asked_each_second() {
     };
     let before = connections(quiet.0);
     assert_eq!(before.len(), 2);
-    // Whoever watches has changed over twice: at least a second has passed since the first.
+    // The watching front has reconnected twice, so at least a second has passed.
     for password in ["second", "third"] {
         let old = connections(watching.0);
         write(password);
-        eventually("others change over", SOON, || {
+        eventually("the watching front reconnects", SOON, || {
             let new = connections(watching.0);
             new.len() == 2 && new.iter().all(|id| !old.contains(id))
         });
@@ -163,13 +165,13 @@ fn nor_is_it_watched_where_sentinels_are_asked_each_second() {
 }
 
 #[test]
-fn what_cannot_be_read_is_no_start() {
+fn a_file_that_cannot_be_read_stops_the_start() {
     for flags in [["--redis-password-file", "/nowhere/password"], ["--redis-ca", "/nowhere/ca.pem"]]
     {
         let store = if flags[0] == "--redis-ca" { "rediss://h" } else { "redis://h" };
         let output = Front::run(&[&["--store", store][..], &flags].concat());
         assert_eq!(output.status.code(), Some(2));
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(said.contains(flags[1]), "{said}");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(stderr.contains(flags[1]), "{stderr}");
     }
 }

@@ -1,4 +1,4 @@
-//! The front over each kind of Redis: primaries that Sentinels name, clusters, TLS, logins that change.
+//! The front over each topology: Sentinel, Cluster, TLS, and logins that change.
 
 mod cluster;
 mod login;
@@ -10,16 +10,16 @@ use std::time::Duration;
 use rl_tests::{Front, eventually};
 use serde_json::Value;
 
-/// Generous, so that a busy machine degrades no answer that should come from Redis.
+/// A long deadline, so that a busy machine degrades no answer that should come from Redis.
 const PATIENT: [&str; 2] = ["--deadline-ms", "5000"];
 const SOON: Duration = Duration::from_secs(30);
 
-/// A front over this store, in which callers may bring their own limits.
+/// A front over this store that accepts inline limits.
 fn front(store: &str, more: &[&str]) -> Front {
     Front::start(&[&["--store", store, "--workers", "2"][..], &PATIENT, more].concat())
 }
 
-/// One check of a bucket of this many tokens that do not come back while a test runs.
+/// A check of a bucket with this capacity, which gains no token while a test runs.
 fn check(front: &Front, key: &str, capacity: u32) -> Value {
     front.check(&format!(r#"{{"key":"{key}","capacity":{capacity},"rate":"1/d"}}"#))
 }

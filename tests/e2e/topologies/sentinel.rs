@@ -17,14 +17,16 @@ fn the_primary_dies_and_the_front_follows() {
     let answer = check(&front, "other", 100);
     assert!(is_degraded(&answer), "{answer}");
     healed(&front, "k");
-    eventually("the first Sentinel knows too", SOON, || sentinels.primary() != servers[0].port());
-    assert_eq!(check(&front, "story", 100)["remaining"], 98, "what was replicated is there");
-    // The old one comes back, and is made a replica.
+    eventually("the first Sentinel names the new primary", SOON, || {
+        sentinels.primary() != servers[0].port()
+    });
+    assert_eq!(check(&front, "story", 100)["remaining"], 98, "the replicated bucket");
+    // The old primary comes back, and becomes a replica.
     servers[0].start_again();
-    eventually("it follows", SOON, || {
-        // Who is connected when it is made one is cut off.
-        let said = servers[0].try_run::<String>("INFO replication").unwrap_or_default();
-        said.contains("role:slave")
+    eventually("the old primary is a replica", SOON, || {
+        // Connections are closed when it becomes one.
+        let role = servers[0].try_run::<String>("INFO replication").unwrap_or_default();
+        role.contains("role:slave")
     });
     let answer = check(&front, "story", 100);
     assert_eq!((is_degraded(&answer), &answer["remaining"]), (false, &97.into()));
@@ -37,11 +39,11 @@ fn a_failover_for_maintenance_is_followed_while_the_old_primary_still_answers() 
     let front = front(&sentinels.url(), &[]);
     healed(&front, "k");
     sentinels.fail_over();
-    eventually("another is the primary", SOON, || {
+    eventually("the replica is the primary", SOON, || {
         check(&front, "k", 1_000_000);
         sentinels.primary() == servers[1].port() && servers[1].info("role") == "master"
     });
-    // Until it is demoted, or the front asks the Sentinels again, the old one still decides.
+    // Until it is demoted, or the front asks the Sentinels again, the old primary still decides.
     eventually("the front follows", SOON, || {
         check(&front, "after", 10);
         servers[1].run::<i64>("EXISTS rl:{after}:inline") == 1
@@ -50,10 +52,12 @@ fn a_failover_for_maintenance_is_followed_while_the_old_primary_still_answers() 
 }
 
 #[test]
-fn sentinels_that_know_of_no_such_primary_say_so() {
+fn sentinels_without_such_a_primary_are_reported() {
     let servers = primary_with_replicas(Setup::plain, 0);
     let sentinels = Sentinels::watch(&servers[0], 0);
     let store = sentinels.url().replace("/main", "/other");
     let front = rl_tests::Front::start_unready(&["--store", &store]);
-    eventually("it says why", SOON, || front.log().contains("does not watch a primary"));
+    eventually("the log names the cause", SOON, || {
+        front.log().contains("does not watch a primary")
+    });
 }

@@ -2,23 +2,25 @@
 
 use std::path::Path;
 
-use rl_tests::{Authority, Cluster, Front, RedisServer, Sentinels, Setup, eventually, free_port};
+use rl_tests::{
+    Authority, Cluster, Front, RedisServer, Sentinels, Setup, eventually, free_port, skip,
+};
 
 use super::{PATIENT, SOON, check, front, healed, is_degraded};
 
-/// Directives with which a server has this certificate.
-fn directives(authority: &Authority, name: &str, ask: &str) -> Vec<String> {
+/// Directives of a server whose certificate has this name. `clients` is its `tls-auth-clients`.
+fn directives(authority: &Authority, name: &str, clients: &str) -> Vec<String> {
     let [cert, key] = authority.sign(name);
     let text = |path: &Path| path.to_str().unwrap().to_owned();
     vec![
         format!("tls-cert-file {}", text(&cert)),
         format!("tls-key-file {}", text(&key)),
         format!("tls-ca-cert-file {}", text(&authority.ca())),
-        format!("tls-auth-clients {ask}"),
+        format!("tls-auth-clients {clients}"),
     ]
 }
 
-/// A server that is to speak TLS on a second port, with these.
+/// A server with TLS on a second port.
 fn setup(port: u16, directives: &[String]) -> Setup {
     directives
         .iter()
@@ -27,13 +29,17 @@ fn setup(port: u16, directives: &[String]) -> Setup {
         })
 }
 
-/// The server and that port; `None` where it was built without.
-pub(super) fn server(authority: &Authority, name: &str, ask: &str) -> Option<(RedisServer, u16)> {
+/// A server and its TLS port; `None` if Redis was built without TLS.
+pub(super) fn server(
+    authority: &Authority,
+    name: &str,
+    clients: &str,
+) -> Option<(RedisServer, u16)> {
     let port = free_port();
-    Some((setup(port, &directives(authority, name, ask)).try_start()?, port))
+    Some((setup(port, &directives(authority, name, clients)).try_start()?, port))
 }
 
-fn refused(store: &str, more: &[&str], reason: &str) {
+fn assert_refused(store: &str, more: &[&str], reason: &str) {
     let front = Front::start_unready(&[&["--store", store][..], &PATIENT, more].concat());
     eventually(reason, SOON, || front.log().contains(reason));
     assert!(is_degraded(&check(&front, "k", 10)));
@@ -44,28 +50,30 @@ fn whoever_is_believed_decides() {
     let authority = Authority::new();
     let ca = authority.ca();
     let ca = ca.to_str().unwrap();
-    let Some((server, port)) = server(&authority, "127.0.0.1", "no") else { return };
+    let Some((server, port)) = server(&authority, "127.0.0.1", "no") else {
+        skip!("this Redis was built without TLS")
+    };
     let store = format!("rediss://127.0.0.1:{port}");
     let trusting = front(&store, &["--redis-ca", ca]);
     healed(&trusting, "k");
     assert_eq!(check(&trusting, "story", 10)["remaining"], 9);
     assert_eq!(server.run::<i64>("EXISTS rl:{story}:inline"), 1);
-    // A batch of answers is more than one TLS record.
+    // The replies to a batch take more than one TLS record.
     let one = r#"{"key":"KEY","capacity":10,"rate":"1/d"}"#;
     let checks: Vec<_> = (0..1000).map(|i| one.replace("KEY", &format!("key:{i}"))).collect();
     let answer = trusting.post("/check/batch", &format!(r#"{{"checks":[{}]}}"#, checks.join(",")));
     let results = answer.body["results"].as_array().unwrap();
     assert!(results.iter().all(|it| it["remaining"] == 9 && !is_degraded(it)));
-    // By the public authorities, by another, by name.
-    refused(&store, &[], "UnknownIssuer");
+    // Trust in the public authorities, in another authority, and in a name.
+    assert_refused(&store, &[], "UnknownIssuer");
     let other = Authority::new();
-    refused(&store, &["--redis-ca", other.ca().to_str().unwrap()], "BadSignature");
+    assert_refused(&store, &["--redis-ca", other.ca().to_str().unwrap()], "BadSignature");
     let by_name = format!("rediss://localhost:{port}");
-    refused(&by_name, &["--redis-ca", ca], "not valid for name");
+    assert_refused(&by_name, &["--redis-ca", ca], "not valid for name");
     healed(&front(&by_name, &["--redis-ca", ca, "--redis-verify", "ca"]), "k");
     let verify =
         ["--redis-ca", other.ca().to_str().unwrap(), "--redis-verify", "ca"].map(str::to_owned);
-    refused(&by_name, &verify.each_ref().map(String::as_str), "BadSignature");
+    assert_refused(&by_name, &verify.each_ref().map(String::as_str), "BadSignature");
 }
 
 #[test]
@@ -73,7 +81,9 @@ fn a_server_may_ask_who_we_are() {
     let authority = Authority::new();
     let ca = authority.ca();
     let ca = ca.to_str().unwrap();
-    let Some((_server, port)) = server(&authority, "127.0.0.1", "yes") else { return };
+    let Some((_server, port)) = server(&authority, "127.0.0.1", "yes") else {
+        skip!("this Redis was built without TLS")
+    };
     let store = format!("rediss://127.0.0.1:{port}");
     let [cert, key] = authority.sign("front");
     let ours = [
@@ -85,18 +95,18 @@ fn a_server_may_ask_who_we_are() {
         key.to_str().unwrap(),
     ];
     healed(&front(&store, &ours), "k");
-    let nameless =
+    let anonymous =
         Front::start_unready(&[&["--store", &store, "--redis-ca", ca][..], &PATIENT].concat());
-    eventually("it is refused", SOON, || nameless.log().contains("cannot use redis"));
-    assert!(is_degraded(&check(&nameless, "k", 10)));
+    eventually("Redis refuses the front", SOON, || anonymous.log().contains("cannot use redis"));
+    assert!(is_degraded(&check(&anonymous, "k", 10)));
 }
 
 #[test]
-fn nodes_of_a_cluster_have_it_too() {
+fn nodes_of_a_cluster_speak_tls() {
     let authority = Authority::new();
     let ca = authority.ca();
     if server(&authority, "127.0.0.1", "no").is_none() {
-        return;
+        skip!("this Redis was built without TLS");
     }
     let directives = directives(&authority, "127.0.0.1", "no");
     let ports: Vec<_> = (0..2).map(|_| free_port()).collect();
@@ -113,10 +123,12 @@ fn nodes_of_a_cluster_have_it_too() {
 }
 
 #[test]
-fn sentinels_and_their_primary_have_it_too() {
+fn sentinels_and_their_primary_speak_tls() {
     let authority = Authority::new();
     let ca = authority.ca();
-    let Some((server, port)) = server(&authority, "127.0.0.1", "no") else { return };
+    let Some((server, port)) = server(&authority, "127.0.0.1", "no") else {
+        skip!("this Redis was built without TLS")
+    };
     let sentinels = Sentinels::watch_over_tls(port, &directives(&authority, "127.0.0.1", "no"));
     let front = front(&sentinels.url(), &["--redis-ca", ca.to_str().unwrap()]);
     healed(&front, "k");

@@ -1,4 +1,4 @@
-//! What came of a story, held against what is promised in every one.
+//! What clients saw of a fault, checked against the promises that hold for every fault.
 
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
@@ -8,41 +8,41 @@ use serde_json::{Value, json};
 
 use super::rig::{Buckets, HOT, ROOMY_KEYS, SOON, WORKERS, roomy};
 
-/// A story after its end.
-pub(super) struct Told {
-    /// Everything that clients have seen.
+/// The records of a test after its fault is over.
+pub(super) struct Aftermath {
+    /// All records.
     pub(super) history: History,
-    /// What they saw during the fault.
+    /// Records during the fault.
     pub(super) during: History,
-    /// When connections to Redis were made from the fault on.
+    /// Times of connections to Redis, from the fault on.
     pub(super) connects: Vec<Instant>,
-    /// What was decided in these times, on the clock of the records, may be lost.
+    /// Intervals whose decisions may be lost, on the clock of the records.
     pub(super) lags: Vec<Lag>,
-    /// Tokens that Redis is known to have taken and to hold no more.
-    pub(super) lost: u64,
+    /// Tokens that Redis is known to have taken and has forgotten.
+    pub(super) lost_tokens: u64,
 }
 
 pub(super) type Lag = RangeInclusive<Duration>;
 
-/// What a busy machine may take on top of a deadline. Every outage is longer.
+/// Time that a busy machine may take on top of a deadline. Every outage is longer.
 const ROOM: Duration = Duration::from_secs(1);
 
-// === impl Told ===
+// === impl Aftermath ===
 
-impl Told {
-    /// In time, and everybody about their own bucket.
+impl Aftermath {
+    /// Asserts that every answer came in time and was about the bucket of its check.
     #[track_caller]
-    pub(super) fn everybody_was_answered(&self, deadline: Duration) {
+    pub(super) fn every_answer_was_in_time(&self, deadline: Duration) {
         let slowest = self.history.slowest();
         assert!(slowest <= deadline + ROOM, "an answer took {slowest:?}");
         for record in self.history.records() {
             let LimitSource::Inline(capacity, _) = record.request.limits else { continue };
-            let seen = record.decision.expect("an answer from the front");
-            assert_eq!(seen.limit, capacity, "an answer for somebody else: {record:?}");
+            let decision = record.decision.expect("an answer from the front");
+            assert_eq!(decision.limit, capacity, "an answer about another bucket: {record:?}");
         }
     }
 
-    /// Of these, what was decided by Redis in any of the lags.
+    /// Tokens that Redis admitted in each lag, of these records.
     fn decided_in_lags(&self, history: &History) -> impl Iterator<Item = u64> {
         self.lags.iter().map(|lag| {
             let within = |record: &Record| record.end >= *lag.start() && record.start <= *lag.end();
@@ -50,8 +50,8 @@ impl Told {
         })
     }
 
-    /// In no stretch of time more than the limit: of Redis's answers, and of those that stood in. What is lost
-    /// is had again, but of a bucket never more than it holds.
+    /// Asserts that in no interval more than the limit was admitted, by Redis or by its local
+    /// substitute. Lost tokens are admitted again, but never more than the bucket holds.
     #[track_caller]
     pub(super) fn limits_held(&self, buckets: Buckets) {
         let all = self.history.only(|record| record.request.key == "hot");
@@ -64,7 +64,8 @@ impl Told {
         all.only(Record::is_degraded).assert_within("decided locally", HOT.0, HOT.2, 0);
     }
 
-    /// Redis holds for every key what it admitted, and at most what it was asked for and did not answer.
+    /// Asserts that Redis took from every bucket what it admitted, and at most the checks besides
+    /// that it did not answer.
     #[track_caller]
     pub(super) fn charged_at_most_once(&mut self, front: &Front, from: Duration, buckets: Buckets) {
         let (mut charged, mut admitted) = (0, 0);
@@ -88,16 +89,17 @@ impl Told {
                 (certain - forgivable..=most).contains(&taken),
                 "{key}: Redis took {taken}, not {certain} (less {forgivable}) to {most}"
             );
-            self.lost += certain.saturating_sub(taken);
+            self.lost_tokens += certain.saturating_sub(taken);
             charged += taken;
             admitted += certain;
         }
-        // Of those that got no answer, only the ones that were sent can have been charged.
+        // Of the checks without an answer, only those that were sent can have been charged.
         let most = admitted + front.unanswered();
         assert!(charged <= most, "Redis took {charged}, not at most {most}");
     }
 
-    /// A Redis in trouble is not stormed: it is tried by one worker, in the end about once a second.
+    /// Asserts that Redis was not stormed: one worker at a time connects, in the end about once a
+    /// second.
     #[track_caller]
     pub(super) fn connects_were_few(&self, time: Duration) {
         let most = 10.0 + WORKERS as f64 + 1.5 * time.as_secs_f64();
@@ -105,15 +107,15 @@ impl Told {
         assert!(made as f64 <= most, "{made} connections in {time:?}, not at most {most}");
     }
 
-    /// Somebody was answered without Redis.
+    /// Asserts that some checks were decided without Redis.
     #[track_caller]
     pub(super) fn degraded(self) -> Self {
         let without = self.during.only(Record::is_degraded);
-        assert!(!without.is_empty(), "of {} answers all came from Redis", self.during.len());
+        assert!(!without.is_empty(), "all {} answers came from Redis", self.during.len());
         self
     }
 
-    /// Nobody was.
+    /// Asserts that no check was decided without Redis.
     #[track_caller]
     pub(super) fn not_degraded(self) -> Self {
         let without = self.history.only(Record::is_degraded);
@@ -122,12 +124,14 @@ impl Told {
     }
 }
 
-/// What has been taken from a bucket, as Redis says it.
-pub(super) fn taken(front: &Front, ask: &CheckRequest) -> u64 {
-    let LimitSource::Inline(capacity, _) = ask.limits else { panic!("a bucket of its own") };
+/// Tokens taken from a bucket, according to Redis.
+pub(super) fn taken(front: &Front, check: &CheckRequest) -> u64 {
+    let LimitSource::Inline(capacity, _) = check.limits else {
+        panic!("a check without a limit of its own")
+    };
     let mut answer = Value::Null;
-    eventually("Redis says what is left", SOON, || {
-        answer = front.post("/peek", &ask.body()).body;
+    eventually("Redis answers a peek", SOON, || {
+        answer = front.post("/peek", &check.body()).body;
         answer["degraded"] == Value::Null
     });
     assert_eq!(answer["limit"], json!(capacity));
