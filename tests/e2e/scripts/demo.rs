@@ -164,7 +164,7 @@ fn so_does_a_server_that_dies() {
         );
     });
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("demo: nginx has ended\n"), "{said}");
+    assert!(said.contains("demo: nginx has exited\n"), "{said}");
 }
 
 #[test]
@@ -176,11 +176,11 @@ fn a_port_that_is_taken_is_told() {
     assert_eq!(code, 1, "{said}");
     assert_eq!(
         said,
-        format!("demo: port {port} is taken: give --port another, or none for a free one\n")
+        format!("demo: port {port} is in use: choose another, or leave out --port for a free one\n")
     );
     for arguments in [&["--port", "65536"][..], &["--seconds", "x"], &["--port"]] {
         let (code, said) = run(&mut Demo::command(folder.path(), arguments));
-        assert_eq!((code, said.contains(" wants a number")), (1, true), "{arguments:?}: {said}");
+        assert_eq!((code, said.contains(" takes a number")), (1, true), "{arguments:?}: {said}");
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -28,7 +28,7 @@ fn from_nothing_to_a_front_and_again() {
 
     let again = site.deploys(&["--yes"]);
     assert_eq!(again.changes(), ["init", "apply", "print-identity-token"], "{}", again.said);
-    for line in ["state in gs://my-project-rl-state\n   it is there\n", "front is pushed already\n"]
+    for line in ["state in gs://my-project-rl-state\n   exists\n", "front is already pushed\n"]
     {
         assert!(again.said.contains(line), "{}", again.said);
     }
@@ -120,7 +120,7 @@ fn a_plan_changes_nothing() {
     let before = site.everything();
     let ran = site.deploys(&["--plan"]);
     assert!(
-        ran.said.contains("it would be made") && ran.said.contains("Plan: with {}"),
+        ran.said.contains("would be created") && ran.said.contains("Plan: with {}"),
         "{}",
         ran.said
     );
@@ -153,7 +153,7 @@ fn a_plan_changes_nothing() {
     assert_eq!(ran.changes(), ["init"]);
     let ran = site.deploys(&["--plan", "--commit", "HEAD~1"]);
     assert!(
-        ran.said.contains("front is pushed already") && ran.said.contains(&text),
+        ran.said.contains("front is already pushed") && ran.said.contains(&text),
         "{}",
         ran.said
     );
@@ -175,9 +175,9 @@ fn an_earlier_commit_comes_back_without_a_build() {
     assert_eq!(site.images(), first);
     let ran = site.refuses(
         &["--yes", "--commit", &never],
-        &format!("of commit {never} no image front was ever pushed"),
+        &format!("no image front of commit {never} was pushed"),
     );
-    assert!(ran.said.contains("Images that are there:\nfront:"), "{}", ran.said);
+    assert!(ran.said.contains("Available images:\nfront:"), "{}", ran.said);
     site.refuses(&["--commit", "0123456"], "there is no commit 0123456");
     assert_eq!(site.images(), first);
 }
@@ -189,7 +189,7 @@ fn a_front_inside_its_vpc_is_left_to_who_is_there() {
     let ran = site.deploys(&["--yes"]);
     let url = format!("http://{}", site.front.address());
     assert!(
-        ran.said.contains(&format!("{url} is reached from inside its VPC alone")),
+        ran.said.contains(&format!("{url} can be reached from inside its VPC only")),
         "{}",
         ran.said
     );
@@ -252,7 +252,7 @@ fn what_is_missing_is_told_before_anything_is_done() {
     }
     fs::remove_file(site.path("clone/terraform/terraform.tfvars")).unwrap();
     refused(
-        "terraform/terraform.tfvars is missing. It says what to deploy, such as:\n\n  project_id = ",
+        "terraform/terraform.tfvars is missing. It says what to deploy, for example:\n\n  project_id = ",
     );
     let ran = site.deploy(&["--plam"]);
     assert_eq!((ran.code, ran.said.contains("scripts/deploy [--plan]")), (2, true), "{}", ran.said);
@@ -262,7 +262,7 @@ fn what_is_missing_is_told_before_anything_is_done() {
 fn images_are_of_commits() {
     let site = Site::new();
     site.write("clone/new", "");
-    let ran = site.refuses(&["--yes"], "there are changes that are in no commit");
+    let ran = site.refuses(&["--yes"], "there are uncommitted changes");
     // Before the quarter of an hour in which all else is made.
     assert_eq!(ran.changes(), ["create", "update", "init"], "{}", ran.said);
     fs::remove_file(site.path("clone/new")).unwrap();
