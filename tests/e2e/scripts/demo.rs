@@ -176,7 +176,9 @@ fn a_port_that_is_taken_is_told() {
     assert_eq!(code, 1, "{said}");
     assert_eq!(
         said,
-        format!("demo: port {port} is in use: choose another, or leave out --port for a free one\n")
+        format!(
+            "demo: port {port} is in use: choose another, or leave out --port for a free one\n"
+        )
     );
     for arguments in [&["--port", "65536"][..], &["--seconds", "x"], &["--port"]] {
         let (code, said) = run(&mut Demo::command(folder.path(), arguments));

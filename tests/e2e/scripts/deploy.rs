@@ -28,8 +28,7 @@ fn from_nothing_to_a_front_and_again() {
 
     let again = site.deploys(&["--yes"]);
     assert_eq!(again.changes(), ["init", "apply", "print-identity-token"], "{}", again.said);
-    for line in ["state in gs://my-project-rl-state\n   exists\n", "front is already pushed\n"]
-    {
+    for line in ["state in gs://my-project-rl-state\n   exists\n", "front is already pushed\n"] {
         assert!(again.said.contains(line), "{}", again.said);
     }
     assert_eq!(site.git(&["status", "--porcelain"]), "", "what it writes is ignored");
