@@ -1,4 +1,5 @@
-# Before anything is there, what Google will make is unknown, and so is what depends on it: how many there are of each must not.
+# Before anything is there, what Google will make is unknown, and so is what depends on it: how many
+# there are of each must not.
 mock_provider "google" {}
 
 variables {
@@ -14,7 +15,10 @@ run "with_an_uptime_check" {
     deletion_protection = false
   }
   assert {
-    condition     = contains(module.monitoring[0].alerts, "uptime") && contains(module.monitoring[0].alerts, "store-memory")
+    condition = (
+      contains(module.monitoring[0].alerts, "uptime")
+      && contains(module.monitoring[0].alerts, "store-memory")
+    )
     error_message = "There must be alerts for the front, the store and the way from outside."
   }
   assert {

@@ -38,7 +38,10 @@ run "front" {
     error_message = "The internet must not reach it unless it is asked to."
   }
   assert {
-    condition     = { for grant in google_cloud_run_v2_service_iam_member.invoker : grant.member => grant.role } == { "serviceAccount:api@demo-project.iam.gserviceaccount.com" = "roles/run.invoker" }
+    condition = (
+      { for grant in google_cloud_run_v2_service_iam_member.invoker : grant.member => grant.role }
+      == { "serviceAccount:api@demo-project.iam.gserviceaccount.com" = "roles/run.invoker" }
+    )
     error_message = "Those who are named may call it, and nobody else."
   }
   assert {
@@ -53,7 +56,10 @@ run "front" {
     error_message = "The service and its secrets must not be destroyed by mistake."
   }
   assert {
-    condition     = google_cloud_run_v2_service.front.template[0].containers[0].image == var.image && google_cloud_run_v2_service.front.template[0].containers[0].ports[0].container_port == 8080
+    condition = (
+      google_cloud_run_v2_service.front.template[0].containers[0].image == var.image
+      && google_cloud_run_v2_service.front.template[0].containers[0].ports[0].container_port == 8080
+    )
     error_message = "It must be the image that was named, on the port that Cloud Run is told of."
   }
   assert {
@@ -68,11 +74,17 @@ run "front" {
     error_message = "It must run under its own account, which may do little."
   }
   assert {
-    condition     = google_cloud_run_v2_service.front.template[0].scaling[0].min_instance_count == 2 && google_cloud_run_v2_service.front.template[0].scaling[0].max_instance_count == 20
+    condition = (
+      google_cloud_run_v2_service.front.template[0].scaling[0].min_instance_count == 2
+      && google_cloud_run_v2_service.front.template[0].scaling[0].max_instance_count == 20
+    )
     error_message = "There must be as many instances as was said."
   }
   assert {
-    condition     = google_cloud_run_v2_service.front.template[0].max_instance_request_concurrency == 500 && google_cloud_run_v2_service.front.template[0].timeout == "5s"
+    condition = (
+      google_cloud_run_v2_service.front.template[0].max_instance_request_concurrency == 500
+      && google_cloud_run_v2_service.front.template[0].timeout == "5s"
+    )
     error_message = "An instance must take as many requests at a time as was said, and hold none for longer than the front itself."
   }
   assert {
@@ -92,7 +104,9 @@ run "front" {
   }
   assert {
     condition = alltrue([for probe in concat(google_cloud_run_v2_service.front.template[0].containers[0].startup_probe, google_cloud_run_v2_service.front.template[0].containers[0].liveness_probe) :
-      probe.timeout_seconds <= probe.period_seconds && probe.period_seconds * probe.failure_threshold <= 240 && probe.period_seconds * probe.failure_threshold >= 20
+      probe.timeout_seconds <= probe.period_seconds
+      && probe.period_seconds * probe.failure_threshold <= 240
+      && probe.period_seconds * probe.failure_threshold >= 20
     ])
     error_message = "Probes must be within Cloud Run's bounds, and patient: the front may take 10 s to be ready."
   }
@@ -128,7 +142,8 @@ run "front" {
   }
   assert {
     condition = toset([for grant in google_secret_manager_secret_iam_member.read : grant.secret_id]) == toset(["rl-redis-ca", "rl-redis-auth", "rl-policies", "rl-scrape"]) && alltrue([
-      for grant in google_secret_manager_secret_iam_member.read : grant.role == "roles/secretmanager.secretAccessor" && grant.member == "serviceAccount:${var.account}"
+      for grant in google_secret_manager_secret_iam_member.read : grant.role == "roles/secretmanager.secretAccessor"
+      && grant.member == "serviceAccount:${var.account}"
     ])
     error_message = "It may read its files, and no other secret."
   }
@@ -137,7 +152,10 @@ run "front" {
     error_message = "Policies name customers: they must not be in the state."
   }
   assert {
-    condition     = google_secret_manager_secret_version.policies.secret_data_wo_version == substr(sha256(var.policies), 0, 8) && google_secret_manager_secret_version.policies.deletion_policy == "ABANDON"
+    condition = (
+      google_secret_manager_secret_version.policies.secret_data_wo_version == substr(sha256(var.policies), 0, 8)
+      && google_secret_manager_secret_version.policies.deletion_policy == "ABANDON"
+    )
     error_message = "Another policy file must be another version, and the old one stay for revisions that are rolled back to."
   }
   assert {
@@ -148,11 +166,20 @@ run "front" {
     error_message = "The collector starts after the front, with its own file alone."
   }
   assert {
-    condition     = can(regex(":[0-9]+\\.[0-9]+\\.[0-9]+$", google_cloud_run_v2_service.front.template[0].containers[1].image)) && tonumber(google_cloud_run_v2_service.front.template[0].containers[1].resources[0].limits["cpu"]) >= 1
+    condition = (
+      can(regex(":[0-9]+\\.[0-9]+\\.[0-9]+$", google_cloud_run_v2_service.front.template[0].containers[1].image))
+      && tonumber(google_cloud_run_v2_service.front.template[0].containers[1].resources[0].limits["cpu"]) >= 1
+    )
     error_message = "The collector must be of one version, and have a whole processor: with less Cloud Run takes one request at a time."
   }
   assert {
-    condition     = toset([for grant in google_project_iam_member.metrics : "${grant.role} ${grant.member}"]) == toset([for role in ["monitoring.metricWriter", "logging.logWriter"] : "roles/${role} serviceAccount:${var.account}"])
+    condition = (
+      toset([for grant in google_project_iam_member.metrics : "${grant.role} ${grant.member}"])
+      == toset([
+        for role in ["monitoring.metricWriter", "logging.logWriter"] :
+        "roles/${role} serviceAccount:${var.account}"
+      ])
+    )
     error_message = "In the project the front may write metrics and logs, and nothing else."
   }
   assert {
@@ -163,7 +190,10 @@ run "front" {
     error_message = "It must scrape the port of operators, as the job rl."
   }
   assert {
-    condition     = output.url == "https://rl-front-abc-ew.a.run.app" && output.host == "rl-front-abc-ew.a.run.app"
+    condition = (
+      output.url == "https://rl-front-abc-ew.a.run.app"
+      && output.host == "rl-front-abc-ew.a.run.app"
+    )
     error_message = "It must say where it is."
   }
 }
@@ -206,15 +236,25 @@ run "with_a_login_by_iam_tokens_and_a_key_secret" {
     error_message = "There is no password."
   }
   assert {
-    condition     = length(google_cloud_run_v2_service.front.template[0].containers) == 1 && length(google_project_iam_member.metrics) == 0
+    condition = (
+      length(google_cloud_run_v2_service.front.template[0].containers) == 1
+      && length(google_project_iam_member.metrics) == 0
+    )
     error_message = "Without metrics there is no collector, and no right to write any."
   }
   assert {
-    condition     = google_cloud_run_v2_service.front.ingress == "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER" && length(google_cloud_run_v2_service_iam_member.invoker) == 0
+    condition = (
+      google_cloud_run_v2_service.front.ingress == "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER"
+      && length(google_cloud_run_v2_service_iam_member.invoker) == 0
+    )
     error_message = "A load balancer may reach it; nobody who is not named may call it."
   }
   assert {
-    condition     = !google_cloud_run_v2_service.front.deletion_protection && !google_secret_manager_secret.policies.deletion_protection && !output.protected
+    condition = (
+      !google_cloud_run_v2_service.front.deletion_protection
+      && !google_secret_manager_secret.policies.deletion_protection
+      && !output.protected
+    )
     error_message = "deletion_protection = false must reach all of it."
   }
 }

@@ -27,15 +27,24 @@ run "inside" {
   command = plan
   module { source = "./modules/monitoring" }
   assert {
-    condition     = toset(keys(google_monitoring_alert_policy.query)) == toset(["no-front", "errors", "degraded", "slow", "store-memory", "store-cpu"])
+    condition = (
+      toset(keys(google_monitoring_alert_policy.query))
+      == toset(["no-front", "errors", "degraded", "slow", "store-memory", "store-cpu"])
+    )
     error_message = "Somebody must be told when fronts or the store are away, slow or full."
   }
   assert {
-    condition     = alltrue([for policy in google_monitoring_alert_policy.query : length(policy.notification_channels) == 2])
+    condition = alltrue([
+      for policy in google_monitoring_alert_policy.query : length(policy.notification_channels) == 2
+    ])
     error_message = "Every channel must be told."
   }
   assert {
-    condition     = length(google_monitoring_uptime_check_config.ready) == 0 && length(google_cloud_run_v2_service_iam_member.probes) == 0 && output.alerts == sort(keys(google_monitoring_alert_policy.query))
+    condition = (
+      length(google_monitoring_uptime_check_config.ready) == 0
+      && length(google_cloud_run_v2_service_iam_member.probes) == 0
+      && output.alerts == sort(keys(google_monitoring_alert_policy.query))
+    )
     error_message = "Probes from the internet reach no front that is internal."
   }
   assert {
@@ -52,16 +61,24 @@ run "inside" {
   }
   assert {
     condition = alltrue([for policy in google_monitoring_alert_policy.query :
-      policy.conditions[0].condition_prometheus_query_language[0].disable_metric_validation && length(policy.documentation[0].content) > 50 && contains(["CRITICAL", "WARNING"], policy.severity)
+      policy.conditions[0].condition_prometheus_query_language[0].disable_metric_validation
+      && length(policy.documentation[0].content) > 50
+      && contains(["CRITICAL", "WARNING"], policy.severity)
     ])
     error_message = "Policies are made before there is a metric, and must say what to do."
   }
   assert {
-    condition     = length(jsondecode(google_monitoring_dashboard.rl[0].dashboard_json).mosaicLayout.tiles) == 8
+    condition = (
+      length(jsondecode(google_monitoring_dashboard.rl[0].dashboard_json).mosaicLayout.tiles)
+      == 8
+    )
     error_message = "The dashboard has all its charts."
   }
   assert {
-    condition     = length(distinct([for tile in jsondecode(google_monitoring_dashboard.rl[0].dashboard_json).mosaicLayout.tiles : "${tile.xPos}.${tile.yPos}"])) == 8
+    condition = (
+      length(distinct([for tile in jsondecode(google_monitoring_dashboard.rl[0].dashboard_json).mosaicLayout.tiles : "${tile.xPos}.${tile.yPos}"]))
+      == 8
+    )
     error_message = "No chart hides another."
   }
 }
@@ -75,7 +92,8 @@ run "from_outside" {
   }
   assert {
     condition = (
-      google_monitoring_uptime_check_config.ready[0].http_check[0].path == "/health/ready" && google_monitoring_uptime_check_config.ready[0].http_check[0].validate_ssl
+      google_monitoring_uptime_check_config.ready[0].http_check[0].path == "/health/ready"
+      && google_monitoring_uptime_check_config.ready[0].http_check[0].validate_ssl
       && google_monitoring_uptime_check_config.ready[0].monitored_resource[0].labels == tomap({ host = var.public_host, project_id = var.project_id })
       && length(google_monitoring_alert_policy.uptime[0].notification_channels) == 2
       && strcontains(google_monitoring_alert_policy.uptime[0].conditions[0].condition_threshold[0].filter, "metric.label.check_id=\"rl-ready-1\"")
@@ -83,11 +101,18 @@ run "from_outside" {
     error_message = "What the internet may reach is probed from there, and somebody told when it is not reached."
   }
   assert {
-    condition     = google_cloud_run_v2_service_iam_member.probes[0].member == "serviceAccount:service-123456789@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
+    condition = (
+      google_cloud_run_v2_service_iam_member.probes[0].member
+      == "serviceAccount:service-123456789@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
+    )
     error_message = "The probes must be let in, and by name."
   }
   assert {
-    condition     = google_cloud_run_v2_service_iam_member.probes[0].role == "roles/run.invoker" && google_monitoring_uptime_check_config.ready[0].http_check[0].service_agent_authentication[0].type == "OIDC_TOKEN"
+    condition = (
+      google_cloud_run_v2_service_iam_member.probes[0].role == "roles/run.invoker"
+      && google_monitoring_uptime_check_config.ready[0].http_check[0].service_agent_authentication[0].type
+      == "OIDC_TOKEN"
+    )
     error_message = "The probes must say who they are, and may call the front only."
   }
   assert {
@@ -110,7 +135,10 @@ run "without_metrics" {
     metrics = false
   }
   assert {
-    condition     = toset(keys(google_monitoring_alert_policy.query)) == toset(["store-cpu"]) && length(google_monitoring_dashboard.rl) == 0
+    condition = (
+      toset(keys(google_monitoring_alert_policy.query)) == toset(["store-cpu"])
+      && length(google_monitoring_dashboard.rl) == 0
+    )
     error_message = "Nothing is asked of metrics that nobody scrapes."
   }
   assert {

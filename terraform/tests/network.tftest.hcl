@@ -28,11 +28,17 @@ run "a_vpc_of_its_own" {
   command = plan
   module { source = "./modules/network" }
   assert {
-    condition     = length(google_compute_network.vpc) == 1 && !google_compute_network.vpc[0].auto_create_subnetworks
+    condition = (
+      length(google_compute_network.vpc) == 1
+      && !google_compute_network.vpc[0].auto_create_subnetworks
+    )
     error_message = "It has the subnets that are named here, and no others."
   }
   assert {
-    condition     = { for name, subnet in google_compute_subnetwork.subnet : subnet.name => subnet.ip_cidr_range } == { rl-front = "10.64.0.0/24", rl-store = "10.64.1.0/28" }
+    condition = (
+      { for name, subnet in google_compute_subnetwork.subnet : subnet.name => subnet.ip_cidr_range }
+      == { rl-front = "10.64.0.0/24", rl-store = "10.64.1.0/28" }
+    )
     error_message = "The subnets must be as wide as was said."
   }
   assert {
@@ -40,15 +46,26 @@ run "a_vpc_of_its_own" {
     error_message = "Each must be told of its own subnet."
   }
   assert {
-    condition     = alltrue([for subnet in google_compute_subnetwork.subnet : subnet.private_ip_google_access && subnet.network == output.id])
+    condition = alltrue([
+      for subnet in google_compute_subnetwork.subnet :
+      subnet.private_ip_google_access && subnet.network == output.id
+    ])
     error_message = "Without an address on the internet, Google's APIs must be reached by a private way."
   }
   assert {
-    condition     = length(google_service_networking_connection.peering) == 1 && length(google_network_connectivity_service_connection_policy.valkey) == 0
+    condition = (
+      length(google_service_networking_connection.peering) == 1
+      && length(google_network_connectivity_service_connection_policy.valkey) == 0
+    )
     error_message = "Memorystore for Redis is reached by a peering."
   }
   assert {
-    condition     = google_compute_global_address.peering[0].purpose == "VPC_PEERING" && google_compute_global_address.peering[0].prefix_length <= 24 && google_service_networking_connection.peering[0].service == "servicenetworking.googleapis.com"
+    condition = (
+      google_compute_global_address.peering[0].purpose == "VPC_PEERING"
+      && google_compute_global_address.peering[0].prefix_length <= 24
+      && google_service_networking_connection.peering[0].service
+      == "servicenetworking.googleapis.com"
+    )
     error_message = "Google wants a /24 or more to make its stores in."
   }
 }
@@ -76,7 +93,10 @@ run "in_one_that_exists" {
     config = { id = "projects/demo-project/global/networks/ours", front_cidr = "10.9.0.0/26", store_cidr = "10.9.1.0/28", connection = false }
   }
   assert {
-    condition     = length(google_compute_network.vpc) == 0 && output.id == "projects/demo-project/global/networks/ours"
+    condition = (
+      length(google_compute_network.vpc) == 0
+      && output.id == "projects/demo-project/global/networks/ours"
+    )
     error_message = "No other VPC is made."
   }
   assert {

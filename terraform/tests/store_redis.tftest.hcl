@@ -27,15 +27,26 @@ run "redis" {
     error_message = "A replica must be there to take over."
   }
   assert {
-    condition     = google_redis_instance.store.transit_encryption_mode == "SERVER_AUTHENTICATION" && google_redis_instance.store.auth_enabled
+    condition = (
+      google_redis_instance.store.transit_encryption_mode == "SERVER_AUTHENTICATION"
+      && google_redis_instance.store.auth_enabled
+    )
     error_message = "TLS and AUTH must be on."
   }
   assert {
-    condition     = google_redis_instance.store.connect_mode == "PRIVATE_SERVICE_ACCESS" && google_redis_instance.store.authorized_network == var.network
+    condition = (
+      google_redis_instance.store.connect_mode == "PRIVATE_SERVICE_ACCESS"
+      && google_redis_instance.store.authorized_network == var.network
+    )
     error_message = "It must be reached from the one network only."
   }
   assert {
-    condition     = google_redis_instance.store.deletion_protection && google_secret_manager_secret.password.deletion_protection && google_secret_manager_secret.ca.deletion_protection && output.protected
+    condition = (
+      google_redis_instance.store.deletion_protection
+      && google_secret_manager_secret.password.deletion_protection
+      && google_secret_manager_secret.ca.deletion_protection
+      && output.protected
+    )
     error_message = "It and its secrets must not be destroyed by mistake."
   }
   assert {
@@ -43,7 +54,11 @@ run "redis" {
     error_message = "Under pressure the buckets that are full soonest must go first."
   }
   assert {
-    condition     = google_secret_manager_secret_version.password.secret_data == null && google_secret_manager_secret_version.password.secret_data_wo_version == substr(sha256("5f0c3b5e-0d5a-4a8e-9d4b-2f1f6a1c9e77"), 0, 8)
+    condition = (
+      google_secret_manager_secret_version.password.secret_data == null
+      && google_secret_manager_secret_version.password.secret_data_wo_version
+      == substr(sha256("5f0c3b5e-0d5a-4a8e-9d4b-2f1f6a1c9e77"), 0, 8)
+    )
     error_message = "The state must not hold the password twice; another password must be another version."
   }
   assert {
@@ -58,7 +73,11 @@ run "redis" {
     error_message = "The front must be told of TLS, the authority and the password."
   }
   assert {
-    condition     = google_redis_instance.store.redis_version == "REDIS_7_2" && google_redis_instance.store.memory_size_gb == 5 && length(google_redis_instance.store.maintenance_policy) == 1
+    condition = (
+      google_redis_instance.store.redis_version == "REDIS_7_2"
+      && google_redis_instance.store.memory_size_gb == 5
+      && length(google_redis_instance.store.maintenance_policy) == 1
+    )
     error_message = "It must be of the size and version that was said, and mended at a time that is known."
   }
 }
@@ -68,7 +87,12 @@ run "may_be_destroyed_when_told_so" {
   module { source = "./modules/store-redis" }
   variables { deletion_protection = false }
   assert {
-    condition     = !google_redis_instance.store.deletion_protection && !google_secret_manager_secret.password.deletion_protection && !google_secret_manager_secret.ca.deletion_protection && !output.protected
+    condition = (
+      !google_redis_instance.store.deletion_protection
+      && !google_secret_manager_secret.password.deletion_protection
+      && !google_secret_manager_secret.ca.deletion_protection
+      && !output.protected
+    )
     error_message = "deletion_protection = false must reach all of it."
   }
 }

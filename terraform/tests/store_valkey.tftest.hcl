@@ -29,15 +29,25 @@ run "valkey" {
   command = plan
   module { source = "./modules/store-valkey" }
   assert {
-    condition     = can(regex("^[a-z][a-z0-9-]{2,61}[a-z0-9]$", google_memorystore_instance.store.instance_id)) && google_memorystore_instance.store.instance_id == "rl-valkey"
+    condition = (
+      can(regex("^[a-z][a-z0-9-]{2,61}[a-z0-9]$", google_memorystore_instance.store.instance_id))
+      && google_memorystore_instance.store.instance_id == "rl-valkey"
+    )
     error_message = "Google wants 4 letters or more; alerts ask for this name."
   }
   assert {
-    condition     = google_memorystore_instance.store.shard_count == 3 && google_memorystore_instance.store.node_type == "STANDARD_SMALL" && google_memorystore_instance.store.engine_version == "VALKEY_9_0"
+    condition = (
+      google_memorystore_instance.store.shard_count == 3
+      && google_memorystore_instance.store.node_type == "STANDARD_SMALL"
+      && google_memorystore_instance.store.engine_version == "VALKEY_9_0"
+    )
     error_message = "It must be of the size and version that was said."
   }
   assert {
-    condition     = google_memorystore_instance.store.mode == "CLUSTER" && google_memorystore_instance.store.replica_count >= 1
+    condition = (
+      google_memorystore_instance.store.mode == "CLUSTER"
+      && google_memorystore_instance.store.replica_count >= 1
+    )
     error_message = "It must be a cluster, with replicas to take over."
   }
   assert {
@@ -45,24 +55,38 @@ run "valkey" {
     error_message = "Replicas must be in other zones."
   }
   assert {
-    condition     = google_memorystore_instance.store.transit_encryption_mode == "SERVER_AUTHENTICATION" && google_memorystore_instance.store.authorization_mode == "IAM_AUTH"
+    condition = (
+      google_memorystore_instance.store.transit_encryption_mode == "SERVER_AUTHENTICATION"
+      && google_memorystore_instance.store.authorization_mode == "IAM_AUTH"
+    )
     error_message = "TLS and IAM must be on."
   }
   assert {
-    condition     = google_memorystore_instance.store.deletion_protection_enabled && google_secret_manager_secret.ca.deletion_protection && output.protected
+    condition = (
+      google_memorystore_instance.store.deletion_protection_enabled
+      && google_secret_manager_secret.ca.deletion_protection
+      && output.protected
+    )
     error_message = "It must not be destroyed by mistake."
   }
   assert {
-    condition     = google_memorystore_instance.store.desired_auto_created_endpoints[0].network == var.network
+    condition = (
+      google_memorystore_instance.store.desired_auto_created_endpoints[0].network
+      == var.network
+    )
     error_message = "It must be reached from the one network only."
   }
   assert {
-    condition     = google_memorystore_instance.store.engine_configs["maxmemory-policy"] == "volatile-ttl"
+    condition = (
+      google_memorystore_instance.store.engine_configs["maxmemory-policy"]
+      == "volatile-ttl"
+    )
     error_message = "Under pressure the buckets that are full soonest must go first."
   }
   assert {
     condition = (
-      google_project_iam_member.connect.member == var.client && google_project_iam_member.connect.role == "roles/memorystore.dbConnectionUser"
+      google_project_iam_member.connect.member == var.client
+      && google_project_iam_member.connect.role == "roles/memorystore.dbConnectionUser"
       && google_project_iam_member.connect.condition[0].expression == "resource.name.endsWith(\"/locations/europe-west1/instances/rl-valkey\")"
     )
     error_message = "The front may log in to this instance, and to no other."
@@ -84,7 +108,11 @@ run "may_be_destroyed_when_told_so" {
   module { source = "./modules/store-valkey" }
   variables { deletion_protection = false }
   assert {
-    condition     = !google_memorystore_instance.store.deletion_protection_enabled && !google_secret_manager_secret.ca.deletion_protection && !output.protected
+    condition = (
+      !google_memorystore_instance.store.deletion_protection_enabled
+      && !google_secret_manager_secret.ca.deletion_protection
+      && !output.protected
+    )
     error_message = "deletion_protection = false must reach all of it."
   }
 }

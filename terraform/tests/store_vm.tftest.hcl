@@ -51,7 +51,10 @@ run "vm" {
   command = plan
   module { source = "./modules/store-vm" }
   assert {
-    condition     = alltrue([for nic in google_compute_instance_template.redis.network_interface : length(nic.access_config) == 0 && length(nic.ipv6_access_config) == 0])
+    condition = alltrue([
+      for nic in google_compute_instance_template.redis.network_interface :
+      length(nic.access_config) == 0 && length(nic.ipv6_access_config) == 0
+    ])
     error_message = "The VM must have no address on the internet."
   }
   assert {
@@ -59,15 +62,25 @@ run "vm" {
     error_message = "The VM must be a shielded one: secure boot, vTPM, integrity."
   }
   assert {
-    condition     = google_compute_instance_template.redis.metadata["block-project-ssh-keys"] == "TRUE" && google_compute_instance_template.redis.metadata["enable-oslogin"] == "TRUE" && google_compute_instance_template.redis.metadata["serial-port-enable"] == "FALSE"
+    condition = (
+      google_compute_instance_template.redis.metadata["block-project-ssh-keys"] == "TRUE"
+      && google_compute_instance_template.redis.metadata["enable-oslogin"] == "TRUE"
+      && google_compute_instance_template.redis.metadata["serial-port-enable"] == "FALSE"
+    )
     error_message = "Keys of the project must not open the VM, nor its serial port."
   }
   assert {
-    condition     = google_compute_instance_template.redis.machine_type == "n2-standard-2" && google_compute_instance_group_manager.redis.zone == "europe-west1-c"
+    condition = (
+      google_compute_instance_template.redis.machine_type == "n2-standard-2"
+      && google_compute_instance_group_manager.redis.zone == "europe-west1-c"
+    )
     error_message = "The VM must be what and where was said."
   }
   assert {
-    condition     = google_compute_instance_template.redis.service_account[0].email == google_service_account.vm.email && google_compute_instance_template.redis.network_interface[0].subnetwork == var.subnetwork
+    condition = (
+      google_compute_instance_template.redis.service_account[0].email == google_service_account.vm.email
+      && google_compute_instance_template.redis.network_interface[0].subnetwork == var.subnetwork
+    )
     error_message = "It must run under its own account, which may do little, in the store's subnet."
   }
   assert {
@@ -77,30 +90,51 @@ run "vm" {
     error_message = "The data disk must outlive the VM."
   }
   assert {
-    condition     = [for disk in google_compute_instance_template.redis.disk : disk.disk_size_gb if disk.device_name == "data"] == [20]
+    condition = (
+      [for disk in google_compute_instance_template.redis.disk : disk.disk_size_gb if disk.device_name == "data"]
+      == [20]
+    )
     error_message = "The data disk must be as large as was said."
   }
   assert {
-    condition     = google_compute_instance_group_manager.redis.target_size == 1 && google_compute_instance_group_manager.redis.update_policy[0].max_surge_fixed == 0
+    condition = (
+      google_compute_instance_group_manager.redis.target_size == 1
+      && google_compute_instance_group_manager.redis.update_policy[0].max_surge_fixed == 0
+    )
     error_message = "There is one Redis: two would each have buckets of their own."
   }
   assert {
     condition = (
-      google_compute_instance_group_manager.redis.update_policy[0].replacement_method == "RECREATE" && google_compute_instance_group_manager.redis.update_policy[0].type == "PROACTIVE"
-      && google_compute_instance_group_manager.redis.update_policy[0].minimal_action == "REPLACE" && google_compute_instance_group_manager.redis.update_policy[0].max_unavailable_fixed == 1
+      google_compute_instance_group_manager.redis.update_policy[0].replacement_method == "RECREATE"
+      && google_compute_instance_group_manager.redis.update_policy[0].type == "PROACTIVE"
+      && google_compute_instance_group_manager.redis.update_policy[0].minimal_action == "REPLACE"
+      && google_compute_instance_group_manager.redis.update_policy[0].max_unavailable_fixed == 1
     )
     error_message = "A new image or password must reach the VM at once, and the disk go over to the new one."
   }
   assert {
-    condition     = google_compute_instance_group_manager.redis.deletion_policy == "PREVENT" && google_secret_manager_secret.password.deletion_protection && google_secret_manager_secret.ca.deletion_protection && output.protected
+    condition = (
+      google_compute_instance_group_manager.redis.deletion_policy == "PREVENT"
+      && google_secret_manager_secret.password.deletion_protection
+      && google_secret_manager_secret.ca.deletion_protection
+      && output.protected
+    )
     error_message = "It must not be destroyed by mistake."
   }
   assert {
-    condition     = google_compute_instance_group_manager.redis.wait_for_instances && google_compute_instance_group_manager.redis.wait_for_instances_status == "UPDATED"
+    condition = (
+      google_compute_instance_group_manager.redis.wait_for_instances
+      && google_compute_instance_group_manager.redis.wait_for_instances_status == "UPDATED"
+    )
     error_message = "The front mounts the certificate that the VM publishes, and logs in with the password that it was told: it has to wait for both."
   }
   assert {
-    condition     = alltrue([for check in google_compute_health_check.redis : check.ssl_health_check[0].response == "-NOAUTH" && check.ssl_health_check[0].request == "PING\r\n" && check.ssl_health_check[0].port == 6379])
+    condition = alltrue([
+      for check in google_compute_health_check.redis :
+      check.ssl_health_check[0].response == "-NOAUTH"
+      && check.ssl_health_check[0].request == "PING\r\n"
+      && check.ssl_health_check[0].port == 6379
+    ])
     error_message = "Healthy is what speaks TLS and asks for a password."
   }
   assert {
@@ -112,12 +146,18 @@ run "vm" {
     error_message = "A VM that stopped answering must be made anew, but not over a hiccup, nor while it starts."
   }
   assert {
-    condition     = google_compute_forwarding_rule.redis.load_balancing_scheme == "INTERNAL" && google_compute_region_backend_service.redis.load_balancing_scheme == "INTERNAL" && google_compute_address.redis.address_type == "INTERNAL"
+    condition = (
+      google_compute_forwarding_rule.redis.load_balancing_scheme == "INTERNAL"
+      && google_compute_region_backend_service.redis.load_balancing_scheme == "INTERNAL"
+      && google_compute_address.redis.address_type == "INTERNAL"
+    )
     error_message = "The load balancer must be internal."
   }
   assert {
     condition = (
-      google_compute_forwarding_rule.redis.ip_address == "an-address" && google_compute_forwarding_rule.redis.ports == toset(["6379"]) && google_compute_forwarding_rule.redis.backend_service == "a-backend"
+      google_compute_forwarding_rule.redis.ip_address == "an-address"
+      && google_compute_forwarding_rule.redis.ports == toset(["6379"])
+      && google_compute_forwarding_rule.redis.backend_service == "a-backend"
       && one(google_compute_region_backend_service.redis.backend).group == "a-group"
       && google_compute_region_backend_service.redis.health_checks == toset([google_compute_health_check.redis["balance"].id])
     )
@@ -125,14 +165,21 @@ run "vm" {
   }
   assert {
     condition = (
-      one(google_compute_firewall.deny.deny).protocol == "all" && google_compute_firewall.deny.source_ranges == toset(["0.0.0.0/0"])
-      && google_compute_firewall.deny.direction == "INGRESS" && google_compute_firewall.deny.target_tags == google_compute_instance_template.redis.tags
+      one(google_compute_firewall.deny.deny).protocol == "all"
+      && google_compute_firewall.deny.source_ranges == toset(["0.0.0.0/0"])
+      && google_compute_firewall.deny.direction == "INGRESS"
+      && google_compute_firewall.deny.target_tags == google_compute_instance_template.redis.tags
       && length(google_compute_firewall.deny.log_config) == 1
     )
     error_message = "What is not allowed must be denied, and logged."
   }
   assert {
-    condition     = alltrue([for rule in google_compute_firewall.allow : rule.priority < google_compute_firewall.deny.priority && rule.target_tags == google_compute_instance_template.redis.tags && rule.direction == "INGRESS"])
+    condition = alltrue([
+      for rule in google_compute_firewall.allow :
+      rule.priority < google_compute_firewall.deny.priority
+      && rule.target_tags == google_compute_instance_template.redis.tags
+      && rule.direction == "INGRESS"
+    ])
     error_message = "A rule that comes after the denial of everything allows nothing; and what is let in here is let in to the VM alone."
   }
   assert {
@@ -150,7 +197,10 @@ run "vm" {
     error_message = "Fronts, Google's health checks and operators through Identity-Aware Proxy reach the VM, and nobody else."
   }
   assert {
-    condition     = google_secret_manager_secret_version.password.secret_data == null && google_secret_manager_secret_version.password.secret_data_wo == null
+    condition = (
+      google_secret_manager_secret_version.password.secret_data == null
+      && google_secret_manager_secret_version.password.secret_data_wo == null
+    )
     error_message = "The password must be in no state."
   }
   assert {
@@ -163,27 +213,47 @@ run "vm" {
     error_message = "The VM may read its password and publish its certificate, and nothing else of Secret Manager."
   }
   assert {
-    condition     = toset([for grant in google_project_iam_member.vm : grant.role]) == toset(["roles/logging.logWriter", "roles/monitoring.metricWriter"])
+    condition = (
+      toset([for grant in google_project_iam_member.vm : grant.role])
+      == toset(["roles/logging.logWriter", "roles/monitoring.metricWriter"])
+    )
     error_message = "In the project the VM may write logs and metrics, and nothing else."
   }
   assert {
-    condition     = google_artifact_registry_repository_iam_member.vm.role == "roles/artifactregistry.reader" && google_artifact_registry_repository_iam_member.vm.repository == "rl"
+    condition = (
+      google_artifact_registry_repository_iam_member.vm.role == "roles/artifactregistry.reader"
+      && google_artifact_registry_repository_iam_member.vm.repository == "rl"
+    )
     error_message = "The VM pulls its image, and pushes none."
   }
   assert {
-    condition     = startswith(google_compute_instance_template.redis.metadata["user-data"], "#cloud-config\n") && strcontains(google_compute_instance_template.redis.metadata["user-data"], "rl-redis.service\"]]")
+    condition = (
+      startswith(google_compute_instance_template.redis.metadata["user-data"], "#cloud-config\n")
+      && strcontains(google_compute_instance_template.redis.metadata["user-data"], "rl-redis.service\"]]")
+    )
     error_message = "cloud-init reads nothing else; the service must be started."
   }
   assert {
-    condition     = strcontains(google_compute_instance_template.redis.metadata["user-data"], var.image) && strcontains(google_compute_instance_template.redis.metadata["user-data"], "IP:10.64.1.5")
+    condition = (
+      strcontains(google_compute_instance_template.redis.metadata["user-data"], var.image)
+      && strcontains(google_compute_instance_template.redis.metadata["user-data"], "IP:10.64.1.5")
+    )
     error_message = "The VM must run the image by its digest, and its certificate name the load balancer's address."
   }
   assert {
-    condition     = strcontains(google_compute_instance_template.redis.metadata["user-data"], "/v1/projects/1/secrets/rl-vm-auth/versions/7:access") && output.endpoint.password == { secret = "rl-vm-auth", version = "7" }
+    condition = (
+      strcontains(google_compute_instance_template.redis.metadata["user-data"], "/v1/projects/1/secrets/rl-vm-auth/versions/7:access")
+      && output.endpoint.password == { secret = "rl-vm-auth", version = "7" }
+    )
     error_message = "The VM and the fronts must read one and the same version of the password."
   }
   assert {
-    condition     = output.endpoint.url == "rediss://rl-module@10.64.1.5:6379" && output.endpoint.verify == "full" && !output.endpoint.iam && output.endpoint.ca == { secret = "rl-vm-ca", version = "latest" }
+    condition = (
+      output.endpoint.url == "rediss://rl-module@10.64.1.5:6379"
+      && output.endpoint.verify == "full"
+      && !output.endpoint.iam
+      && output.endpoint.ca == { secret = "rl-vm-ca", version = "latest" }
+    )
     error_message = "The front must be told of TLS, the narrow user, and the certificate that the VM published last."
   }
   assert {
@@ -198,7 +268,8 @@ run "may_be_destroyed_when_told_so" {
   variables { deletion_protection = false }
   assert {
     condition = (
-      google_compute_instance_group_manager.redis.deletion_policy == "DELETE" && !google_secret_manager_secret.password.deletion_protection
+      google_compute_instance_group_manager.redis.deletion_policy == "DELETE"
+      && !google_secret_manager_secret.password.deletion_protection
       && !google_secret_manager_secret.ca.deletion_protection && !output.protected
       && [for disk in google_compute_instance_group_manager.redis.stateful_disk : disk.delete_rule] == ["ON_PERMANENT_INSTANCE_DELETION"]
     )

@@ -1,4 +1,5 @@
-# The root, by the examples, one for each store: that one alone is made, reached over TLS, and the front is told of it.
+# The root, by the examples, one for each store: that one alone is made, reached over TLS, and the
+# front is told of it.
 mock_provider "google" {
   mock_resource "google_memorystore_instance" {
     override_during = plan
@@ -56,7 +57,10 @@ run "redis" {
     alerts     = run.example_redis.values.alerts
   }
   assert {
-    condition     = toset(keys(run.example_redis.values)) == toset(["alerts", "front", "project_id", "store"])
+    condition = (
+      toset(keys(run.example_redis.values))
+      == toset(["alerts", "front", "project_id", "store"])
+    )
     error_message = "All that the example says must be in this run."
   }
   assert {
@@ -80,11 +84,17 @@ run "redis" {
     error_message = "The front must be told of that store, and log in with its password."
   }
   assert {
-    condition     = output.url == "https://rl-front-abc-ew.a.run.app" && output.repository == "europe-west1-docker.pkg.dev/my-project/rl"
+    condition = (
+      output.url == "https://rl-front-abc-ew.a.run.app"
+      && output.repository == "europe-west1-docker.pkg.dev/my-project/rl"
+    )
     error_message = "The outputs must say where the front is, and where images go."
   }
   assert {
-    condition     = output.next == "RL_SMOKE_IDENTITY=$(gcloud auth print-identity-token) scripts/smoke https://rl-front-abc-ew.a.run.app # from a machine in the VPC"
+    condition = (
+      output.next
+      == "RL_SMOKE_IDENTITY=$(gcloud auth print-identity-token) scripts/smoke https://rl-front-abc-ew.a.run.app # from a machine in the VPC"
+    )
     error_message = "The next command must try the front, from where it is reached: ${output.next}"
   }
   assert {
@@ -92,15 +102,27 @@ run "redis" {
     error_message = "It must not be destroyed by mistake."
   }
   assert {
-    condition     = module.monitoring[0].alerts == sort(["degraded", "errors", "no-front", "slow", "store-cpu", "store-memory"])
+    condition = (
+      module.monitoring[0].alerts
+      == sort(["degraded", "errors", "no-front", "slow", "store-cpu", "store-memory"])
+    )
     error_message = "Somebody must be told of each."
   }
   assert {
-    condition     = toset([for api in google_project_service.api : api.service if !api.disable_on_destroy]) == toset([for name in ["artifactregistry", "cloudresourcemanager", "compute", "iam", "logging", "monitoring", "redis", "run", "secretmanager", "servicenetworking"] : "${name}.googleapis.com"])
+    condition = (
+      toset([for api in google_project_service.api : api.service if !api.disable_on_destroy])
+      == toset([
+        for name in ["artifactregistry", "cloudresourcemanager", "compute", "iam", "logging", "monitoring", "redis", "run", "secretmanager", "servicenetworking"] :
+        "${name}.googleapis.com"
+      ])
+    )
     error_message = "These APIs must be on, and stay so for others."
   }
   assert {
-    condition     = google_artifact_registry_repository.images.docker_config[0].immutable_tags && google_artifact_registry_repository.images.format == "DOCKER"
+    condition = (
+      google_artifact_registry_repository.images.docker_config[0].immutable_tags
+      && google_artifact_registry_repository.images.format == "DOCKER"
+    )
     error_message = "What an image is called must not change under those who run it."
   }
 }
@@ -123,7 +145,10 @@ run "valkey" {
     alerts     = run.example_valkey.values.alerts
   }
   assert {
-    condition     = toset(keys(run.example_valkey.values)) == toset(["alerts", "front", "network", "project_id", "region", "store", "valkey"])
+    condition = (
+      toset(keys(run.example_valkey.values))
+      == toset(["alerts", "front", "network", "project_id", "region", "store", "valkey"])
+    )
     error_message = "All that the example says must be in this run."
   }
   assert {
@@ -151,7 +176,10 @@ run "valkey" {
     error_message = "It must not be destroyed by mistake."
   }
   assert {
-    condition     = alltrue([for api in ["memorystore", "networkconnectivity"] : contains(keys(google_project_service.api), api)])
+    condition = alltrue([
+      for api in ["memorystore", "networkconnectivity"] :
+      contains(keys(google_project_service.api), api)
+    ])
     error_message = "Its APIs must be on."
   }
 }
@@ -172,7 +200,10 @@ run "vm" {
     alerts     = run.example_vm.values.alerts
   }
   assert {
-    condition     = toset(keys(run.example_vm.values)) == toset(["alerts", "front", "project_id", "store", "vm"])
+    condition = (
+      toset(keys(run.example_vm.values))
+      == toset(["alerts", "front", "project_id", "store", "vm"])
+    )
     error_message = "All that the example says must be in this run."
   }
   assert {
@@ -203,11 +234,17 @@ run "vm" {
     error_message = "Of the VPC the front alone must reach it."
   }
   assert {
-    condition     = module.monitoring[0].alerts == sort(["degraded", "errors", "no-front", "slow", "store-cpu", "uptime"])
+    condition = (
+      module.monitoring[0].alerts
+      == sort(["degraded", "errors", "no-front", "slow", "store-cpu", "uptime"])
+    )
     error_message = "Somebody must be told of each; Google does not see this Redis' memory."
   }
   assert {
-    condition     = output.next == "RL_SMOKE_IDENTITY=$(gcloud auth print-identity-token) scripts/smoke https://rl-front-abc-ew.a.run.app"
+    condition = (
+      output.next
+      == "RL_SMOKE_IDENTITY=$(gcloud auth print-identity-token) scripts/smoke https://rl-front-abc-ew.a.run.app"
+    )
     error_message = "A front on the internet is probed from there, and can be tried from anywhere."
   }
   assert {
@@ -223,11 +260,19 @@ run "before_there_are_images" {
     deletion_protection = false
   }
   assert {
-    condition     = length(module.front) == 0 && length(module.monitoring) == 0 && output.url == null && output.store == "rediss://10.1.2.3:6378"
+    condition = (
+      length(module.front) == 0
+      && length(module.monitoring) == 0
+      && output.url == null
+      && output.store == "rediss://10.1.2.3:6378"
+    )
     error_message = "What runs an image waits for it; the store does not."
   }
   assert {
-    condition     = startswith(output.next, "scripts/deploy") && output.repository == "europe-west1-docker.pkg.dev/my-project/rl"
+    condition = (
+      startswith(output.next, "scripts/deploy")
+      && output.repository == "europe-west1-docker.pkg.dev/my-project/rl"
+    )
     error_message = "The outputs must say where the images go, and what to do."
   }
   assert {

@@ -1,6 +1,7 @@
-# What cannot work is refused before anything is made, by the rule that says how to mend it. Each run breaks one rule of each
-# variable that has one left; those of front, which rules of network ask about, come last.
-# tests/variables is the root's variables.tf by itself: it needs no provider, so runs cost nothing.
+# What cannot work is refused before anything is made, by the rule that says how to mend it. Each
+# run breaks one rule of each variable that has one left; those of front, which rules of network ask
+# about, come last. tests/variables is the root's variables.tf by itself: it needs no provider, so
+# runs cost nothing.
 variables {
   project_id = "demo-project"
 }
@@ -9,11 +10,19 @@ run "the_least_that_must_be_said" {
   command = plan
   module { source = "./tests/variables" }
   assert {
-    condition     = var.redis.tier == "STANDARD_HA" && var.valkey.replicas >= 1 && var.front.min_instances >= 2
+    condition = (
+      var.redis.tier == "STANDARD_HA"
+      && var.valkey.replicas >= 1
+      && var.front.min_instances >= 2
+    )
     error_message = "Who says nothing gets a store and a front of which one may die."
   }
   assert {
-    condition     = var.front.ingress == "internal" && length(var.front.invokers) == 0 && var.deletion_protection
+    condition = (
+      var.front.ingress == "internal"
+      && length(var.front.invokers) == 0
+      && var.deletion_protection
+    )
     error_message = "Who says nothing opens nothing, and destroys nothing by mistake."
   }
 }
