@@ -8,7 +8,9 @@ variable "alerts" {
   nullable = false
 
   validation {
-    condition     = alltrue([for email in var.alerts.emails : can(regex("^[^@\\s]+@[^@\\s]+$", email))])
+    condition = alltrue([
+      for email in var.alerts.emails : can(regex("^[^@\\s]+@[^@\\s]+$", email))
+    ])
     error_message = "Each of alerts.emails must be a plain address, for example oncall@example.com."
   }
   validation {
@@ -64,7 +66,10 @@ variable "front" {
     error_message = "Anyone on the internet could spend your limits: name service accounts in front.invokers, or set front.ingress = \"internal\"."
   }
   validation {
-    condition     = var.front.min_instances >= 1 && var.front.min_instances <= var.front.max_instances
+    condition = (
+      var.front.min_instances >= 1
+      && var.front.min_instances <= var.front.max_instances
+    )
     error_message = "front.min_instances must be at least 1 and at most front.max_instances: with 0, the first check would wait seconds for an instance to start."
   }
   validation {
@@ -289,7 +294,8 @@ variable "valkey" {
 
   validation {
     condition = contains(
-      ["SHARED_CORE_NANO", "STANDARD_SMALL", "HIGHMEM_MEDIUM", "HIGHMEM_XLARGE"], var.valkey.node_type
+      ["SHARED_CORE_NANO", "STANDARD_SMALL", "HIGHMEM_MEDIUM", "HIGHMEM_XLARGE"],
+      var.valkey.node_type
     )
     error_message = "valkey.node_type must be STANDARD_SMALL, HIGHMEM_MEDIUM, HIGHMEM_XLARGE or, for trials only, SHARED_CORE_NANO."
   }
