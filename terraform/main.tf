@@ -1,20 +1,23 @@
 locals {
   apis = setunion(
-    ["artifactregistry", "cloudresourcemanager", "compute", "iam", "logging", "monitoring", "run", "secretmanager"],
+    [
+      "artifactregistry", "cloudresourcemanager", "compute", "iam", "logging", "monitoring", "run",
+      "secretmanager",
+    ],
     {
       redis  = ["redis", "servicenetworking"]
       valkey = ["memorystore", "networkconnectivity"]
       vm     = ["iap"]
     }[var.store],
   )
-  # What the one store that there is says of itself; none while the VM has no image.
+  # The endpoint of the selected store; null while the VM has no image.
   store = one(concat(module.redis[*].endpoint, module.valkey[*].endpoint, module.vm[*].endpoint))
 }
 
 resource "google_project_service" "api" {
   for_each           = local.apis
   service            = "${each.key}.googleapis.com"
-  disable_on_destroy = false # others in the project may use it
+  disable_on_destroy = false # the project may use it otherwise
 }
 
 resource "google_artifact_registry_repository" "images" {
@@ -105,7 +108,7 @@ module "monitoring" {
   project_id = var.project_id
   store      = var.store
   service    = module.front[0].service
-  # From outside it can be reached only if the internet can.
+  # Only a front that the internet can reach can be probed from outside.
   public_host = var.front.ingress == "all" ? module.front[0].host : null
   region      = var.region
   alerts      = var.alerts

@@ -1,5 +1,5 @@
 variable "alerts" {
-  description = "Who is told when something is wrong: mail addresses, and ids of notification channels that exist."
+  description = "Receivers of alerts: email addresses, and ids of existing notification channels."
   type = object({
     emails   = optional(list(string), [])
     channels = optional(list(string), [])
@@ -8,17 +8,21 @@ variable "alerts" {
   nullable = false
 
   validation {
-    condition     = alltrue([for email in var.alerts.emails : can(regex("^[^@\\s]+@[^@\\s]+$", email))])
-    error_message = "Write alerts.emails as plain addresses, such as oncall@example.com."
+    condition = alltrue([
+      for email in var.alerts.emails : can(regex("^[^@\\s]+@[^@\\s]+$", email))
+    ])
+    error_message = "Each of alerts.emails must be a plain address, for example oncall@example.com."
   }
   validation {
-    condition     = alltrue([for id in var.alerts.channels : can(regex("^projects/[^/]+/notificationChannels/[^/]+$", id))])
-    error_message = "Write alerts.channels as projects/PROJECT/notificationChannels/ID: `gcloud beta monitoring channels list` shows them."
+    condition = alltrue([
+      for id in var.alerts.channels : can(regex("^projects/[^/]+/notificationChannels/[^/]+$", id))
+    ])
+    error_message = "Each of alerts.channels must be projects/PROJECT/notificationChannels/ID: see `gcloud beta monitoring channels list`."
   }
 }
 
 variable "deletion_protection" {
-  description = "Refuse to destroy the front, the store and its secrets. Set it to false and apply before `terraform destroy`."
+  description = "Whether to refuse to destroy the front, the store and their secrets. Set it to false and apply before `terraform destroy`."
   type        = bool
   default     = true
   nullable    = false
@@ -27,16 +31,16 @@ variable "deletion_protection" {
 variable "front" {
   description = "The front on Cloud Run."
   type = object({
-    invokers      = optional(list(string), []) # IAM members who may call it
+    invokers      = optional(list(string), []) # IAM members that may call it
     ingress       = optional(string, "internal")
     min_instances = optional(number, 2)
     max_instances = optional(number, 20)
     concurrency   = optional(number, 500)
-    cpu           = optional(number, 2) # with metrics the collector beside it takes one more
+    cpu           = optional(number, 2) # with metrics, one more for the collector
     memory        = optional(string, "512Mi")
     deadline_ms   = optional(number, 50)
     metrics       = optional(bool, true)
-    # Secrets of yours in Secret Manager (secret ids of this project), mounted as files.
+    # Your own secrets, mounted as files: ids in Secret Manager of this project.
     tokens_secret = optional(string) # the file of --tokens
     key_secret    = optional(string) # the file of --key-secret-file
   })
@@ -45,43 +49,56 @@ variable "front" {
 
   validation {
     condition     = contains(["internal", "load-balancer", "all"], var.front.ingress)
-    error_message = "front.ingress is one of internal (this VPC), load-balancer (and an internal or external Application Load Balancer), all (the internet)."
+    error_message = "front.ingress must be internal (this VPC), load-balancer (also an internal or external Application Load Balancer) or all (the internet)."
   }
   validation {
-    condition     = alltrue([for member in var.front.invokers : can(regex("^(allUsers|allAuthenticatedUsers|(user|group|serviceAccount|domain|principal|principalSet):.+)$", member))])
-    error_message = "Write front.invokers as IAM members, such as serviceAccount:api@PROJECT.iam.gserviceaccount.com or group:team@example.com."
+    condition = alltrue([
+      for member in var.front.invokers :
+      can(regex("^(allUsers|allAuthenticatedUsers|(user|group|serviceAccount|domain|principal|principalSet):.+)$", member))
+    ])
+    error_message = "Each of front.invokers must be an IAM member, for example serviceAccount:api@PROJECT.iam.gserviceaccount.com or group:team@example.com."
   }
   validation {
-    condition     = var.front.ingress == "internal" || length(setintersection(var.front.invokers, ["allUsers", "allAuthenticatedUsers"])) == 0
-    error_message = "Everybody on the internet could spend your limits: name service accounts in front.invokers, or set front.ingress = \"internal\"."
+    condition = (
+      var.front.ingress == "internal"
+      || length(setintersection(var.front.invokers, ["allUsers", "allAuthenticatedUsers"])) == 0
+    )
+    error_message = "Anyone on the internet could spend your limits: name service accounts in front.invokers, or set front.ingress = \"internal\"."
   }
   validation {
-    condition     = var.front.min_instances >= 1 && var.front.min_instances <= var.front.max_instances
-    error_message = "Choose 1 <= front.min_instances <= front.max_instances: the first check must not wait for a start, which takes seconds."
+    condition = (
+      var.front.min_instances >= 1
+      && var.front.min_instances <= var.front.max_instances
+    )
+    error_message = "front.min_instances must be at least 1 and at most front.max_instances: with 0, the first check would wait seconds for an instance to start."
   }
   validation {
     condition     = var.front.concurrency >= 1 && var.front.concurrency <= 1000
-    error_message = "Choose front.concurrency from 1 to 1000, the most that Cloud Run allows."
+    error_message = "front.concurrency must be from 1 to 1000, the maximum of Cloud Run."
   }
   validation {
     condition     = contains([1, 2, 4, 6], var.front.cpu)
-    error_message = "Choose front.cpu from 1, 2, 4, 6: whole processors, one for each worker. Cloud Run gives an instance 8, of which the collector has one."
+    error_message = "front.cpu must be 1, 2, 4 or 6: whole processors, one for each worker. Cloud Run gives an instance at most 8, and the collector takes one."
   }
   validation {
     condition = anytrue([
       var.front.memory == "512Mi" && var.front.cpu <= 2,
-      try(tonumber(one(regex("^(.+)Gi$", var.front.memory))) >= max(1, var.front.cpu - 2) && tonumber(one(regex("^(.+)Gi$", var.front.memory))) <= 4 * var.front.cpu, false),
+      try(
+        tonumber(one(regex("^(.+)Gi$", var.front.memory))) >= max(1, var.front.cpu - 2)
+        && tonumber(one(regex("^(.+)Gi$", var.front.memory))) <= 4 * var.front.cpu,
+        false
+      ),
     ])
-    error_message = "Write front.memory as 512Mi (enough, with front.cpu 1 or 2) or in Gi, at least 2Gi for front.cpu 4 and 4Gi for 6, at most 4Gi for each processor: Cloud Run's own bounds."
+    error_message = "front.memory must be 512Mi (enough, with front.cpu 1 or 2) or in Gi: at least 2Gi for front.cpu 4 and 4Gi for 6, at most 4Gi for each processor. These are the bounds of Cloud Run."
   }
   validation {
     condition     = var.front.deadline_ms >= 1 && var.front.deadline_ms <= 4000
-    error_message = "Choose front.deadline_ms from 1 to 4000: Cloud Run gives up a request after 5 s."
+    error_message = "front.deadline_ms must be from 1 to 4000: Cloud Run ends a request after 5 s."
   }
 }
 
 variable "images" {
-  description = "What runs: scripts/deploy writes it into images.auto.tfvars.json. Without an image all else is made, the registry that it goes to too."
+  description = "Images to run, written to images.auto.tfvars.json by scripts/deploy. Without them, everything that needs no image is created, including the repository for them."
   type = object({
     front = optional(string)
     redis = optional(string) # store = "vm"
@@ -90,104 +107,129 @@ variable "images" {
   nullable = false
 
   validation {
-    condition     = alltrue([for image in values(var.images) : image == null || can(regex("@sha256:[0-9a-f]{64}$", image))])
-    error_message = "Name images by digest (...@sha256:...), so that each machine, and a roll-back, finds the same: scripts/deploy does."
+    condition = alltrue([
+      for image in values(var.images) : image == null || can(regex("@sha256:[0-9a-f]{64}$", image))
+    ])
+    error_message = "Images must be named by digest (...@sha256:...), as scripts/deploy does: every machine, and every roll-back, then runs the same image."
   }
 }
 
 variable "labels" {
-  description = "Labels on every resource that takes them."
+  description = "Labels of every resource that can have labels."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
-    condition     = alltrue([for key, value in var.labels : can(regex("^[a-z][a-z0-9_-]{0,62}=[a-z0-9_-]{0,63}$", "${key}=${value}"))])
-    error_message = "Write labels in lower-case letters, digits, _ and -, at most 63 of them, keys beginning with a letter."
+    condition = alltrue([
+      for key, value in var.labels :
+      can(regex("^[a-z][a-z0-9_-]{0,62}=[a-z0-9_-]{0,63}$", "${key}=${value}"))
+    ])
+    error_message = "Keys and values of labels must have at most 63 lower-case letters, digits, _ and -, and keys must start with a letter."
   }
 }
 
 variable "name" {
-  description = "Begins the name of every resource."
+  description = "Prefix of the name of every resource."
   type        = string
   default     = "rl"
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{0,14}[a-z0-9]$", var.name))
-    error_message = "Choose a name of 2 to 16 lower-case letters, digits and hyphens that begins with a letter and ends with none of the hyphens."
+    error_message = "name must have 2 to 16 lower-case letters, digits and hyphens, start with a letter and not end with a hyphen."
   }
 }
 
 variable "network" {
-  description = "Where it all is. Without an id a VPC is made; with one, only subnets in it."
+  description = "The network. Without an id, a VPC is created; with one, only subnets in it."
   type = object({
     id         = optional(string) # projects/PROJECT/global/networks/NAME
     front_cidr = optional(string, "10.64.0.0/24")
     store_cidr = optional(string, "10.64.1.0/28")
-    # How a VPC reaches Google's stores, of which it has at most one of a kind: private services access (redis), a service
-    # connection policy for gcp-memorystore in the region (valkey). False if it has it already.
+    # Whether to create the VPC's connection to Google's stores: private services access (redis), or
+    # a service connection policy for gcp-memorystore in the region (valkey). A VPC can have only
+    # one of each: false if it exists.
     connection = optional(bool, true)
   })
   default  = {}
   nullable = false
 
   validation {
-    condition     = var.network.id == null || can(regex("^projects/[^/]+/global/networks/[^/]+$", var.network.id))
-    error_message = "Write network.id as projects/PROJECT/global/networks/NAME."
+    condition = (
+      var.network.id == null
+      || can(regex("^projects/[^/]+/global/networks/[^/]+$", var.network.id))
+    )
+    error_message = "network.id must be projects/PROJECT/global/networks/NAME."
   }
   validation {
-    condition     = var.network.id == null || startswith(coalesce(var.network.id, "-"), "projects/${var.project_id}/")
-    error_message = "Give a network of project_id itself in network.id: subnets and firewall rules of a Shared VPC are its host project's to make."
+    condition = (
+      var.network.id == null
+      || startswith(coalesce(var.network.id, "-"), "projects/${var.project_id}/")
+    )
+    error_message = "network.id must be a network of project_id itself: only the host project can create subnets and firewall rules in a Shared VPC."
   }
   validation {
     condition     = var.network.connection || var.network.id != null
-    error_message = "A VPC that is made here has no connection yet: network.connection = false is for one that exists, named by network.id."
+    error_message = "network.connection = false is for an existing VPC, named by network.id: a VPC that is created here has no connection yet."
   }
   validation {
-    condition     = alltrue([for cidr in [var.network.front_cidr, var.network.store_cidr] : try(cidrsubnet(cidr, 0, 0) == cidr && can(cidrnetmask(cidr)), false)])
-    error_message = "Write network.front_cidr and network.store_cidr as IPv4 ranges by their first address, such as 10.64.0.0/24."
+    condition = alltrue([
+      for cidr in [var.network.front_cidr, var.network.store_cidr] :
+      try(cidrsubnet(cidr, 0, 0) == cidr && can(cidrnetmask(cidr)), false)
+    ])
+    error_message = "network.front_cidr and network.store_cidr must be IPv4 ranges that start with their first address, for example 10.64.0.0/24."
   }
   validation {
     condition     = try(tonumber(split("/", var.network.front_cidr)[1]) <= 26, false)
-    error_message = "network.front_cidr must be a /26 or larger: Cloud Run asks for that."
+    error_message = "network.front_cidr must be a /26 or larger, as Cloud Run requires."
   }
   validation {
-    condition     = try(4 * var.front.max_instances <= pow(2, 32 - tonumber(split("/", var.network.front_cidr)[1])), true)
-    error_message = "Widen network.front_cidr or lower front.max_instances: an instance takes two addresses, and while a new revision takes over there are twice as many."
+    condition = try(
+      4 * var.front.max_instances <= pow(2, 32 - tonumber(split("/", var.network.front_cidr)[1])),
+      true
+    )
+    error_message = "Widen network.front_cidr or lower front.max_instances: each instance takes two addresses, and there are twice as many instances while a new revision takes over."
   }
   validation {
     condition     = try(tonumber(split("/", var.network.store_cidr)[1]) <= 29, false)
-    error_message = "network.store_cidr must be a /29 or larger: the smallest subnet that Google makes."
+    error_message = "network.store_cidr must be a /29 or larger: Google has no smaller subnets."
   }
   validation {
-    # Equal once cut to the shorter of their prefixes.
-    condition = try(length(distinct([for cidr in [var.network.front_cidr, var.network.store_cidr] : cidrhost("${split("/", cidr)[0]}/${min(
-      tonumber(split("/", var.network.front_cidr)[1]), tonumber(split("/", var.network.store_cidr)[1])
-    )}", 0)])) == 2, true)
-    error_message = "network.front_cidr and network.store_cidr overlap: move one."
+    # Overlapping ranges are equal once cut to the shorter of their prefixes.
+    condition = try(
+      length(distinct([
+        for cidr in [var.network.front_cidr, var.network.store_cidr] :
+        cidrhost("${split("/", cidr)[0]}/${min(
+          tonumber(split("/", var.network.front_cidr)[1]),
+          tonumber(split("/", var.network.store_cidr)[1])
+        )}", 0)
+      ])) == 2,
+      true
+    )
+    error_message = "network.front_cidr and network.store_cidr must not overlap."
   }
 }
 
 variable "policies_file" {
-  description = "The policy file (docs/front.md), on this machine. Without one, policies.toml beside this."
+  description = "Path of the policy file (docs/front.md) on this machine; terraform/policies.toml by default."
   type        = string
   default     = null
 
   validation {
     condition     = var.policies_file == null || can(file(var.policies_file))
-    error_message = "There is no such file: give policies_file relative to terraform/, or in full."
+    error_message = "policies_file must exist. A relative path starts at terraform/."
   }
 }
 
 variable "project_id" {
-  description = "The project that all this is made in."
+  description = "Id of the project that everything is created in."
   type        = string
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project_id))
-    error_message = "Give the project's id, not its name or number: `gcloud projects list` shows it."
+    error_message = "project_id must be the id of a project, not its name or number: see `gcloud projects list`."
   }
 }
 
@@ -203,39 +245,39 @@ variable "redis" {
 
   validation {
     condition     = contains(["STANDARD_HA", "BASIC"], var.redis.tier)
-    error_message = "redis.tier is STANDARD_HA (a replica in another zone takes over) or BASIC (one node; trials only)."
+    error_message = "redis.tier must be STANDARD_HA (with a replica in another zone for failover) or BASIC (one node, for trials only)."
   }
   validation {
     condition     = var.redis.memory_gb >= 1 && var.redis.memory_gb <= 300
-    error_message = "Choose redis.memory_gb from 1 to 300."
+    error_message = "redis.memory_gb must be from 1 to 300."
   }
   validation {
     condition     = contains(["REDIS_6_X", "REDIS_7_0", "REDIS_7_2"], var.redis.version)
-    error_message = "redis.version is one of REDIS_6_X, REDIS_7_0, REDIS_7_2."
+    error_message = "redis.version must be REDIS_6_X, REDIS_7_0 or REDIS_7_2."
   }
 }
 
 variable "region" {
-  description = "The region of every resource."
+  description = "Region of every resource."
   type        = string
   default     = "europe-west1"
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
-    error_message = "Give a region, such as europe-west1, not a zone."
+    error_message = "region must be a region, for example europe-west1, not a zone."
   }
 }
 
 variable "store" {
-  description = "What holds the buckets: redis (Memorystore for Redis, scripts), valkey (Memorystore for Valkey, a cluster, scripts) or vm (Redis with the module on a VM of yours)."
+  description = "Store of the buckets: redis (Memorystore for Redis, with Lua scripts), valkey (Memorystore for Valkey, a cluster, with Lua scripts) or vm (Redis with the module on your own VM)."
   type        = string
   default     = "redis"
   nullable    = false
 
   validation {
     condition     = contains(["redis", "valkey", "vm"], var.store)
-    error_message = "store is one of redis, valkey, vm."
+    error_message = "store must be redis, valkey or vm."
   }
 }
 
@@ -251,20 +293,23 @@ variable "valkey" {
   nullable = false
 
   validation {
-    condition     = contains(["SHARED_CORE_NANO", "STANDARD_SMALL", "HIGHMEM_MEDIUM", "HIGHMEM_XLARGE"], var.valkey.node_type)
-    error_message = "valkey.node_type is one of STANDARD_SMALL, HIGHMEM_MEDIUM, HIGHMEM_XLARGE; SHARED_CORE_NANO for trials only."
+    condition = contains(
+      ["SHARED_CORE_NANO", "STANDARD_SMALL", "HIGHMEM_MEDIUM", "HIGHMEM_XLARGE"],
+      var.valkey.node_type
+    )
+    error_message = "valkey.node_type must be STANDARD_SMALL, HIGHMEM_MEDIUM, HIGHMEM_XLARGE or, for trials only, SHARED_CORE_NANO."
   }
   validation {
     condition     = var.valkey.shards >= 1 && var.valkey.shards * (1 + var.valkey.replicas) <= 250
-    error_message = "Choose valkey.shards and valkey.replicas so that shards * (1 + replicas) is at most 250."
+    error_message = "valkey.shards must be at least 1, and shards * (1 + replicas) at most 250."
   }
   validation {
     condition     = contains([0, 1, 2, 3, 4, 5], var.valkey.replicas)
-    error_message = "Choose valkey.replicas from 0 to 5; with 0 nobody takes over when a node dies."
+    error_message = "valkey.replicas must be from 0 to 5. With 0, there is no failover when a node dies."
   }
   validation {
     condition     = contains(["VALKEY_7_2", "VALKEY_8_0", "VALKEY_9_0"], var.valkey.version)
-    error_message = "valkey.version is one of VALKEY_7_2, VALKEY_8_0, VALKEY_9_0."
+    error_message = "valkey.version must be VALKEY_7_2, VALKEY_8_0 or VALKEY_9_0."
   }
 }
 
@@ -280,14 +325,14 @@ variable "vm" {
 
   validation {
     condition     = can(regex("^[a-f]$", var.vm.zone))
-    error_message = "Give vm.zone as the letter alone, such as b: the region is region."
+    error_message = "vm.zone must be only the letter of a zone in var.region, for example b."
   }
   validation {
     condition     = can(regex("^(e2|n1|n2|n2d|c2|c2d|c3|c3d|m1|m2|m3)-", var.vm.machine_type))
-    error_message = "Choose a vm.machine_type of x86 that takes Persistent Disks (e2, n1, n2, n2d, c2, c2d, c3, c3d, m1, m2, m3), such as n2-standard-2."
+    error_message = "vm.machine_type must be an x86 type that supports Persistent Disks (e2, n1, n2, n2d, c2, c2d, c3, c3d, m1, m2, m3), for example n2-standard-2."
   }
   validation {
     condition     = var.vm.disk_gb >= 10
-    error_message = "Choose vm.disk_gb of 10 or more: the append-only file is written anew beside the old one."
+    error_message = "vm.disk_gb must be at least 10: a rewrite of the append-only file needs space beside the old one."
   }
 }

@@ -1,5 +1,5 @@
 terraform {
-  required_version = ">= 1.11" # write-only attributes: what is secret is not in the state
+  required_version = ">= 1.11" # write-only attributes keep secrets out of the state
 
   required_providers {
     google = {
@@ -12,7 +12,7 @@ terraform {
     }
   }
 
-  backend "gcs" {} # bucket and prefix by -backend-config: scripts/deploy gives them
+  backend "gcs" {} # scripts/deploy sets bucket and prefix with -backend-config
 }
 
 provider "google" {

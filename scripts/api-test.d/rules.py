@@ -1,7 +1,7 @@
-"""Rules of the server that an OpenAPI document cannot say, so that the tester does not take them for faults.
+"""Rules of the front that an OpenAPI document cannot express.
 
-No request is left out for them and no check is switched off: a failure is dropped if the rule that it names
-is broken by the request that it names. Everything else about that answer was checked all the same.
+No request is left out and no check is switched off: a reported failure is dropped if its request
+breaks the rule in question. All other checks of that response still count.
 """
 
 import itertools
@@ -18,9 +18,9 @@ POLICIES = ["default", "watched", "two", "unknown"]
 
 @schemathesis.hook
 def map_case(context, case):
-    """Random names of policies are all unknown: some become those of policies.toml."""
+    """Replaces random policy names, which are all unknown, by names that policies.toml has."""
     if case.meta.generation.mode.is_positive:
-        # A take needs a policy with one limit.
+        # /take needs a policy with one limit.
         names = [name for name in POLICIES if name != "two" or case.path != "/take"]
         for fields in (case.body, case.query):
             if isinstance(fields, dict) and isinstance(fields.get("policy"), str):
@@ -31,39 +31,39 @@ def map_case(context, case):
 @schemathesis.hook
 def filter_failure(context, failure, case, response):
     query = dict(case.query or {})
-    if failure.code == "ST202":  # valid by the schema, and refused
+    if failure.code == "ST202":  # valid by the schema, but refused
         if isinstance(case.body, dict):
             return not is_refused(case.body)
-        # What follows uri= is not read.
+        # Parameters after uri= are not read.
         read = dict(itertools.takewhile(lambda item: item[0] != "uri", query.items()))
-        return not (case.path == "/check" and (is_refused(read) or is_no_question(case, read)))
-    if failure.code == "ST201":  # invalid by the schema, and answered
+        return not (case.path == "/check" and (is_refused(read) or is_contradictory(case, read)))
+    if failure.code == "ST201":  # invalid by the schema, but answered
         if case.path == "/check/batch":
-            # A bad check spoils no other: it is refused in its place.
+            # A bad check does not fail the batch: its own result is the refusal.
             return not any("status" in result for result in response.json().get("results", []))
-        # Nor is there anything wrong with what follows it.
+        # Parameters after uri= are not validated.
         return not (case.path == "/check" and "uri" in query)
-    if failure.code == "ST204":  # a method that is not described
-        # A query makes it the form for proxies, whatever the method.
+    if failure.code == "ST204":  # a method that the description lacks
+        # /check with a query is the form for proxies, which takes any method.
         return not (case.path == "/check" and query)
     return True
 
 
 def is_refused(fields):
-    """Whether a value breaks a rule that no schema can hold."""
+    """Whether a value breaks a rule that a schema cannot express."""
     return (
-        # Lengths are in bytes, and in a schema in characters.
+        # The front limits bytes, a schema characters.
         len(str(fields.get("key", "")).encode()) > 1024
         or len(json.dumps(fields)) > 4096
-        # A schema sees values, the server how they are written: 1e-06 is not a plain decimal.
+        # A schema constrains values, the front their notation: 1e-06 is not a plain decimal.
         or any(name in fields and not is_number(fields[name]) for name in ("cost", "capacity"))
         or "capacity" in fields and float(fields["capacity"]) == 0
         or "rate" in fields and not is_rate(fields["rate"])
     )
 
 
-def is_no_question(case, query):
-    """Whether parameters exclude each other."""
+def is_contradictory(case, query):
+    """Whether required parameters are missing or exclude each other."""
     header = query.get("key_header")
     return (
         ("key" in query) == ("key_header" in query)
@@ -82,7 +82,7 @@ def is_number(value):
 
 
 def is_rate(value):
-    """Whether it is 0.000001 to 1000000000 tokens a second."""
+    """Whether the value is a rate from 0.000001 to 1000000000 tokens a second."""
     rate = RATE.fullmatch(text(value))
     if rate is None:
         return False

@@ -1,4 +1,5 @@
-# The end of scripts/demo: what both fronts admitted, beside what one bucket admits in the time. Exits with 1 if it is more.
+# The totals of scripts/demo: what both fronts admitted, beside what one limit admits in that time.
+# Exits with 1 if they admitted more.
 {
   start = $1 - $2
   if (!($3 in first) || start < first[$3]) first[$3] = start
@@ -9,8 +10,8 @@ function caller(name, capacity, rate, written,    time, most, front) {
   time = last[name] - first[name] + 0.002 # the log is in milliseconds
   most = capacity + rate * time
   for (f = 1; f <= 2; f++) front[f] = n[name, f, "allowed"] + 0
-  printf "%-6s %-9s one limit admits %.1f in %.1f s; admitted by front 1: %d, front 2: %d, both: %d\n",
-    name, written, most, time, front[1], front[2], front[1] + front[2]
+  printf "%-6s %-9s one limit admits %.1f in %.1f s; ", name, written, most, time
+  printf "admitted by front 1: %d, front 2: %d, both: %d\n", front[1], front[2], front[1] + front[2]
   if (front[1] + front[2] > most) broken = 1
 }
 END {
@@ -18,6 +19,7 @@ END {
   caller("bob", 20, 20 / 86400, "20, 20/d")
   caller("jobs", 30, 30, "30, 30/s")
   if (degraded) printf "%d checks were decided without Redis, by each front alone.\n", degraded
-  print broken ? "BROKEN: more was admitted than one limit admits." : "Two fronts together admitted no more than one limit admits."
+  if (broken) print "BROKEN: two fronts together admitted more than one limit admits."
+  else print "Two fronts together admitted no more than one limit admits."
   exit broken
 }

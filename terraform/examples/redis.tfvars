@@ -1,4 +1,4 @@
-# Memorystore for Redis: one primary, a replica in another zone that takes over. Scripts.
+# Memorystore for Redis: a primary, and a replica in another zone for failover. Lua scripts.
 project_id = "my-project"
 store      = "redis"
 

@@ -1,4 +1,5 @@
-# Memorystore for Valkey: a cluster, for more checks a second than one Redis answers; in a VPC that exists. Scripts.
+# Memorystore for Valkey: a cluster, for more checks a second than one Redis can take, in an
+# existing VPC. Lua scripts.
 project_id = "my-project"
 region     = "us-central1"
 store      = "valkey"

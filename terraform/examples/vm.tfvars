@@ -1,4 +1,5 @@
-# Redis with the module on a VM: the fastest checks, in one zone. Callers on the internet, with identity tokens.
+# Redis with the module on a VM: the fastest checks, in one zone. Callers are on the internet, with
+# identity tokens.
 project_id = "my-project"
 store      = "vm"
 

@@ -1,4 +1,5 @@
-# Before anything is there, what Google will make is unknown, and so is what depends on it: how many there are of each must not.
+# The first plan: values that Google will choose are unknown, but the number of each resource must
+# not depend on them.
 mock_provider "google" {}
 
 variables {
@@ -14,11 +15,14 @@ run "with_an_uptime_check" {
     deletion_protection = false
   }
   assert {
-    condition     = contains(module.monitoring[0].alerts, "uptime") && contains(module.monitoring[0].alerts, "store-memory")
-    error_message = "There must be alerts for the front, the store and the way from outside."
+    condition = (
+      contains(module.monitoring[0].alerts, "uptime")
+      && contains(module.monitoring[0].alerts, "store-memory")
+    )
+    error_message = "There must be alerts for the front, the store and access from outside."
   }
   assert {
     condition     = !module.valkey[0].protected && !module.front[0].protected
-    error_message = "deletion_protection = false must reach all of it."
+    error_message = "deletion_protection = false must apply to all resources."
   }
 }

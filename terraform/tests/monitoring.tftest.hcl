@@ -20,49 +20,79 @@ variables {
   service     = "rl-front"
   public_host = null
   metrics     = true
-  alerts      = { emails = ["oncall@example.com"], channels = ["projects/demo-project/notificationChannels/1"] }
+  alerts = {
+    emails   = ["oncall@example.com"]
+    channels = ["projects/demo-project/notificationChannels/1"]
+  }
 }
 
 run "inside" {
   command = plan
   module { source = "./modules/monitoring" }
   assert {
-    condition     = toset(keys(google_monitoring_alert_policy.query)) == toset(["no-front", "errors", "degraded", "slow", "store-memory", "store-cpu"])
-    error_message = "Somebody must be told when fronts or the store are away, slow or full."
+    condition = (
+      toset(keys(google_monitoring_alert_policy.query))
+      == toset(["no-front", "errors", "degraded", "slow", "store-memory", "store-cpu"])
+    )
+    error_message = "There must be alerts for fronts and stores that are down, slow or full."
   }
   assert {
-    condition     = alltrue([for policy in google_monitoring_alert_policy.query : length(policy.notification_channels) == 2])
-    error_message = "Every channel must be told."
+    condition = alltrue([
+      for policy in google_monitoring_alert_policy.query : length(policy.notification_channels) == 2
+    ])
+    error_message = "Every alert must notify every channel."
   }
   assert {
-    condition     = length(google_monitoring_uptime_check_config.ready) == 0 && length(google_cloud_run_v2_service_iam_member.probes) == 0 && output.alerts == sort(keys(google_monitoring_alert_policy.query))
-    error_message = "Probes from the internet reach no front that is internal."
+    condition = (
+      length(google_monitoring_uptime_check_config.ready) == 0
+      && length(google_cloud_run_v2_service_iam_member.probes) == 0
+      && output.alerts == sort(keys(google_monitoring_alert_policy.query))
+    )
+    error_message = "An internal front must have no probes from the internet."
   }
   assert {
     condition = alltrue([for name in ["no-front", "errors", "degraded", "slow"] :
-      strcontains(google_monitoring_alert_policy.query[name].conditions[0].condition_prometheus_query_language[0].query, "{cluster=\"__run__\",namespace=\"rl-front\",job=\"rl\"")
+      strcontains(
+        google_monitoring_alert_policy.query[name].conditions[0].condition_prometheus_query_language[0].query,
+        "{cluster=\"__run__\",namespace=\"rl-front\",job=\"rl\""
+      )
     ])
-    error_message = "What is asked of fronts must be asked of these, by the labels that the collector gives them."
+    error_message = "Queries on fronts must select these, by the labels that the collector adds."
   }
   assert {
-    condition = alltrue([for name, of in { memory = "stats_memory_usage_ratio", cpu = "stats_cpu_utilization_main_thread" } :
-      strcontains(google_monitoring_alert_policy.query["store-${name}"].conditions[0].condition_prometheus_query_language[0].query, "redis_googleapis_com:${of}{monitored_resource=\"redis_instance\",instance_id=~\"(.*/)?rl\"}")
+    condition = alltrue([
+      for name, of in {
+        memory = "stats_memory_usage_ratio"
+        cpu    = "stats_cpu_utilization_main_thread"
+      } :
+      strcontains(
+        google_monitoring_alert_policy.query["store-${name}"].conditions[0].condition_prometheus_query_language[0].query,
+        "redis_googleapis_com:${of}{monitored_resource=\"redis_instance\",instance_id=~\"(.*/)?rl\"}"
+      )
     ])
-    error_message = "What is asked of the store must be asked of this one."
+    error_message = "Queries on the store must select this instance."
   }
   assert {
     condition = alltrue([for policy in google_monitoring_alert_policy.query :
-      policy.conditions[0].condition_prometheus_query_language[0].disable_metric_validation && length(policy.documentation[0].content) > 50 && contains(["CRITICAL", "WARNING"], policy.severity)
+      policy.conditions[0].condition_prometheus_query_language[0].disable_metric_validation
+      && length(policy.documentation[0].content) > 50
+      && contains(["CRITICAL", "WARNING"], policy.severity)
     ])
-    error_message = "Policies are made before there is a metric, and must say what to do."
+    error_message = "Alert policies must allow metrics that do not exist yet, and say what to do."
   }
   assert {
-    condition     = length(jsondecode(google_monitoring_dashboard.rl[0].dashboard_json).mosaicLayout.tiles) == 8
-    error_message = "The dashboard has all its charts."
+    condition = (
+      length(jsondecode(google_monitoring_dashboard.rl[0].dashboard_json).mosaicLayout.tiles)
+      == 8
+    )
+    error_message = "The dashboard must have all charts."
   }
   assert {
-    condition     = length(distinct([for tile in jsondecode(google_monitoring_dashboard.rl[0].dashboard_json).mosaicLayout.tiles : "${tile.xPos}.${tile.yPos}"])) == 8
-    error_message = "No chart hides another."
+    condition = (
+      length(distinct([for tile in jsondecode(google_monitoring_dashboard.rl[0].dashboard_json).mosaicLayout.tiles : "${tile.xPos}.${tile.yPos}"]))
+      == 8
+    )
+    error_message = "Charts must not overlap."
   }
 }
 
@@ -75,30 +105,45 @@ run "from_outside" {
   }
   assert {
     condition = (
-      google_monitoring_uptime_check_config.ready[0].http_check[0].path == "/health/ready" && google_monitoring_uptime_check_config.ready[0].http_check[0].validate_ssl
-      && google_monitoring_uptime_check_config.ready[0].monitored_resource[0].labels == tomap({ host = var.public_host, project_id = var.project_id })
+      google_monitoring_uptime_check_config.ready[0].http_check[0].path == "/health/ready"
+      && google_monitoring_uptime_check_config.ready[0].http_check[0].validate_ssl
+      && google_monitoring_uptime_check_config.ready[0].monitored_resource[0].labels
+      == tomap({ host = var.public_host, project_id = var.project_id })
       && length(google_monitoring_alert_policy.uptime[0].notification_channels) == 2
-      && strcontains(google_monitoring_alert_policy.uptime[0].conditions[0].condition_threshold[0].filter, "metric.label.check_id=\"rl-ready-1\"")
+      && strcontains(
+        google_monitoring_alert_policy.uptime[0].conditions[0].condition_threshold[0].filter,
+        "metric.label.check_id=\"rl-ready-1\""
+      )
     )
-    error_message = "What the internet may reach is probed from there, and somebody told when it is not reached."
+    error_message = "A front on the internet must be probed from outside, with an alert."
   }
   assert {
-    condition     = google_cloud_run_v2_service_iam_member.probes[0].member == "serviceAccount:service-123456789@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
-    error_message = "The probes must be let in, and by name."
+    condition = (
+      google_cloud_run_v2_service_iam_member.probes[0].member
+      == "serviceAccount:service-123456789@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
+    )
+    error_message = "The probes' service account must be an invoker."
   }
   assert {
-    condition     = google_cloud_run_v2_service_iam_member.probes[0].role == "roles/run.invoker" && google_monitoring_uptime_check_config.ready[0].http_check[0].service_agent_authentication[0].type == "OIDC_TOKEN"
-    error_message = "The probes must say who they are, and may call the front only."
+    condition = (
+      google_cloud_run_v2_service_iam_member.probes[0].role == "roles/run.invoker"
+      && google_monitoring_uptime_check_config.ready[0].http_check[0].service_agent_authentication[0].type
+      == "OIDC_TOKEN"
+    )
+    error_message = "The probes must authenticate, and may only call the front."
   }
   assert {
     condition     = contains(output.alerts, "uptime")
-    error_message = "It must say that it looks from outside."
+    error_message = "The outputs must list the alert on access from outside."
   }
   assert {
     condition = alltrue([for name in ["memory", "cpu"] :
-      strcontains(google_monitoring_alert_policy.query["store-${name}"].conditions[0].condition_prometheus_query_language[0].query, "memorystore_googleapis_com:instance_${name}_maximum_utilization{instance_id=~\"(.*/)?rl-valkey\"}")
+      strcontains(
+        google_monitoring_alert_policy.query["store-${name}"].conditions[0].condition_prometheus_query_language[0].query,
+        "memorystore_googleapis_com:instance_${name}_maximum_utilization{instance_id=~\"(.*/)?rl-valkey\"}"
+      )
     ])
-    error_message = "What is asked of the store must be asked of this one."
+    error_message = "Queries on the store must select this instance."
   }
 }
 
@@ -110,11 +155,17 @@ run "without_metrics" {
     metrics = false
   }
   assert {
-    condition     = toset(keys(google_monitoring_alert_policy.query)) == toset(["store-cpu"]) && length(google_monitoring_dashboard.rl) == 0
-    error_message = "Nothing is asked of metrics that nobody scrapes."
+    condition = (
+      toset(keys(google_monitoring_alert_policy.query)) == toset(["store-cpu"])
+      && length(google_monitoring_dashboard.rl) == 0
+    )
+    error_message = "There must be no queries on metrics that are not scraped."
   }
   assert {
-    condition     = strcontains(google_monitoring_alert_policy.query["store-cpu"].conditions[0].condition_prometheus_query_language[0].query, "rate(compute_googleapis_com:instance_cpu_usage_time{monitored_resource=\"gce_instance\",instance_name=~\"rl-redis-.*\"}[5m])) > 0.7")
-    error_message = "Redis uses one processor: it is full when that one is, whatever the machine's utilization."
+    condition = strcontains(
+      google_monitoring_alert_policy.query["store-cpu"].conditions[0].condition_prometheus_query_language[0].query,
+      "rate(compute_googleapis_com:instance_cpu_usage_time{monitored_resource=\"gce_instance\",instance_name=~\"rl-redis-.*\"}[5m])) > 0.7"
+    )
+    error_message = "The alert must watch one processor, as Redis uses only one."
   }
 }

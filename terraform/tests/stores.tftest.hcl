@@ -1,15 +1,21 @@
-# The root, by the examples, one for each store: that one alone is made, reached over TLS, and the front is told of it.
+# The root with each example: only its store is created, reached over TLS, and the front uses it.
 mock_provider "google" {
   mock_resource "google_memorystore_instance" {
     override_during = plan
     defaults = {
       endpoints = [{ connections = [
         { psc_auto_connection = [{
-          connection_type = "CONNECTION_TYPE_PRIMARY", ip_address = "10.64.4.9", port = 6379, forwarding_rule = "",
+          connection_type = "CONNECTION_TYPE_PRIMARY"
+          ip_address      = "10.64.4.9"
+          port            = 6379
+          forwarding_rule = ""
           network         = "", project_id = "", psc_connection_id = "", service_attachment = ""
         }] },
         { psc_auto_connection = [{
-          connection_type = "CONNECTION_TYPE_DISCOVERY", ip_address = "10.64.4.8", port = 6379, forwarding_rule = "",
+          connection_type = "CONNECTION_TYPE_DISCOVERY"
+          ip_address      = "10.64.4.8"
+          port            = 6379
+          forwarding_rule = ""
           network         = "", project_id = "", psc_connection_id = "", service_attachment = ""
         }] },
       ] }]
@@ -56,52 +62,86 @@ run "redis" {
     alerts     = run.example_redis.values.alerts
   }
   assert {
-    condition     = toset(keys(run.example_redis.values)) == toset(["alerts", "front", "project_id", "store"])
-    error_message = "All that the example says must be in this run."
+    condition = (
+      toset(keys(run.example_redis.values))
+      == toset(["alerts", "front", "project_id", "store"])
+    )
+    error_message = "This run must use every variable of the example."
   }
   assert {
     condition = alltrue([for group, value in { front = var.front, alerts = var.alerts } :
       length(setsubtract(keys(run.example_redis.values[group]), keys(value))) == 0
     ])
-    error_message = "The example must say nothing that there is not."
+    error_message = "The example must only set attributes that exist."
   }
   assert {
     condition     = output.store == "rediss://10.1.2.3:6378"
-    error_message = "The store's address must say where it is, and TLS: ${output.store}"
+    error_message = "The store's URL must have its address, and TLS: ${output.store}"
   }
   assert {
-    condition     = length(module.redis) == 1 && length(module.valkey) == 0 && length(module.vm) == 0
-    error_message = "There is one store."
+    condition = (
+      length(module.redis) == 1
+      && length(module.valkey) == 0
+      && length(module.vm) == 0
+    )
+    error_message = "There must be exactly one store."
   }
   assert {
     condition = {
-      for name in ["RL_STORE", "RL_REDIS_VERIFY", "RL_REDIS_PASSWORD_FILE"] : name => lookup(module.front[0].environment, name, null)
-    } == { RL_STORE = "rediss://10.1.2.3:6378", RL_REDIS_VERIFY = "ca", RL_REDIS_PASSWORD_FILE = "/etc/rl/password/password" }
-    error_message = "The front must be told of that store, and log in with its password."
+      for name in ["RL_STORE", "RL_REDIS_VERIFY", "RL_REDIS_PASSWORD_FILE"] :
+      name => lookup(module.front[0].environment, name, null)
+      } == {
+      RL_STORE               = "rediss://10.1.2.3:6378"
+      RL_REDIS_VERIFY        = "ca"
+      RL_REDIS_PASSWORD_FILE = "/etc/rl/password/password"
+    }
+    error_message = "The front must use that store, and log in with its password."
   }
   assert {
-    condition     = output.url == "https://rl-front-abc-ew.a.run.app" && output.repository == "europe-west1-docker.pkg.dev/my-project/rl"
-    error_message = "The outputs must say where the front is, and where images go."
+    condition = (
+      output.url == "https://rl-front-abc-ew.a.run.app"
+      && output.repository == "europe-west1-docker.pkg.dev/my-project/rl"
+    )
+    error_message = "The outputs must have the front's URL and the image repository."
   }
   assert {
-    condition     = output.next == "RL_SMOKE_IDENTITY=$(gcloud auth print-identity-token) scripts/smoke https://rl-front-abc-ew.a.run.app # from a machine in the VPC"
-    error_message = "The next command must try the front, from where it is reached: ${output.next}"
+    condition = (
+      output.next
+
+      == "RL_SMOKE_IDENTITY=$(gcloud auth print-identity-token) scripts/smoke https://rl-front-abc-ew.a.run.app # from a machine in the VPC"
+    )
+    error_message = "The next command must check the front from a place that can reach it: ${output.next}"
   }
   assert {
     condition     = output.protected
-    error_message = "It must not be destroyed by mistake."
+    error_message = "Deletion protection must be on."
   }
   assert {
-    condition     = module.monitoring[0].alerts == sort(["degraded", "errors", "no-front", "slow", "store-cpu", "store-memory"])
-    error_message = "Somebody must be told of each."
+    condition = (
+      module.monitoring[0].alerts
+      == sort(["degraded", "errors", "no-front", "slow", "store-cpu", "store-memory"])
+    )
+    error_message = "There must be an alert for each."
   }
   assert {
-    condition     = toset([for api in google_project_service.api : api.service if !api.disable_on_destroy]) == toset([for name in ["artifactregistry", "cloudresourcemanager", "compute", "iam", "logging", "monitoring", "redis", "run", "secretmanager", "servicenetworking"] : "${name}.googleapis.com"])
-    error_message = "These APIs must be on, and stay so for others."
+    condition = (
+      toset([for api in google_project_service.api : api.service if !api.disable_on_destroy])
+      == toset([
+        for name in [
+          "artifactregistry", "cloudresourcemanager", "compute", "iam", "logging", "monitoring",
+          "redis", "run", "secretmanager", "servicenetworking",
+        ] :
+        "${name}.googleapis.com"
+      ])
+    )
+    error_message = "These APIs must be enabled, and must stay enabled after a destroy."
   }
   assert {
-    condition     = google_artifact_registry_repository.images.docker_config[0].immutable_tags && google_artifact_registry_repository.images.format == "DOCKER"
-    error_message = "What an image is called must not change under those who run it."
+    condition = (
+      google_artifact_registry_repository.images.docker_config[0].immutable_tags
+      && google_artifact_registry_repository.images.format == "DOCKER"
+    )
+    error_message = "Tags of images must be immutable."
   }
 }
 
@@ -123,36 +163,55 @@ run "valkey" {
     alerts     = run.example_valkey.values.alerts
   }
   assert {
-    condition     = toset(keys(run.example_valkey.values)) == toset(["alerts", "front", "network", "project_id", "region", "store", "valkey"])
-    error_message = "All that the example says must be in this run."
+    condition = (
+      toset(keys(run.example_valkey.values))
+      == toset(["alerts", "front", "network", "project_id", "region", "store", "valkey"])
+    )
+    error_message = "This run must use every variable of the example."
   }
   assert {
-    condition = alltrue([for group, value in { front = var.front, alerts = var.alerts, network = var.network, valkey = var.valkey } :
+    condition = alltrue([
+      for group, value in {
+        front = var.front, alerts = var.alerts, network = var.network, valkey = var.valkey
+      } :
       length(setsubtract(keys(run.example_valkey.values[group]), keys(value))) == 0
     ])
-    error_message = "The example must say nothing that there is not."
+    error_message = "The example must only set attributes that exist."
   }
   assert {
     condition     = output.store == "rediss+cluster://10.64.4.8:6379"
-    error_message = "The store's address must be the one to discover others by, and say TLS and that it is a cluster: ${output.store}"
+    error_message = "The store's URL must have the discovery address, TLS and a cluster: ${output.store}"
   }
   assert {
-    condition     = length(module.redis) == 0 && length(module.valkey) == 1 && length(module.vm) == 0
-    error_message = "There is one store."
+    condition = (
+      length(module.redis) == 0
+      && length(module.valkey) == 1
+      && length(module.vm) == 0
+    )
+    error_message = "There must be exactly one store."
   }
   assert {
     condition = {
-      for name in ["RL_STORE", "RL_REDIS_IAM", "RL_REDIS_PASSWORD_FILE", "RL_WORKERS"] : name => lookup(module.front[0].environment, name, null)
-    } == { RL_STORE = "rediss+cluster://10.64.4.8:6379", RL_REDIS_IAM = "google", RL_REDIS_PASSWORD_FILE = null, RL_WORKERS = "4" }
-    error_message = "The front must be told of that store, and log in by IAM."
+      for name in ["RL_STORE", "RL_REDIS_IAM", "RL_REDIS_PASSWORD_FILE", "RL_WORKERS"] :
+      name => lookup(module.front[0].environment, name, null)
+      } == {
+      RL_STORE               = "rediss+cluster://10.64.4.8:6379"
+      RL_REDIS_IAM           = "google"
+      RL_REDIS_PASSWORD_FILE = null
+      RL_WORKERS             = "4"
+    }
+    error_message = "The front must use that store, and log in with IAM."
   }
   assert {
     condition     = output.protected
-    error_message = "It must not be destroyed by mistake."
+    error_message = "Deletion protection must be on."
   }
   assert {
-    condition     = alltrue([for api in ["memorystore", "networkconnectivity"] : contains(keys(google_project_service.api), api)])
-    error_message = "Its APIs must be on."
+    condition = alltrue([
+      for api in ["memorystore", "networkconnectivity"] :
+      contains(keys(google_project_service.api), api)
+    ])
+    error_message = "The store's APIs must be enabled."
   }
 }
 
@@ -172,71 +231,95 @@ run "vm" {
     alerts     = run.example_vm.values.alerts
   }
   assert {
-    condition     = toset(keys(run.example_vm.values)) == toset(["alerts", "front", "project_id", "store", "vm"])
-    error_message = "All that the example says must be in this run."
+    condition = (
+      toset(keys(run.example_vm.values))
+      == toset(["alerts", "front", "project_id", "store", "vm"])
+    )
+    error_message = "This run must use every variable of the example."
   }
   assert {
-    condition = alltrue([for group, value in { front = var.front, alerts = var.alerts, vm = var.vm } :
+    condition = alltrue([
+      for group, value in { front = var.front, alerts = var.alerts, vm = var.vm } :
       length(setsubtract(keys(run.example_vm.values[group]), keys(value))) == 0
     ])
-    error_message = "The example must say nothing that there is not."
+    error_message = "The example must only set attributes that exist."
   }
   assert {
     condition     = output.store == "rediss://rl-module@10.64.1.5:6379"
-    error_message = "The store's address must be the one that stays, and say TLS and the narrow user: ${output.store}"
+    error_message = "The store's URL must have the load balancer's address, TLS and the user rl-module: ${output.store}"
   }
   assert {
-    condition     = length(module.redis) == 0 && length(module.valkey) == 0 && length(module.vm) == 1
-    error_message = "There is one store."
+    condition = (
+      length(module.redis) == 0
+      && length(module.valkey) == 0
+      && length(module.vm) == 1
+    )
+    error_message = "There must be exactly one store."
   }
   assert {
     condition = {
-      for name in ["RL_STORE", "RL_REDIS_VERIFY", "RL_REDIS_PASSWORD_FILE", "RL_TOKENS"] : name => lookup(module.front[0].environment, name, null)
+      for name in ["RL_STORE", "RL_REDIS_VERIFY", "RL_REDIS_PASSWORD_FILE", "RL_TOKENS"] :
+      name => lookup(module.front[0].environment, name, null)
       } == {
       RL_STORE               = "rediss://rl-module@10.64.1.5:6379", RL_REDIS_VERIFY = "full"
       RL_REDIS_PASSWORD_FILE = "/etc/rl/password/password", RL_TOKENS = "/etc/rl/tokens/tokens.toml"
     }
-    error_message = "The front must be told of that store, look at the name in its certificate, and log in with its password."
+    error_message = "The front must use that store, verify the name in its certificate and log in with its password."
   }
   assert {
     condition     = module.vm[0].reachable_from["front"] == toset(["10.64.0.0/24"])
-    error_message = "Of the VPC the front alone must reach it."
+    error_message = "In the VPC, only the front may reach the store."
   }
   assert {
-    condition     = module.monitoring[0].alerts == sort(["degraded", "errors", "no-front", "slow", "store-cpu", "uptime"])
-    error_message = "Somebody must be told of each; Google does not see this Redis' memory."
+    condition = (
+      module.monitoring[0].alerts
+      == sort(["degraded", "errors", "no-front", "slow", "store-cpu", "uptime"])
+    )
+    error_message = "There must be an alert for each; Google has no metric of this Redis's memory."
   }
   assert {
-    condition     = output.next == "RL_SMOKE_IDENTITY=$(gcloud auth print-identity-token) scripts/smoke https://rl-front-abc-ew.a.run.app"
-    error_message = "A front on the internet is probed from there, and can be tried from anywhere."
+    condition = (
+      output.next
+
+      == "RL_SMOKE_IDENTITY=$(gcloud auth print-identity-token) scripts/smoke https://rl-front-abc-ew.a.run.app"
+    )
+    error_message = "The next command must work from anywhere for a front on the internet."
   }
   assert {
     condition     = output.protected && contains(keys(google_project_service.api), "iap")
-    error_message = "It must not be destroyed by mistake; operators reach it through Identity-Aware Proxy."
+    error_message = "Deletion protection must be on, and operators must have Identity-Aware Proxy."
   }
 }
 
-run "before_there_are_images" {
+run "without_images" {
   command = plan
   variables {
     images              = {}
     deletion_protection = false
   }
   assert {
-    condition     = length(module.front) == 0 && length(module.monitoring) == 0 && output.url == null && output.store == "rediss://10.1.2.3:6378"
-    error_message = "What runs an image waits for it; the store does not."
+    condition = (
+      length(module.front) == 0
+      && length(module.monitoring) == 0
+      && output.url == null
+      && output.store == "rediss://10.1.2.3:6378"
+    )
+    error_message = "Only what runs an image must wait for it, not the store."
   }
   assert {
-    condition     = startswith(output.next, "scripts/deploy") && output.repository == "europe-west1-docker.pkg.dev/my-project/rl"
-    error_message = "The outputs must say where the images go, and what to do."
+    condition = (
+      startswith(output.next, "scripts/deploy")
+      && output.repository == "europe-west1-docker.pkg.dev/my-project/rl"
+    )
+    error_message = "The outputs must have the image repository and the next command."
   }
   assert {
     condition     = !module.redis[0].protected && !output.protected
-    error_message = "deletion_protection = false must reach it."
+    error_message = "deletion_protection = false must apply to the store."
   }
 }
 
-run "a_vm_without_its_image" {
+run "a_vm_without_an_image" {
   command = plan
   variables {
     store  = "vm"
@@ -244,11 +327,11 @@ run "a_vm_without_its_image" {
   }
   assert {
     condition     = length(module.vm) == 0 && length(module.front) == 0 && output.store == null
-    error_message = "A front without a store would decide by itself."
+    error_message = "There must be no front without a store."
   }
 }
 
-run "may_be_destroyed_when_told_so" {
+run "without_deletion_protection" {
   command = plan
   variables {
     store               = "vm"
@@ -256,6 +339,6 @@ run "may_be_destroyed_when_told_so" {
   }
   assert {
     condition     = !module.vm[0].protected && !module.front[0].protected && !output.protected
-    error_message = "deletion_protection = false must reach all of it."
+    error_message = "deletion_protection = false must apply to all resources."
   }
 }

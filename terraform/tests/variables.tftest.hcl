@@ -1,20 +1,28 @@
-# What cannot work is refused before anything is made, by the rule that says how to mend it. Each run breaks one rule of each
-# variable that has one left; those of front, which rules of network ask about, come last.
-# tests/variables is the root's variables.tf by itself: it needs no provider, so runs cost nothing.
+# Invalid values are refused before anything is created, by a rule that says how to fix them. Each
+# run breaks the next rule of each variable; the rules of front, which network uses, come last.
+# tests/variables has only the root's variables.tf, so that runs need no provider.
 variables {
   project_id = "demo-project"
 }
 
-run "the_least_that_must_be_said" {
+run "defaults" {
   command = plan
   module { source = "./tests/variables" }
   assert {
-    condition     = var.redis.tier == "STANDARD_HA" && var.valkey.replicas >= 1 && var.front.min_instances >= 2
-    error_message = "Who says nothing gets a store and a front of which one may die."
+    condition = (
+      var.redis.tier == "STANDARD_HA"
+      && var.valkey.replicas >= 1
+      && var.front.min_instances >= 2
+    )
+    error_message = "By default the store and the front must survive the loss of one instance."
   }
   assert {
-    condition     = var.front.ingress == "internal" && length(var.front.invokers) == 0 && var.deletion_protection
-    error_message = "Who says nothing opens nothing, and destroys nothing by mistake."
+    condition = (
+      var.front.ingress == "internal"
+      && length(var.front.invokers) == 0
+      && var.deletion_protection
+    )
+    error_message = "By default the front must be internal without invokers, and deletion protection on."
   }
 }
 
@@ -22,21 +30,43 @@ run "upper_ends" {
   command = plan
   module { source = "./tests/variables" }
   variables {
-    alerts = { emails = ["oncall@example.com"], channels = ["projects/demo-project/notificationChannels/1"] }
-    front = {
-      invokers    = ["serviceAccount:api@demo-project.iam.gserviceaccount.com", "group:team@example.com", "allUsers"]
-      concurrency = 1000, cpu = 6, memory = "24Gi", deadline_ms = 4000, min_instances = 16, max_instances = 16
+    alerts = {
+      emails   = ["oncall@example.com"]
+      channels = ["projects/demo-project/notificationChannels/1"]
     }
-    images        = { front = "europe-west1-docker.pkg.dev/demo-project/rl/front@sha256:0000000000000000000000000000000000000000000000000000000000000000" }
-    labels        = { team = "api", cost-center = "" }
-    name          = "a-name-of-16-let"
-    network       = { id = "projects/demo-project/global/networks/ours", front_cidr = "10.0.0.0/26", store_cidr = "10.0.0.64/29", connection = false }
+    front = {
+      invokers = [
+        "serviceAccount:api@demo-project.iam.gserviceaccount.com",
+        "group:team@example.com",
+        "allUsers",
+      ]
+      concurrency   = 1000
+      cpu           = 6
+      memory        = "24Gi"
+      deadline_ms   = 4000
+      min_instances = 16
+      max_instances = 16
+    }
+    images = { front = "europe-west1-docker.pkg.dev/demo-project/rl/front@sha256:0000000000000000000000000000000000000000000000000000000000000000" }
+    labels = { team = "api", cost-center = "" }
+    name   = "a-name-of-16-let"
+    network = {
+      id         = "projects/demo-project/global/networks/ours"
+      front_cidr = "10.0.0.0/26"
+      store_cidr = "10.0.0.64/29"
+      connection = false
+    }
     policies_file = "policies.toml"
     redis         = { tier = "BASIC", memory_gb = 300, version = "REDIS_6_X" }
     region        = "northamerica-northeast1"
     store         = "vm"
-    valkey        = { node_type = "SHARED_CORE_NANO", shards = 250, replicas = 0, version = "VALKEY_7_2" }
-    vm            = { machine_type = "c3-highmem-4", zone = "f", disk_gb = 10 }
+    valkey = {
+      node_type = "SHARED_CORE_NANO"
+      shards    = 250
+      replicas  = 0
+      version   = "VALKEY_7_2"
+    }
+    vm = { machine_type = "c3-highmem-4", zone = "f", disk_gb = 10 }
   }
 }
 
@@ -44,7 +74,14 @@ run "lower_ends" {
   command = plan
   module { source = "./tests/variables" }
   variables {
-    front  = { ingress = "all", concurrency = 1, cpu = 1, deadline_ms = 1, min_instances = 1, max_instances = 1 }
+    front = {
+      ingress       = "all"
+      concurrency   = 1
+      cpu           = 1
+      deadline_ms   = 1
+      min_instances = 1
+      max_instances = 1
+    }
     name   = "rl"
     redis  = { memory_gb = 1 }
     store  = "valkey"
@@ -77,7 +114,19 @@ run "broken_1" {
     valkey        = { node_type = "standard-small" }
     vm            = { zone = "europe-west1-b" }
   }
-  expect_failures = [var.alerts, var.images, var.labels, var.name, var.network, var.policies_file, var.redis, var.region, var.store, var.valkey, var.vm]
+  expect_failures = [
+    var.alerts,
+    var.images,
+    var.labels,
+    var.name,
+    var.network,
+    var.policies_file,
+    var.redis,
+    var.region,
+    var.store,
+    var.valkey,
+    var.vm,
+  ]
 }
 
 run "broken_2" {
@@ -93,7 +142,16 @@ run "broken_2" {
     valkey  = { shards = 0 }
     vm      = { machine_type = "n4-standard-2" }
   }
-  expect_failures = [var.alerts, var.images, var.labels, var.name, var.network, var.redis, var.valkey, var.vm]
+  expect_failures = [
+    var.alerts,
+    var.images,
+    var.labels,
+    var.name,
+    var.network,
+    var.redis,
+    var.valkey,
+    var.vm,
+  ]
 }
 
 run "broken_3" {

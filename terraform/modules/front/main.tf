@@ -1,14 +1,28 @@
-# The front: stateless, in the VPC by direct egress, as many instances as load asks for.
+# The front: stateless, in the VPC by direct egress, with as many instances as the load needs.
 locals {
-  # Files: where each is mounted, and the secret that it is.
+  # The secrets that are mounted as files.
   files = merge(
     {
-      policies = { path = "policies.toml", secret = google_secret_manager_secret.policies.secret_id, version = google_secret_manager_secret_version.policies.version }
-      ca       = { path = "ca.pem", secret = var.store.ca.secret, version = var.store.ca.version }
+      policies = {
+        path    = "policies.toml"
+        secret  = google_secret_manager_secret.policies.secret_id
+        version = google_secret_manager_secret_version.policies.version
+      }
+      ca = { path = "ca.pem", secret = var.store.ca.secret, version = var.store.ca.version }
     },
-    var.store.password == null ? {} : { password = { path = "password", secret = var.store.password.secret, version = var.store.password.version } },
-    var.config.tokens_secret == null ? {} : { tokens = { path = "tokens.toml", secret = var.config.tokens_secret, version = "latest" } },
-    var.config.key_secret == null ? {} : { key = { path = "secret", secret = var.config.key_secret, version = "latest" } },
+    var.store.password == null ? {} : {
+      password = {
+        path    = "password"
+        secret  = var.store.password.secret
+        version = var.store.password.version
+      }
+    },
+    var.config.tokens_secret == null ? {} : {
+      tokens = { path = "tokens.toml", secret = var.config.tokens_secret, version = "latest" }
+    },
+    var.config.key_secret == null ? {} : {
+      key = { path = "secret", secret = var.config.key_secret, version = "latest" }
+    },
   )
   mounted = { for name, file in local.files : name => "/etc/rl/${name}/${file.path}" }
   env = { for name, value in {
@@ -20,13 +34,13 @@ locals {
     RL_CONFIG              = local.mounted.policies
     RL_TOKENS              = lookup(local.mounted, "tokens", null)
     RL_KEY_SECRET_FILE     = lookup(local.mounted, "key", null)
-    RL_RELOAD              = "signal" # each reading of a mounted secret is a paid call of Secret Manager
+    RL_RELOAD              = "signal" # a read of a mounted secret is a paid call
     RL_ADMIN_LISTEN        = "127.0.0.1:${local.admin_port}"
     RL_DEADLINE_MS         = tostring(var.config.deadline_ms)
     RL_WORKERS             = tostring(var.config.cpu)
     RL_LOG_FORMAT          = "json"
   } : name => value if value != null }
-  # Metrics and the most denied keys: for what runs beside the front, not for its callers.
+  # Metrics and the most denied keys: for the collector beside the front, not for callers.
   admin_port = 9090
   ingress = {
     internal      = "INGRESS_TRAFFIC_INTERNAL_ONLY"
@@ -67,7 +81,7 @@ resource "google_cloud_run_v2_service" "front" {
       }
       resources {
         limits            = { cpu = tostring(var.config.cpu), memory = var.config.memory }
-        cpu_idle          = false # its connections to the store are kept between requests
+        cpu_idle          = false # connections to the store stay open between requests
         startup_cpu_boost = true
       }
       dynamic "env" {
@@ -84,8 +98,8 @@ resource "google_cloud_run_v2_service" "front" {
           mount_path = dirname(volume_mounts.value)
         }
       }
-      # Ready once the store has answered, or after 10 s without it: direct egress may take a minute to come up, and until
-      # then each policy does what its on_error says.
+      # Ready once the store has answered, or after 10 s without it: direct egress can take a minute
+      # to come up, and until then each policy's on_error applies.
       startup_probe {
         http_get {
           path = "/health/ready"
@@ -111,7 +125,8 @@ resource "google_cloud_run_v2_service" "front" {
         image      = "us-docker.pkg.dev/cloud-ops-agents-artifacts/cloud-run-gmp-sidecar/cloud-run-gmp-sidecar:1.2.0"
         depends_on = ["front"]
         resources {
-          limits   = { cpu = "1", memory = "512Mi" } # less of a processor goes with one request at a time only
+          # With less CPU, Cloud Run allows only one request at a time.
+          limits   = { cpu = "1", memory = "512Mi" }
           cpu_idle = false
         }
         volume_mounts {
@@ -136,7 +151,8 @@ resource "google_cloud_run_v2_service" "front" {
     }
   }
 
-  depends_on = [google_secret_manager_secret_iam_member.read] # a revision that may not read its files does not start
+  # A revision that may not read its files does not start.
+  depends_on = [google_secret_manager_secret_iam_member.read]
 }
 
 resource "google_cloud_run_v2_service_iam_member" "invoker" {

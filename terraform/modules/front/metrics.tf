@@ -1,4 +1,4 @@
-# Google's collector beside each front: it scrapes /metrics into Managed Service for Prometheus.
+# Google's collector beside each front, which scrapes /metrics into Managed Service for Prometheus.
 locals {
   mounted_scrape = "/etc/rungmp/config.yaml"
   scrape = { for version in google_secret_manager_secret_version.scrape : "scrape" => {
@@ -23,7 +23,7 @@ resource "google_secret_manager_secret_version" "scrape" {
   secret_data = yamlencode({
     apiVersion = "monitoring.googleapis.com/v1beta"
     kind       = "RunMonitoring"
-    metadata   = { name = "rl" } # the label job, as in docs/monitoring
+    metadata   = { name = "rl" } # the job label, as in docs/monitoring
     spec = {
       endpoints    = [{ port = local.admin_port, path = "/metrics", interval = "30s" }]
       targetLabels = { metadata = ["service", "revision", "instance"] }
@@ -35,8 +35,10 @@ resource "google_secret_manager_secret_version" "scrape" {
 }
 
 resource "google_project_iam_member" "metrics" {
-  for_each = toset(var.config.metrics ? ["roles/monitoring.metricWriter", "roles/logging.logWriter"] : [])
-  project  = var.project_id
-  role     = each.key
-  member   = "serviceAccount:${var.account}"
+  for_each = toset(
+    var.config.metrics ? ["roles/monitoring.metricWriter", "roles/logging.logWriter"] : []
+  )
+  project = var.project_id
+  role    = each.key
+  member  = "serviceAccount:${var.account}"
 }

@@ -1,4 +1,4 @@
-# What is mounted as files: each by a version, so that a revision stays what it was.
+# Secrets that are mounted as files, each at a version, so that a revision never changes.
 resource "google_secret_manager_secret" "policies" {
   secret_id           = "${var.name}-policies"
   deletion_protection = var.deletion_protection
@@ -9,9 +9,9 @@ resource "google_secret_manager_secret" "policies" {
 
 resource "google_secret_manager_secret_version" "policies" {
   secret                 = google_secret_manager_secret.policies.id
-  secret_data_wo         = var.policies # overrides name customers: not for the state
+  secret_data_wo         = var.policies # not in the state: overrides name customers
   secret_data_wo_version = substr(sha256(var.policies), 0, 8)
-  deletion_policy        = "ABANDON" # revisions that are rolled back to want theirs
+  deletion_policy        = "ABANDON" # a roll-back to an old revision needs its version
   lifecycle {
     create_before_destroy = true
   }

@@ -1,13 +1,13 @@
 locals {
   charts = {
-    "Decisions a second"                                = "sum by (outcome) (rate(rl_decisions_total{${local.front}}[1m]))"
-    "Denied, of all, by policy"                         = "sum by (policy) (rate(rl_decisions_total{${local.front},outcome=~\"denied|never\"}[5m])) / sum by (policy) (rate(rl_decisions_total{${local.front}}[5m]))"
-    "Decided without the store, a second"               = "sum by (policy) (rate(rl_degraded_total{${local.front}}[1m]))"
-    "Time to answer, p50, s"                            = "histogram_quantile(0.5, sum by (le) (rate(rl_http_request_duration_seconds_bucket{${local.front},endpoint!~\"/health/.*\"}[1m])))"
-    "Time to answer, p99, s"                            = "histogram_quantile(0.99, sum by (le) (rate(rl_http_request_duration_seconds_bucket{${local.front},endpoint!~\"/health/.*\"}[1m])))"
-    "Requests a second, by code"                        = "sum by (code) (rate(rl_http_requests_total{${local.front}}[1m]))"
-    "Questions that the store did not answer, a second" = "sum by (reason) (rate(rl_redis_errors_total{${local.front}}[1m]))"
-    "Processors in use, by front"                       = "sum by (instance) (rate(process_cpu_seconds_total{${local.front}}[1m]))"
+    "Decisions a second"                        = "sum by (outcome) (rate(rl_decisions_total{${local.front}}[1m]))"
+    "Denied share, by policy"                   = "sum by (policy) (rate(rl_decisions_total{${local.front},outcome=~\"denied|never\"}[5m])) / sum by (policy) (rate(rl_decisions_total{${local.front}}[5m]))"
+    "Decisions without the store, a second"     = "sum by (policy) (rate(rl_degraded_total{${local.front}}[1m]))"
+    "Response time, p50, s"                     = "histogram_quantile(0.5, sum by (le) (rate(rl_http_request_duration_seconds_bucket{${local.front},endpoint!~\"/health/.*\"}[1m])))"
+    "Response time, p99, s"                     = "histogram_quantile(0.99, sum by (le) (rate(rl_http_request_duration_seconds_bucket{${local.front},endpoint!~\"/health/.*\"}[1m])))"
+    "Requests a second, by code"                = "sum by (code) (rate(rl_http_requests_total{${local.front}}[1m]))"
+    "Failed store requests a second, by reason" = "sum by (reason) (rate(rl_redis_errors_total{${local.front}}[1m]))"
+    "Processors in use, by front"               = "sum by (instance) (rate(process_cpu_seconds_total{${local.front}}[1m]))"
   }
 }
 
@@ -25,7 +25,10 @@ resource "google_monitoring_dashboard" "rl" {
         widget = {
           title = title
           xyChart = {
-            dataSets = [{ plotType = "LINE", timeSeriesQuery = { prometheusQuery = local.charts[title] } }]
+            dataSets = [{
+              plotType        = "LINE"
+              timeSeriesQuery = { prometheusQuery = local.charts[title] }
+            }]
           }
         }
       }]

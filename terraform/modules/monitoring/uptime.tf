@@ -1,4 +1,4 @@
-# From outside, where the internet may ask: Google's probes, with a token of theirs.
+# Google's probes, with their own identity token, if the internet can reach the front.
 data "google_project" "project" {
   count = var.public_host == null ? 0 : 1
 }
@@ -9,8 +9,10 @@ resource "google_cloud_run_v2_service_iam_member" "probes" {
   location = var.region
   role     = "roles/run.invoker"
   member   = "serviceAccount:service-${data.google_project.project[0].number}@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
-  # Google makes this account for the first such check.
-  depends_on = [google_monitoring_uptime_check_config.ready, google_monitoring_notification_channel.email]
+  # Google creates this account with the first such check.
+  depends_on = [
+    google_monitoring_uptime_check_config.ready, google_monitoring_notification_channel.email,
+  ]
 }
 
 resource "google_monitoring_uptime_check_config" "ready" {
@@ -35,7 +37,7 @@ resource "google_monitoring_uptime_check_config" "ready" {
 
 resource "google_monitoring_alert_policy" "uptime" {
   count                 = length(google_monitoring_uptime_check_config.ready)
-  display_name          = "${var.name}: not reached from outside"
+  display_name          = "${var.name}: unreachable from outside"
   combiner              = "OR"
   severity              = "CRITICAL"
   notification_channels = local.channels
@@ -56,6 +58,6 @@ resource "google_monitoring_alert_policy" "uptime" {
   }
   documentation {
     mime_type = "text/markdown"
-    content   = "Probes in two regions or more get no answer from /health/ready. See the service's log and revisions; then roll back what was deployed last (docs/deploy.md)."
+    content   = "Probes from two or more regions get no answer from /health/ready. See the service's log and revisions, and roll back the last deployment (docs/deploy.md)."
   }
 }

@@ -1,4 +1,4 @@
-# A VPC, or subnets in one that exists; and the way to the store that is Google's.
+# A VPC, or subnets in an existing one, and the connection to Google's stores.
 locals {
   id = coalesce(var.config.id, one(google_compute_network.vpc[*].id))
 }
@@ -18,10 +18,10 @@ resource "google_compute_subnetwork" "subnet" {
   network                  = local.id
   region                   = var.region
   ip_cidr_range            = each.value
-  private_ip_google_access = true # Google's APIs, without an address on the internet
+  private_ip_google_access = true # for Google's APIs without an external address
 }
 
-# Memorystore for Redis: private services access, a peering with Google's network.
+# Memorystore for Redis: private services access, which is a peering with Google's network.
 resource "google_compute_global_address" "peering" {
   count         = var.store == "redis" && var.config.connection ? 1 : 0
   name          = "${var.name}-peering"
@@ -38,7 +38,7 @@ resource "google_service_networking_connection" "peering" {
   reserved_peering_ranges = google_compute_global_address.peering[*].name
 }
 
-# Memorystore for Valkey: endpoints in the subnet, which this policy lets Google make.
+# Memorystore for Valkey: this policy lets Google create endpoints in the subnet.
 resource "google_network_connectivity_service_connection_policy" "valkey" {
   count         = var.store == "valkey" && var.config.connection ? 1 : 0
   name          = "${var.name}-valkey"

@@ -1,4 +1,5 @@
-# Memorystore for Redis: a primary, a replica in another zone that takes over, AUTH, TLS. Scripts: it loads no modules.
+# Memorystore for Redis: a primary, a replica in another zone for failover, AUTH and TLS. It loads
+# no modules: the front uses Lua scripts.
 resource "google_redis_instance" "store" {
   name                    = var.name
   tier                    = var.config.tier
@@ -9,7 +10,7 @@ resource "google_redis_instance" "store" {
   auth_enabled            = true
   transit_encryption_mode = "SERVER_AUTHENTICATION"
   deletion_protection     = var.deletion_protection
-  # Under pressure those buckets go that are full again soonest (docs/security.md).
+  # At the memory limit, evicts the buckets that are full again soonest (docs/security.md).
   redis_configs = { maxmemory-policy = "volatile-ttl" }
 
   maintenance_policy {
@@ -30,18 +31,21 @@ resource "google_secret_manager_secret" "password" {
   }
 }
 
-# The provider writes AUTH into the state as an attribute of the instance above, at every refresh and whatever is done here:
-# guard the bucket of this state as a secret. (Valkey and the VM have none in it.)
+# The provider writes the AUTH string into the state at every refresh, as an attribute of the
+# instance above: guard the state's bucket like a secret. (With Valkey or the VM, the state has no
+# password.)
 resource "google_secret_manager_secret_version" "password" {
-  secret                 = google_secret_manager_secret.password.id
-  secret_data_wo         = google_redis_instance.store.auth_string
-  secret_data_wo_version = nonsensitive(substr(sha256(google_redis_instance.store.auth_string), 0, 8))
+  secret         = google_secret_manager_secret.password.id
+  secret_data_wo = google_redis_instance.store.auth_string
+  secret_data_wo_version = nonsensitive(
+    substr(sha256(google_redis_instance.store.auth_string), 0, 8)
+  )
   lifecycle {
     create_before_destroy = true
   }
 }
 
-# Public, but a file: Cloud Run mounts those from here.
+# Public, but Cloud Run can only mount secrets as files.
 resource "google_secret_manager_secret" "ca" {
   secret_id           = "${var.name}-redis-ca"
   deletion_protection = var.deletion_protection

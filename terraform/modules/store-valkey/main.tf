@@ -1,7 +1,8 @@
-# Memorystore for Valkey, a cluster: shards are added in place. TLS; who may log in says IAM, with tokens that live an
-# hour, so there is no password. Scripts: it loads no modules.
+# Memorystore for Valkey: a cluster, to which shards can be added in place, with TLS. The login is
+# an IAM token that lives an hour, so there is no password. It loads no modules: the front uses Lua
+# scripts.
 locals {
-  id = "${var.name}-valkey" # of 4 letters or more
+  id = "${var.name}-valkey" # at least 4 letters
 }
 
 resource "google_memorystore_instance" "store" {
@@ -15,7 +16,7 @@ resource "google_memorystore_instance" "store" {
   authorization_mode          = "IAM_AUTH"
   transit_encryption_mode     = "SERVER_AUTHENTICATION"
   deletion_protection_enabled = var.deletion_protection
-  # Under pressure those buckets go that are full again soonest (docs/security.md).
+  # At the memory limit, evicts the buckets that are full again soonest (docs/security.md).
   engine_configs = { maxmemory-policy = "volatile-ttl" }
 
   desired_auto_created_endpoints {
@@ -35,26 +36,30 @@ resource "google_memorystore_instance" "store" {
   }
 }
 
-# To this instance, not to every one of the project.
+# For this instance only, not for all instances of the project.
 resource "google_project_iam_member" "connect" {
   project = var.project_id
   role    = "roles/memorystore.dbConnectionUser"
   member  = var.client
   condition {
-    title      = "${var.name}-store"
-    expression = "resource.name.endsWith(\"/locations/${var.region}/instances/${local.id}\")" # the project, by id or number, is this one
+    title = "${var.name}-store"
+    # The full name starts with this project's id or number.
+    expression = "resource.name.endsWith(\"/locations/${var.region}/instances/${local.id}\")"
   }
 }
 
 locals {
-  # The one address that clients begin with; the cluster tells them the others.
+  connections = flatten(
+    google_memorystore_instance.store.endpoints[*].connections[*].psc_auto_connection
+  )
+  # The address that clients connect to first; the cluster tells them the others.
   discovery = one([
-    for connection in flatten(google_memorystore_instance.store.endpoints[*].connections[*].psc_auto_connection) : connection
+    for connection in local.connections : connection
     if connection.connection_type == "CONNECTION_TYPE_DISCOVERY"
   ])
 }
 
-# Public, but a file: Cloud Run mounts those from here.
+# Public, but Cloud Run can only mount secrets as files.
 resource "google_secret_manager_secret" "ca" {
   secret_id           = "${var.name}-valkey-ca"
   deletion_protection = var.deletion_protection
@@ -64,8 +69,10 @@ resource "google_secret_manager_secret" "ca" {
 }
 
 resource "google_secret_manager_secret_version" "ca" {
-  secret      = google_secret_manager_secret.ca.id
-  secret_data = join("\n", flatten(google_memorystore_instance.store.managed_server_ca[*].ca_certs[*].certificates))
+  secret = google_secret_manager_secret.ca.id
+  secret_data = join("\n", flatten(
+    google_memorystore_instance.store.managed_server_ca[*].ca_certs[*].certificates
+  ))
   lifecycle {
     create_before_destroy = true
   }

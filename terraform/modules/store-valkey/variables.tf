@@ -1,9 +1,28 @@
-variable "name" { type = string }
-variable "project_id" { type = string }
-variable "region" { type = string }
-variable "network" { type = string }
-variable "client" { type = string }
-variable "deletion_protection" { type = bool }
+variable "name" {
+  description = "Prefix of resource names."
+  type        = string
+}
+variable "project_id" {
+  description = "Project of the instance."
+  type        = string
+}
+variable "region" {
+  description = "Region of the instance."
+  type        = string
+}
+variable "network" {
+  description = "VPC that has the endpoints."
+  type        = string
+}
+variable "client" {
+  description = "IAM member that may log in: the front's service account."
+  type        = string
+}
+variable "deletion_protection" {
+  description = "Whether to refuse to destroy the instance and its secrets."
+  type        = bool
+}
 variable "config" {
-  type = object({ node_type = string, shards = number, replicas = number, version = string })
+  description = "The root's variable valkey, which documents and validates it."
+  type        = object({ node_type = string, shards = number, replicas = number, version = string })
 }

@@ -1,4 +1,4 @@
-# One address, whichever VM there is; and who may reach it.
+# A load balancer with one address for whichever VM runs, and firewall rules.
 resource "google_compute_address" "redis" {
   name         = local.label
   region       = var.region
@@ -6,11 +6,12 @@ resource "google_compute_address" "redis" {
   address_type = "INTERNAL"
 }
 
-# It speaks TLS and answers: to a caller who has not logged in, that he has not. Also while it loads its file.
+# Healthy if Redis speaks TLS and answers that the prober is not logged in, which it does even while
+# it loads its file.
 resource "google_compute_health_check" "redis" {
   for_each = {
     balance = 2
-    heal    = 6 # a VM is not made anew over a hiccup
+    heal    = 6 # do not recreate a VM over a hiccup
   }
   name                = "${local.label}-${each.key}"
   check_interval_sec  = 5
@@ -46,8 +47,8 @@ resource "google_compute_forwarding_rule" "redis" {
   ports                 = [local.port]
 }
 
-# Nobody reaches the VM but these: the denial overrules what rules of the usual priorities, 1000 and up, allow in a VPC that
-# exists.
+# Only the sources allowed below reach the VM. This denial takes precedence over allow rules of an
+# existing VPC, which have the usual priorities of 1000 and up.
 resource "google_compute_firewall" "deny" {
   name          = "${local.label}-deny"
   network       = var.network
@@ -65,9 +66,11 @@ resource "google_compute_firewall" "deny" {
 
 resource "google_compute_firewall" "allow" {
   for_each = {
-    front  = { ranges = [var.client_cidr], port = local.port }
-    health = { ranges = ["35.191.0.0/16", "130.211.0.0/22"], port = local.port } # where Google's health checks come from
-    ssh    = { ranges = ["35.235.240.0/20"], port = 22 }                         # Identity-Aware Proxy
+    front = { ranges = [var.client_cidr], port = local.port }
+    # Google's health checks.
+    health = { ranges = ["35.191.0.0/16", "130.211.0.0/22"], port = local.port }
+    # Identity-Aware Proxy.
+    ssh = { ranges = ["35.235.240.0/20"], port = 22 }
   }
   name          = "${local.label}-${each.key}"
   network       = var.network

@@ -1,17 +1,18 @@
-# Redis with the module on one VM: a group of one, so that it is made anew when it fails, with its disk.
+# Redis with the module on a VM, in a group of one, which recreates a failed VM with its disk.
 locals {
   port  = 6379
   label = "${var.name}-redis"
 }
 
 module "boot" {
-  source          = "./boot"
-  address         = google_compute_address.redis.address
-  image           = var.image
-  registry        = split("/", var.image)[0]
-  port            = local.port
-  password_secret = google_secret_manager_secret_version.password.name # this version, as the fronts: another one makes the VM anew
-  ca_secret       = google_secret_manager_secret.ca.id
+  source    = "./boot"
+  address   = google_compute_address.redis.address
+  image     = var.image
+  registry  = split("/", var.image)[0]
+  port      = local.port
+  ca_secret = google_secret_manager_secret.ca.id
+  # The same version as the fronts: a new version recreates the VM.
+  password_secret = google_secret_manager_secret_version.password.name
 }
 
 resource "google_compute_instance_template" "redis" {
@@ -33,12 +34,12 @@ resource "google_compute_instance_template" "redis" {
     auto_delete  = false
   }
   network_interface {
-    subnetwork = var.subnetwork # without access_config: no address on the internet
+    subnetwork = var.subnetwork # no access_config: no external address
     nic_type   = "GVNIC"
   }
   service_account {
     email  = google_service_account.vm.email
-    scopes = ["cloud-platform"] # what it may do is said by its roles
+    scopes = ["cloud-platform"] # its roles limit it
   }
   shielded_instance_config {
     enable_secure_boot          = true
@@ -54,15 +55,16 @@ resource "google_compute_instance_template" "redis" {
     enable-oslogin         = "TRUE"
     block-project-ssh-keys = "TRUE"
     serial-port-enable     = "FALSE"
-    # Logs, and the use of memory and disk.
+    # For logs, and metrics of memory and disk.
     google-logging-enabled    = "true"
     google-monitoring-enabled = "true"
   }
   lifecycle {
     create_before_destroy = true
-    ignore_changes        = [disk[0].source_image] # a new release of the system waits until this is replaced (docs/deploy.md)
+    # A new release of the system is used when this is replaced (docs/deploy.md).
+    ignore_changes = [disk[0].source_image]
   }
-  # Its first boot reads one secret and adds to another.
+  # The first boot reads one secret and adds a version to the other.
   depends_on = [
     google_secret_manager_secret_version.password, google_secret_manager_secret_iam_member.vm,
     google_artifact_registry_repository_iam_member.vm,
@@ -75,7 +77,7 @@ resource "google_compute_instance_group_manager" "redis" {
   base_instance_name = local.label
   target_size        = 1
   deletion_policy    = var.deletion_protection ? "PREVENT" : "DELETE"
-  # Until it has passed its health check once: its certificate is published then.
+  # Waits for the first passed health check, by when the VM has published its certificate.
   wait_for_instances        = true
   wait_for_instances_status = "UPDATED"
 
@@ -93,7 +95,7 @@ resource "google_compute_instance_group_manager" "redis" {
   update_policy {
     type                  = "PROACTIVE"
     minimal_action        = "REPLACE"
-    replacement_method    = "RECREATE" # one VM at a time can have the disk
+    replacement_method    = "RECREATE" # only one VM at a time can attach the disk
     max_surge_fixed       = 0
     max_unavailable_fixed = 1
   }

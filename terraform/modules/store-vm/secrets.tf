@@ -1,11 +1,12 @@
-# The password: made here, kept in Secret Manager, in no state. And what the VM's own account may do.
+# The password, which is generated here, kept in Secret Manager and not in the state; and the
+# service account of the VM.
 ephemeral "random_password" "redis" {
   length  = 40
   special = false
 }
 
 resource "google_secret_manager_secret" "password" {
-  secret_id           = "${var.name}-vm-auth" # not as that of store-redis, which may be on its way out
+  secret_id           = "${var.name}-vm-auth" # unlike that of store-redis, which may still exist
   deletion_protection = var.deletion_protection
   replication {
     auto {}
@@ -17,11 +18,11 @@ resource "google_secret_manager_secret_version" "password" {
   secret_data_wo         = ephemeral.random_password.redis.result
   secret_data_wo_version = "1"
   lifecycle {
-    create_before_destroy = true # the VM and the fronts read the old one until they are told of the new one
+    create_before_destroy = true # the VM and the fronts read the old version until they are updated
   }
 }
 
-# Public, but a file: Cloud Run mounts those from here. The VM adds the version.
+# Public, but Cloud Run can only mount secrets as files. The VM adds the version.
 resource "google_secret_manager_secret" "ca" {
   secret_id           = "${var.name}-vm-ca"
   deletion_protection = var.deletion_protection

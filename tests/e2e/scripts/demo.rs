@@ -165,7 +165,7 @@ fn a_server_that_dies_ends_all_of_it() {
         );
     });
     assert_eq!(code, Some(1), "{output}");
-    assert!(output.contains("demo: nginx has ended\n"), "{output}");
+    assert!(output.contains("demo: nginx has exited\n"), "{output}");
 }
 
 #[test]
@@ -177,12 +177,14 @@ fn a_port_that_is_taken_is_reported() {
     assert_eq!(code, 1, "{output}");
     assert_eq!(
         output,
-        format!("demo: port {port} is taken: give --port another, or none for a free one\n")
+        format!(
+            "demo: port {port} is in use: choose another, or leave out --port for a free one\n"
+        )
     );
     for arguments in [&["--port", "65536"][..], &["--seconds", "x"], &["--port"]] {
         let (code, output) = run(&mut Demo::command(folder.path(), arguments));
         assert_eq!(
-            (code, output.contains(" wants a number")),
+            (code, output.contains(" takes a number")),
             (1, true),
             "{arguments:?}: {output}"
         );

@@ -29,7 +29,7 @@ fn from_nothing_to_a_front_and_again() {
 
     let again = site.deploys(&["--yes"]);
     assert_eq!(again.changes(), ["init", "apply", "print-identity-token"], "{}", again.output);
-    for line in ["state in gs://my-project-rl-state\n   it is there\n", "front is pushed already\n"]
+    for line in ["state in gs://my-project-rl-state\n   exists\n", "front is already pushed\n"]
     {
         assert!(again.output.contains(line), "{}", again.output);
     }
@@ -121,7 +121,7 @@ fn a_plan_changes_nothing() {
     let before = site.everything();
     let deployment = site.deploys(&["--plan"]);
     assert!(
-        deployment.output.contains("it would be made")
+        deployment.output.contains("would be created")
             && deployment.output.contains("Plan: with {}"),
         "{}",
         deployment.output
@@ -156,7 +156,7 @@ fn a_plan_changes_nothing() {
     assert_eq!(deployment.changes(), ["init"]);
     let deployment = site.deploys(&["--plan", "--commit", "HEAD~1"]);
     assert!(
-        deployment.output.contains("front is pushed already") && deployment.output.contains(&text),
+        deployment.output.contains("front is already pushed") && deployment.output.contains(&text),
         "{}",
         deployment.output
     );
@@ -183,9 +183,9 @@ fn an_earlier_commit_comes_back_without_a_build() {
     assert_eq!(site.images(), first);
     let deployment = site.fails(
         &["--yes", "--commit", &never],
-        &format!("of commit {never} no image front was ever pushed"),
+        &format!("no image front of commit {never} was pushed"),
     );
-    assert!(deployment.output.contains("Images that are there:\nfront:"), "{}", deployment.output);
+    assert!(deployment.output.contains("Available images:\nfront:"), "{}", deployment.output);
     site.fails(&["--commit", "0123456"], "there is no commit 0123456");
     assert_eq!(site.images(), first);
 }
@@ -197,7 +197,7 @@ fn a_front_inside_its_vpc_is_checked_from_there() {
     let deployment = site.deploys(&["--yes"]);
     let url = format!("http://{}", site.front.address());
     assert!(
-        deployment.output.contains(&format!("{url} is reached from inside its VPC alone")),
+        deployment.output.contains(&format!("{url} can be reached from inside its VPC only")),
         "{}",
         deployment.output
     );
@@ -260,7 +260,7 @@ fn missing_programs_and_settings_are_reported_before_the_first_change() {
     }
     fs::remove_file(site.path("clone/terraform/terraform.tfvars")).unwrap();
     is_refused(
-        "terraform/terraform.tfvars is missing. It says what to deploy, such as:\n\n  \
+        "terraform/terraform.tfvars is missing. It says what to deploy, for example:\n\n  \
          project_id = ",
     );
     let deployment = site.deploy(&["--plam"]);
@@ -276,7 +276,7 @@ fn missing_programs_and_settings_are_reported_before_the_first_change() {
 fn images_are_built_from_commits() {
     let site = Site::new();
     site.write("clone/new", "");
-    let deployment = site.fails(&["--yes"], "there are changes that are in no commit");
+    let deployment = site.fails(&["--yes"], "there are uncommitted changes");
     // Before the quarter of an hour that the rest takes.
     assert_eq!(deployment.changes(), ["create", "update", "init"], "{}", deployment.output);
     fs::remove_file(site.path("clone/new")).unwrap();

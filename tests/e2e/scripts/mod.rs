@@ -1,7 +1,8 @@
-//! `scripts/demo`, `scripts/smoke` and `scripts/deploy`, as their users run them.
+//! `scripts/demo`, `scripts/deploy`, `scripts/need` and `scripts/smoke`, as their users run them.
 
 mod demo;
 mod deploy;
+mod need;
 mod site;
 mod smoke;
 

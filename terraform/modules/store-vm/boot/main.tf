@@ -1,35 +1,37 @@
-# What the VM is told at its first boot, as cloud-init reads it. No provider is needed: tests render this module, and run
-# what comes out (tests/e2e/vm.rs).
+# The VM's cloud-init configuration. The module needs no provider, so that tests/e2e/vm.rs can
+# render it and run the result.
 variable "address" {
-  description = "Where clients reach it; the certificate names it."
+  description = "Address that clients connect to, and that the certificate names."
   type        = string
 }
 variable "image" {
-  description = "The image with Redis, the module and what boot/files/start calls."
+  description = "Image with Redis, the module and the programs that boot/files/start needs."
   type        = string
 }
 variable "password_secret" {
-  description = "projects/PROJECT/secrets/ID/versions/VERSION, read by the VM."
+  description = "Version of the password's secret: projects/PROJECT/secrets/ID/versions/VERSION."
   type        = string
 }
 variable "ca_secret" {
-  description = "projects/PROJECT/secrets/ID, to which the VM adds its authority's certificate."
+  description = "Secret to which the VM adds the certificate of its authority: projects/PROJECT/secrets/ID."
   type        = string
 }
 variable "port" {
-  type    = number
-  default = 6379
+  description = "Port of Redis."
+  type        = number
+  default     = 6379
 }
 variable "registry" {
-  description = "Host that the image is pulled from."
+  description = "Registry host of the image."
   type        = string
 }
 variable "secret_manager" {
-  type    = string
-  default = "https://secretmanager.googleapis.com"
+  description = "URL of Secret Manager. Tests replace it."
+  type        = string
+  default     = "https://secretmanager.googleapis.com"
 }
 variable "paths" {
-  description = "Folders, as the container sees them."
+  description = "Paths in the container: folders, and the module. Tests replace them."
   type        = object({ etc = string, data = string, run = string, module = string })
   default = {
     etc    = "/etc/rl"
@@ -58,14 +60,17 @@ locals {
 }
 
 output "user_data" {
-  description = "The metadata value user-data."
-  # JSON is YAML, and quotes whatever a file holds.
+  description = "Value of the VM's metadata key user-data."
+  # JSON is YAML, and quotes any file content.
   value = "#cloud-config\n${jsonencode({
     write_files = [for target, file in local.files : {
       path        = target
       permissions = "0644"
       content     = templatefile("${path.module}/files/${file}", local.values)
     }]
-    runcmd = [["systemctl", "daemon-reload"], ["systemctl", "start", "--no-block", "rl-redis.service"]]
+    runcmd = [
+      ["systemctl", "daemon-reload"],
+      ["systemctl", "start", "--no-block", "rl-redis.service"],
+    ]
   })}\n"
 }
