@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use redis::{Connection, Value};
 use rl_bucket::Bucket;
-use rl_server::store::redis::Command;
+use rl_store::redis::CommandKind;
 use rl_tests::{Flavour, RedisServer, Setup, eventually, skip};
 
 /// The commands that fail on a value that is no bucket.
-const COMMANDS: [Command; 6] = [
-    Command::Check,
-    Command::Peek,
-    Command::Take,
-    Command::Refund,
-    Command::Charge,
-    Command::CheckAll,
+const COMMANDS: [CommandKind; 6] = [
+    CommandKind::Check,
+    CommandKind::Peek,
+    CommandKind::Take,
+    CommandKind::Refund,
+    CommandKind::Charge,
+    CommandKind::CheckAll,
 ];
 
 fn bucket(server: &RedisServer) -> Vec<u8> {
@@ -22,7 +22,11 @@ fn bucket(server: &RedisServer) -> Vec<u8> {
     server.run("GET good")
 }
 
-fn call(connection: &mut Connection, command: Command, key: &str) -> redis::RedisResult<Vec<i64>> {
+fn call(
+    connection: &mut Connection,
+    command: CommandKind,
+    key: &str,
+) -> redis::RedisResult<Vec<i64>> {
     redis::cmd(command.name()).arg(&[key, "100", "1/d", "1"]).query(connection)
 }
 
@@ -214,7 +218,7 @@ fn restored_payloads_are_as_good_as_their_bytes() {
         restore.arg("k").arg(0).arg(&bad).arg("REPLACE");
         // The server refuses a payload with a wrong checksum; one that it accepts must do no harm.
         if restore.exec(&mut connection).is_ok() {
-            let _ = call(&mut connection, Command::Check, "k");
+            let _ = call(&mut connection, CommandKind::Check, "k");
         }
     }
     redis::cmd("RESTORE")
@@ -225,7 +229,7 @@ fn restored_payloads_are_as_good_as_their_bytes() {
         .exec(&mut connection)
         .unwrap();
     assert_eq!(stored(&mut connection), good);
-    let answer = call(&mut connection, Command::Peek, "k").expect("a bucket");
+    let answer = call(&mut connection, CommandKind::Peek, "k").expect("a bucket");
     assert_eq!(answer[..3], [1, 100, 70]);
     // It was restored without an expiry; the next check that moves the expiry sets one.
     assert_eq!(server.expires_at("k"), -1);
@@ -273,7 +277,7 @@ fn a_server_that_is_loading_says_so() {
         scope.spawn(|| server.run::<()>("DEBUG RELOAD"));
         let mut connection = server.connect();
         eventually("checks are refused while it loads", Duration::from_secs(20), || {
-            match call(&mut connection, Command::Check, "k0") {
+            match call(&mut connection, CommandKind::Check, "k0") {
                 Ok(_) => false,
                 Err(error) => {
                     assert_eq!(error.code(), Some("LOADING"), "{error}");
@@ -282,7 +286,7 @@ fn a_server_that_is_loading_says_so() {
             }
         });
     });
-    let answer = call(&mut server.connect(), Command::Peek, "k299").expect("a bucket");
+    let answer = call(&mut server.connect(), CommandKind::Peek, "k299").expect("a bucket");
     assert_eq!(answer[..3], [1, 100, 70]);
 }
 

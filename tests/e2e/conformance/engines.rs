@@ -2,9 +2,9 @@
 
 use redis::{Connection, Value};
 use rl_bucket::{Cost, Decision, Limit, Micros};
-use rl_server::store::memory::MemoryStore;
-use rl_server::store::redis::Command;
-use rl_server::store::{AllOrNothing, Request};
+use rl_store::memory::MemoryStore;
+use rl_store::redis::CommandKind;
+use rl_store::{BucketRequest, JointDecision};
 use rl_tests::expires_at;
 
 use super::model::Outcome;
@@ -29,7 +29,7 @@ pub(super) fn run_module(connection: &mut Connection, prefix: &str, step: &Step)
     let mut command = redis::cmd(step.command.name());
     for Arguments { key, capacity, rate, amount } in &step.buckets {
         command.arg(format!("{prefix}{key}"));
-        if step.command != Command::Reset {
+        if step.command != CommandKind::Reset {
             command.arg(capacity).arg(rate).arg(amount);
         }
     }
@@ -43,7 +43,7 @@ pub(super) fn run_lua(connection: &mut Connection, prefix: &str, step: &Step) ->
     for arguments in &step.buckets {
         command.arg(format!("{prefix}{}", arguments.key));
     }
-    if step.command != Command::Reset {
+    if step.command != CommandKind::Reset {
         for Arguments { capacity, rate, amount, .. } in &step.buckets {
             let rate = Limit::parse(capacity, rate).expect("a limit").rate().per_second();
             command.arg(capacity).arg(rate.to_string()).arg(amount);
@@ -56,30 +56,30 @@ pub(super) fn run_lua(connection: &mut Connection, prefix: &str, step: &Step) ->
 pub(super) fn run_memory(store: &MemoryStore, step: &Step) -> Outcome {
     let now = Micros::new(step.now);
     let keys: Vec<Vec<u8>> = step.buckets.iter().map(|q| vec![q.key as u8]).collect();
-    let requests = step.buckets.iter().zip(&keys).map(|(arguments, key)| Request {
+    let requests = step.buckets.iter().zip(&keys).map(|(arguments, key)| BucketRequest {
         key,
         limit: Limit::parse(&arguments.capacity, &arguments.rate).expect("a limit"),
         amount: Cost::parse(arguments.amount.as_bytes()).expect("an amount"),
     });
     let requests: Vec<_> = requests.collect();
-    let Request { key, limit, amount } = requests[0];
+    let BucketRequest { key, limit, amount } = requests[0];
     let one = |decision: Decision| decision.to_wire().to_vec();
     let answer = match step.command {
-        Command::Check => one(store.check(key, &limit, amount, now)),
-        Command::Peek => one(store.peek(key, &limit, amount, now)),
-        Command::Refund => one(store.refund(key, &limit, amount, now)),
-        Command::Charge => one(store.charge(key, &limit, amount, now)),
-        Command::Take => {
+        CommandKind::Check => one(store.check(key, &limit, amount, now)),
+        CommandKind::Peek => one(store.peek(key, &limit, amount, now)),
+        CommandKind::Refund => one(store.refund(key, &limit, amount, now)),
+        CommandKind::Charge => one(store.charge(key, &limit, amount, now)),
+        CommandKind::Take => {
             let (granted, decision) = store.take(key, &limit, amount, now);
             [vec![granted as i64], one(decision)].concat()
         }
-        Command::MCheck => store.check_each(&requests, now).into_iter().flat_map(one).collect(),
-        Command::CheckAll => {
-            let AllOrNothing { denied, decisions } = store.check_all(&requests, now);
+        CommandKind::MCheck => store.check_each(&requests, now).into_iter().flat_map(one).collect(),
+        CommandKind::CheckAll => {
+            let JointDecision { denied, decisions } = store.check_all(&requests, now);
             let head = [i64::from(denied.is_none()), denied.map_or(-1, |index| index as i64)];
             head.into_iter().chain(decisions.into_iter().flat_map(one)).collect()
         }
-        Command::Reset => {
+        CommandKind::Reset => {
             let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
             vec![store.reset(&keys, now) as i64]
         }

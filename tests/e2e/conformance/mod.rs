@@ -5,8 +5,8 @@ mod model;
 mod trace;
 
 use redis::Value;
-use rl_server::store::memory::MemoryStore;
-use rl_server::store::redis::Command;
+use rl_store::memory::MemoryStore;
+use rl_store::redis::CommandKind;
 use rl_tests::{RedisServer, Setup};
 
 use engines::{run_lua, run_memory, run_module};
@@ -24,7 +24,7 @@ fn conform(server: &RedisServer, seed: u64, engines: &mut [(&str, Engine<'_>)]) 
         server.freeze(step.now);
         for ((name, run), model) in engines.iter_mut().zip(&mut models) {
             let outcome = run(step);
-            denied += usize::from(step.command == Command::Check && outcome.answer[0] == 0);
+            denied += usize::from(step.command == CommandKind::Check && outcome.answer[0] == 0);
             if let Err(bucket) = model.follow(step, &outcome) {
                 panic!(
                     "{name} differs at seed {seed}, step {i}: {step:?}\n \
@@ -100,8 +100,8 @@ fn lua_refuses_what_is_no_bucket() {
     redis::cmd("SET").arg("text").arg("1234567890123456789012345").exec(&mut connection).unwrap();
     redis::cmd("SET").arg("empty").arg("").exec(&mut connection).unwrap();
     redis::cmd("RPUSH").arg("list").arg("a").exec(&mut connection).unwrap();
-    for command in Command::ALL {
-        if matches!(command, Command::MCheck | Command::Reset) {
+    for command in CommandKind::ALL {
+        if matches!(command, CommandKind::MCheck | CommandKind::Reset) {
             continue; // tested below and in `commands`
         }
         for key in ["text", "empty", "list"] {
@@ -112,7 +112,7 @@ fn lua_refuses_what_is_no_bucket() {
         }
     }
     let mut reset = redis::cmd("EVAL");
-    reset.arg(Command::Reset.script()).arg(3).arg(&["text", "empty", "list"]);
+    reset.arg(CommandKind::Reset.script()).arg(3).arg(&["text", "empty", "list"]);
     assert_eq!(reset.query::<i64>(&mut connection).unwrap(), 0);
     assert_eq!(server.run::<String>("GET text"), "1234567890123456789012345");
     assert_eq!(server.run::<i64>("DBSIZE"), 3);

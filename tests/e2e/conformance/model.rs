@@ -1,7 +1,7 @@
 //! The model: the bucket of `rl-bucket`, with its states kept by hand as Redis keeps keys.
 
 use rl_bucket::{Bucket, Cost, Decision, Level, Limit, Micros};
-use rl_server::store::redis::Command;
+use rl_store::redis::CommandKind;
 use rl_tests::Flavour;
 
 use super::trace::{Arguments, KEYS, Step};
@@ -36,7 +36,7 @@ impl Model {
         };
         let mut answer = Vec::new();
         match step.command {
-            Command::CheckAll => {
+            CommandKind::CheckAll => {
                 let before = *buckets;
                 let mut decisions: Vec<Decision> = Vec::new();
                 let mut peeked: Vec<Decision> = Vec::new();
@@ -61,7 +61,7 @@ impl Model {
                 answer.push(denied.map_or(-1, |index| index as i64));
                 answer.extend(decisions.into_iter().flat_map(Decision::to_wire));
             }
-            Command::Reset => {
+            CommandKind::Reset => {
                 let deleted = step.buckets.iter().filter_map(|q| buckets[q.key].take());
                 answer.push(deleted.count() as i64);
             }
@@ -70,14 +70,14 @@ impl Model {
                     let bucket = &mut buckets[arguments.key];
                     let (level, amount) = level(*bucket, arguments);
                     let step = match command {
-                        Command::Take => {
+                        CommandKind::Take => {
                             let (granted, step) = level.take(amount);
                             answer.push(granted as i64);
                             step
                         }
-                        Command::Refund => level.refund(amount),
-                        Command::Charge => level.charge(amount),
-                        Command::Peek => {
+                        CommandKind::Refund => level.refund(amount),
+                        CommandKind::Charge => level.charge(amount),
+                        CommandKind::Peek => {
                             answer.extend(level.peek(amount).to_wire());
                             continue;
                         }

@@ -1,6 +1,6 @@
 //! The trace: equal steps for equal seeds, on any machine.
 
-use rl_server::store::redis::Command;
+use rl_store::redis::CommandKind;
 
 pub(super) const START: u64 = 1_700_000_000_000_000;
 pub(super) const STEPS: usize = 3_000;
@@ -19,7 +19,7 @@ pub(super) struct Arguments {
 #[derive(Debug)]
 pub(super) struct Step {
     pub(super) now: u64,
-    pub(super) command: Command,
+    pub(super) command: CommandKind,
     pub(super) buckets: Vec<Arguments>,
 }
 
@@ -78,7 +78,7 @@ impl Random {
 /// A trace over a few buckets. Limits stay for a while and then change; time mostly creeps,
 /// sometimes leaps, and now and then goes back.
 pub(super) fn trace(seed: u64) -> Vec<Step> {
-    use Command::{Charge, Check, CheckAll, MCheck, Peek, Refund, Reset, Take};
+    use CommandKind::{Charge, Check, CheckAll, MCheck, Peek, Refund, Reset, Take};
 
     let mut random = Random(seed);
     let mut now = START;

@@ -29,8 +29,7 @@ fn from_nothing_to_a_front_and_again() {
 
     let again = site.deploys(&["--yes"]);
     assert_eq!(again.changes(), ["init", "apply", "print-identity-token"], "{}", again.output);
-    for line in ["state in gs://my-project-rl-state\n   exists\n", "front is already pushed\n"]
-    {
+    for line in ["state in gs://my-project-rl-state\n   exists\n", "front is already pushed\n"] {
         assert!(again.output.contains(line), "{}", again.output);
     }
     assert_eq!(site.git(&["status", "--porcelain"]), "", "files that it writes are ignored");
