@@ -29,6 +29,7 @@
 
 mod decimal;
 mod decision;
+mod invalid;
 mod joint;
 mod level;
 mod limit;
@@ -37,9 +38,10 @@ mod rate;
 mod state;
 
 pub use decision::{Decision, Outcome};
+pub use invalid::Invalid;
 pub use joint::{JointCheck, JointWrite};
 pub use level::{Level, Step};
-pub use limit::{Capacity, Cost, Invalid, Limit};
+pub use limit::{Capacity, Cost, Limit};
 pub use op::Op;
 pub use rate::Rate;
 pub use state::{Bucket, Micros};

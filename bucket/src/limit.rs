@@ -1,8 +1,8 @@
 //! The numbers that a caller gives, validated once at the edge: nothing inside validates again.
 
-use std::{error, fmt};
+use std::fmt;
 
-use crate::{Rate, decimal};
+use crate::{Invalid, Rate, decimal};
 
 /// The most tokens a bucket holds: `0 < capacity <= 1e9`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,17 +17,6 @@ pub struct Cost(f64);
 pub struct Limit {
     capacity: Capacity,
     rate: Rate,
-}
-
-/// The argument that is invalid. Displays as a fixed text that names the argument and its rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Invalid {
-    /// Not a [`Capacity`].
-    Capacity,
-    /// Not a [`Rate`].
-    Rate,
-    /// Not a [`Cost`].
-    Cost,
 }
 
 const MAX: f64 = 1e9;
@@ -111,32 +100,6 @@ impl Limit {
         self.rate
     }
 }
-
-// === impl Invalid ===
-
-impl Invalid {
-    /// The fixed text of this error.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::Capacity => {
-                "capacity must be a plain decimal number above 0 and at most 1000000000"
-            }
-            Self::Rate => {
-                "rate must be a plain decimal number, alone or over a period such as 100/m or \
-                 5/10s, of 0.000001 to 1000000000 tokens a second"
-            }
-            Self::Cost => "cost must be a plain decimal number of 0 to 1000000000",
-        }
-    }
-}
-
-impl fmt::Display for Invalid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text())
-    }
-}
-
-impl error::Error for Invalid {}
 
 #[cfg(test)]
 mod tests {

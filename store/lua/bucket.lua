@@ -1,16 +1,16 @@
--- The token bucket of bucket/src/level.rs, operation by operation: change both or neither, and checks.lua.
--- Every script but the checks begins with this text. It compiles on Redis 6.2 to 8 and on Valkey.
--- KEYS are buckets; ARGV holds capacity, rate (tokens a second) and an amount for each, as decimal
--- numbers that the caller has checked.
+-- The token bucket of bucket/src/level.rs, operation by operation: change both or neither, and
+-- checks.lua with them. Every script but the checks begins with this text. It compiles on Redis 6.2
+-- to 8 and on Valkey. KEYS are buckets; ARGV holds capacity, rate (tokens a second) and amount of
+-- each, as decimal numbers that the caller has checked.
 
-local TOLERANCE, AIM, AIM_SECONDS = 1e-6, 5e-7, 5e-4
-local KEEP_LEAST, KEEP_MOST = 1e3, 6e4
+local TOLERANCE, WAIT_SLACK, WAIT_SLACK_SECONDS = 1e-6, 5e-7, 5e-4
+local MIN_EXPIRY_SLACK_MS, MAX_EXPIRY_SLACK_MS = 1e3, 6e4
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1e6 + clock[2]
 
 -- The stored tokens, ts and expiry of a bucket; nothing if it is missing; nil and an error reply if
--- the key holds anything else.
+-- the key holds another value.
 local function stored(key)
   local value = redis.pcall('GET', key)
   if value == false then
@@ -29,7 +29,7 @@ local function stored(key)
   return nil, redis.error_reply('WRONGTYPE Operation against a key holding the wrong kind of value')
 end
 
--- Tokens at this moment.
+-- The tokens at this moment.
 local function level(capacity, rate, tokens, ts)
   if not tokens then
     return capacity
@@ -38,13 +38,13 @@ local function level(capacity, rate, tokens, ts)
   return math.min(tokens + elapsed * rate / 1e6, capacity)
 end
 
--- Milliseconds in which `missing` tokens refill, rounded up.
+-- Milliseconds until `missing` tokens are refilled, rounded up.
 local function wait_ms(rate, missing)
-  local aim = missing - math.min(AIM, rate * AIM_SECONDS)
-  return math.max(math.ceil(aim * 1e3 / rate), 0)
+  local target = missing - math.min(WAIT_SLACK, rate * WAIT_SLACK_SECONDS)
+  return math.max(math.ceil(target * 1e3 / rate), 0)
 end
 
--- 1 or 0, and retry_after_ms: 0 when allowed, -1 for never.
+-- 1 if allowed or 0, and retry_after_ms: 0 when allowed, -1 for never.
 local function outcome(capacity, rate, tokens, cost)
   if cost > capacity then
     return 0, -1
@@ -54,7 +54,7 @@ local function outcome(capacity, rate, tokens, cost)
   return 0, wait_ms(rate, cost - tokens)
 end
 
--- A check: 1 or 0, retry_after_ms, and what it leaves of `tokens`.
+-- A check: 1 if allowed or 0, retry_after_ms, and the tokens that it leaves.
 local function check(capacity, rate, tokens, cost)
   local allowed, retry_after = outcome(capacity, rate, tokens, cost)
   if allowed == 1 then
@@ -63,7 +63,7 @@ local function check(capacity, rate, tokens, cost)
   return allowed, retry_after, tokens
 end
 
--- The five integers of an answer, appended to `reply`.
+-- Appends the five integers of a decision to `reply`.
 local function answer(reply, allowed, retry_after, capacity, rate, left)
   local n = #reply
   reply[n + 1] = allowed
@@ -73,9 +73,9 @@ local function answer(reply, allowed, retry_after, capacity, rate, left)
   reply[n + 5] = wait_ms(rate, capacity - left)
 end
 
--- What to store of a bucket that is left with `left` of its `tokens`: tokens and expiry. Nothing if
--- nothing was taken, unless the bucket is from the future: then it is moved to now, without credit. The
--- expiry moves only if the bucket is full later than that.
+-- The tokens and expiry to store for a bucket that is left with `left` of its `tokens`. Nothing if
+-- no token was moved, unless the bucket is from the future: then it is moved to now, without credit.
+-- The expiry moves only if the bucket is full later than that.
 local function moved(capacity, rate, was, ts, expires, tokens, left)
   if left == tokens then
     if not was or ts <= now then
@@ -87,12 +87,12 @@ local function moved(capacity, rate, was, ts, expires, tokens, left)
   local full_at = now / 1e3 + to_full
   expires = expires or 0
   if full_at > expires then
-    expires = math.ceil(full_at + KEEP_LEAST + math.min(to_full, KEEP_MOST))
+    expires = math.ceil(full_at + MIN_EXPIRY_SLACK_MS + math.min(to_full, MAX_EXPIRY_SLACK_MS))
   end
   return left, expires
 end
 
--- Writes what `moved` returned, if anything.
+-- Stores the result of `moved`, if there is one.
 local function store(key, tokens, expires)
   if tokens then
     redis.call('SET', key, struct.pack('<Bddd', 1, tokens, now, expires),

@@ -1,5 +1,5 @@
--- Takes an amount whether it is there or not, down to a debt of one capacity (a deeper one, left by a
--- higher capacity, stays). Replies the five integers.
+-- Takes an amount, down to a debt of one capacity (a deeper one, left by a higher capacity, stays).
+-- Replies with the five integers.
 
 local left = math.max(tokens - amount, math.min(tokens, -capacity))
 store(key, moved(capacity, rate, was, ts, expires, tokens, left))

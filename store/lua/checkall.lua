@@ -1,11 +1,12 @@
--- Takes from every bucket, or from none. Replies allowed, the index (from 0) of the first bucket that
--- denied or -1, then five integers for each.
+-- Takes from every bucket, or from none. Replies with allowed, the index (from 0) of the first check
+-- that was denied or -1, then five integers for each.
 
 if #KEYS > 1024 then
   return redis.error_reply('ERR at most 1024 checks in one call')
 end
 
--- First decide, changing nothing. A key that was named before is seen as that check would leave it.
+-- Decides first, and changes nothing. A key that was named before is seen as that check would leave
+-- it.
 local plans, pending, denied = {}, {}, -1
 for i, key in ipairs(KEYS) do
   local at = 3 * i
@@ -33,7 +34,7 @@ for i, key in ipairs(KEYS) do
   plans[i] = {capacity, rate, was, ts, expires, tokens, left, allowed, retry_after}
 end
 
--- Who is denied loses nothing; only a bucket from the future is moved to now, as ever.
+-- After a denial nothing is taken; a bucket from the future is still moved to now.
 local reply = {denied < 0 and 1 or 0, denied}
 for i, key in ipairs(KEYS) do
   local capacity, rate, was, ts, expires, tokens, left, allowed, retry_after = unpack(plans[i])

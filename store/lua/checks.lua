@@ -1,8 +1,8 @@
--- Independent checks, answered by five integers each in `reply`; for a key that holds something else -1
--- and four zeros, and `refusal` says why.
--- The arithmetic of bucket.lua, written out in one piece: a call of a function costs Lua as much as what
--- it does. KEYS are the buckets; ARGV holds capacity, rate (tokens a second) and cost for each of them,
--- or once for all, as decimal numbers that the caller has checked.
+-- Independent checks, each answered by five integers in `reply`: -1 and four zeros for a key that
+-- holds another value, and `refusal` is then the error. The arithmetic of bucket.lua, written out in
+-- one piece, since a function call costs Lua as much as the work in it. KEYS are the buckets; ARGV
+-- holds capacity, rate (tokens a second) and cost for each, or once for all, as decimal numbers that
+-- the caller has checked.
 
 local call, ceil = redis.call, math.ceil
 local keys, argv = KEYS, ARGV
@@ -12,26 +12,26 @@ end
 local clock = call('TIME')
 local now = clock[1] * 1e6 + clock[2]
 local written = {}
--- All at once; what is not a string is not there either, and asked for again.
+-- All at once. A value that is no string reads as missing here, and is read again below.
 local values = #keys > 1 and call('MGET', unpack(keys)) or written
 local reply, n, refusal = {0, 0, 0, 0, 0}, 0, nil
 local stride = #argv > 3 and 3 or 0
-local capacity_text, rate_text, cost_text, capacity, rate, cost, aim
+local capacity_text, rate_text, cost_text, capacity, rate, cost, slack
 
 for i = 1, #keys do
   local key, at = keys[i], stride * (i - 1)
   if argv[at + 1] ~= capacity_text or argv[at + 2] ~= rate_text then
     capacity_text, rate_text = argv[at + 1], argv[at + 2]
     capacity, rate = tonumber(capacity_text), tonumber(rate_text)
-    aim = rate * 5e-4
-    if aim > 5e-7 then aim = 5e-7 end
+    slack = rate * 5e-4
+    if slack > 5e-7 then slack = 5e-7 end
   end
   if argv[at + 3] ~= cost_text then
     cost_text = argv[at + 3]
     cost = tonumber(cost_text)
   end
 
-  -- The stored tokens, ts and expiry, and the tokens of this moment.
+  -- The stored tokens, ts and expiry, and the tokens at this moment.
   local value = written[key] or values[i] or redis.pcall('GET', key)
   local tokens, was, ts, expires, foreign = capacity, nil, nil, 0, false
   if value then
@@ -63,7 +63,7 @@ for i = 1, #keys do
     elseif tokens + 1e-6 >= cost then
       left = tokens - cost
     else
-      allowed, retry_after = 0, ceil((cost - tokens - aim) * 1e3 / rate)
+      allowed, retry_after = 0, ceil((cost - tokens - slack) * 1e3 / rate)
     end
     local new = left
     if left == tokens then
@@ -85,11 +85,11 @@ for i = 1, #keys do
       end
       written[key] = value
     end
-    local reset_after = ceil((capacity - left - aim) * 1e3 / rate)
+    local reset_after = ceil((capacity - left - slack) * 1e3 / rate)
     if reset_after < 0 then
       reset_after = 0
     end
-    -- Redis cuts numbers off at the point: that is the floor, but for a debt.
+    -- Redis cuts numbers off at the point, which is the floor unless there is a debt.
     reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4], reply[n + 5] =
       allowed, capacity, left < 0 and math.floor(left + 1e-6) or left + 1e-6, retry_after, reset_after
   end

@@ -1,3 +1,3 @@
--- Each check is answered, whatever came of the others.
+-- Every check is answered, whatever the outcome of the others.
 
 return reply

@@ -1,4 +1,4 @@
--- One bucket, read: what check, peek, take, refund and charge go on from.
+-- Reads one bucket: the beginning of peek, take, refund and charge.
 
 local key = KEYS[1]
 local capacity, rate, amount = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])

@@ -1,4 +1,4 @@
--- What check.lua would answer, taking nothing and writing nothing.
+-- Replies as check.lua would, and takes and writes nothing.
 
 local allowed, retry_after = outcome(capacity, rate, tokens, amount)
 local reply = {}

@@ -1,4 +1,4 @@
--- Gives an amount back, up to the capacity. Replies the five integers.
+-- Gives an amount back, up to the capacity. Replies with the five integers.
 
 local left = math.min(tokens + amount, capacity)
 store(key, moved(capacity, rate, was, ts, expires, tokens, left))

@@ -1,4 +1,4 @@
--- Deletes buckets, and only buckets; replies how many.
+-- Deletes buckets, and only buckets. Replies with how many there were.
 
 local deleted = 0
 for _, key in ipairs(KEYS) do

@@ -1,5 +1,5 @@
--- Takes as many whole tokens as there are, at most an amount. Replies how many, then the five integers:
--- allowed if it got some or wanted none, else the wait is for the first token.
+-- Takes as many whole tokens as there are, at most an amount. Replies with how many, then the five
+-- integers: allowed if some were taken or none were wanted, else the wait is for the first token.
 
 local wanted = math.floor(amount)
 local granted = math.min(math.max(math.floor(tokens + TOLERANCE), 0), wanted)

@@ -18,7 +18,7 @@ use crate::{Throttle, redis::Host};
 /// Reasons are logged, so they must hold nothing that a caller has sent.
 #[derive(Debug)]
 pub struct StoreHealth {
-    links: Mutex<Links>,
+    workers: Mutex<Workers>,
     engine: AtomicU8,
     misconfigured: AtomicBool,
     closing: AtomicBool,
@@ -28,16 +28,16 @@ pub struct StoreHealth {
     reason: Mutex<Option<Box<str>>>,
 }
 
-/// The links to the store: one for each worker. This is the one place where "up" is counted.
+/// The workers of the store. This is the one place where "up" is counted.
 #[derive(Debug)]
-struct Links {
-    links: Vec<Link>,
+struct Workers {
+    workers: Vec<WorkerHealth>,
     started: usize,
 }
 
-/// One worker's link. It is up while at least one of its nodes can be sent requests.
+/// One worker's link to the store. It is up while at least one of its nodes can be sent requests.
 #[derive(Clone, Debug, Default)]
-struct Link {
+struct WorkerHealth {
     nodes_up: usize,
     /// Whether it has been up before.
     has_been_up: bool,
@@ -72,7 +72,10 @@ impl StoreHealth {
 
     fn new(workers: usize, engine: EngineKind) -> Self {
         Self {
-            links: Mutex::new(Links { links: vec![Link::default(); workers], started: 0 }),
+            workers: Mutex::new(Workers {
+                workers: vec![WorkerHealth::default(); workers],
+                started: 0,
+            }),
             engine: AtomicU8::new(engine as u8),
             misconfigured: AtomicBool::new(false),
             closing: AtomicBool::new(false),
@@ -94,24 +97,24 @@ impl StoreHealth {
 
     /// Whether the store can be sent requests.
     pub fn is_up(&self) -> bool {
-        let links = self.links();
-        links.links.is_empty() || links.up() > 0
+        let workers = self.workers();
+        workers.workers.is_empty() || workers.up() > 0
     }
 
     /// Links that can be sent requests; an in-process store has none.
     pub fn links_up(&self) -> usize {
-        self.links().up()
+        self.workers().up()
     }
 
     /// Links that cannot.
     pub fn links_down(&self) -> usize {
-        let links = self.links();
-        links.links.len() - links.up()
+        let workers = self.workers();
+        workers.workers.len() - workers.up()
     }
 
     /// Whether every link has been up at least once.
     pub fn all_have_been_up(&self) -> bool {
-        self.links().links.iter().all(|link| link.has_been_up)
+        self.workers().workers.iter().all(|it| it.has_been_up)
     }
 
     /// Whether the settings ask for an engine that the server does not have.
@@ -129,28 +132,28 @@ impl StoreHealth {
         self.closing.store(true, Ordering::Relaxed);
     }
 
-    /// Registers a worker's link and returns its index.
-    pub(crate) fn add_link(&self) -> usize {
-        let mut links = self.links();
-        let index = links.started;
-        links.started += 1;
-        if index == links.links.len() {
-            links.links.push(Link::default());
+    /// Registers a worker and returns its index.
+    pub(crate) fn add_worker(&self) -> usize {
+        let mut workers = self.workers();
+        let index = workers.started;
+        workers.started += 1;
+        if index == workers.workers.len() {
+            workers.workers.push(WorkerHealth::default());
         }
         index
     }
 
-    /// Records that a node of this link can be sent requests.
-    pub(crate) fn node_up(&self, link: usize, engine: EngineKind) {
+    /// Records that a node of this worker can be sent requests.
+    pub(crate) fn node_up(&self, worker: usize, engine: EngineKind) {
         let links_up = {
-            let mut links = self.links();
-            let state = &mut links.links[link];
+            let mut workers = self.workers();
+            let state = &mut workers.workers[worker];
             state.nodes_up += 1;
             state.has_been_up = true;
             if state.nodes_up > 1 {
                 return;
             }
-            links.up()
+            workers.up()
         };
         self.misconfigured.store(false, Ordering::Relaxed);
         if links_up == 1 {
@@ -161,13 +164,13 @@ impl StoreHealth {
         }
     }
 
-    /// Records that a node of this link that was up is lost.
-    pub(crate) fn node_down(&self, link: usize, host: &Host, reason: &str) {
+    /// Records that a node of this worker that was up is lost.
+    pub(crate) fn node_down(&self, worker: usize, host: &Host, reason: &str) {
         let (nodes_up, links_up) = {
-            let mut links = self.links();
-            let state = &mut links.links[link];
+            let mut workers = self.workers();
+            let state = &mut workers.workers[worker];
             state.nodes_up = state.nodes_up.saturating_sub(1);
-            (state.nodes_up, links.up())
+            (state.nodes_up, workers.up())
         };
         if nodes_up > 0 {
             self.failed(&format!("{host} is lost ({reason})"));
@@ -221,16 +224,16 @@ impl StoreHealth {
         *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.into());
     }
 
-    fn links(&self) -> MutexGuard<'_, Links> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    fn workers(&self) -> MutexGuard<'_, Workers> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-// === impl Links ===
+// === impl Workers ===
 
-impl Links {
+impl Workers {
     fn up(&self) -> usize {
-        self.links.iter().filter(|link| link.nodes_up > 0).count()
+        self.workers.iter().filter(|it| it.nodes_up > 0).count()
     }
 }
 
@@ -271,7 +274,7 @@ mod tests {
     #[test]
     fn a_link_is_up_while_one_of_its_nodes_is() {
         let health = StoreHealth::redis(2);
-        let (first, second) = (health.add_link(), health.add_link());
+        let (first, second) = (health.add_worker(), health.add_worker());
         assert!(!health.is_up());
         health.node_up(first, EngineKind::Lua);
         health.node_up(first, EngineKind::Lua);
@@ -289,25 +292,25 @@ mod tests {
     #[test]
     fn a_server_without_the_engine_is_misconfigured_until_one_is_found() {
         let health = StoreHealth::redis(1);
-        let link = health.add_link();
+        let worker = health.add_worker();
         health.misconfigured("test");
         assert!(health.is_misconfigured());
-        health.node_up(link, EngineKind::Module);
+        health.node_up(worker, EngineKind::Module);
         assert!(!health.is_misconfigured());
     }
 
     #[test]
     fn the_reason_is_the_last_one_logged() {
         let health = StoreHealth::redis(1);
-        let link = health.add_link();
+        let worker = health.add_worker();
         assert_eq!(health.reason(), None);
         health.retrying("refused");
         health.retrying("suppressed");
         assert_eq!(health.reason().as_deref(), Some("refused"));
-        health.node_up(link, EngineKind::Lua);
+        health.node_up(worker, EngineKind::Lua);
         health.failed("WRONGTYPE");
         assert_eq!(health.reason().as_deref(), Some("WRONGTYPE"));
-        health.node_down(link, &host(), "closed by peer");
+        health.node_down(worker, &host(), "closed by peer");
         assert_eq!(health.reason().as_deref(), Some("closed by peer"));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use rl_store::redis::CommandKind;
+use rl_store::redis::{COMMANDS, CommandKind};
 use rl_tests::{Front, RedisServer, Setup};
 
 const CALLERS: usize = 64;
@@ -69,7 +69,7 @@ fn straight_at_the_script() {
         |_| server.connect(),
         |connection| {
             let mut eval = redis::cmd("EVAL");
-            eval.arg(CommandKind::Check.script())
+            eval.arg(COMMANDS[CommandKind::Check as usize].script)
                 .arg(1)
                 .arg("hot")
                 .arg(CAPACITY)

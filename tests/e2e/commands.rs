@@ -1,7 +1,7 @@
 //! The contract of the `RL.*` commands.
 
 use redis::Value;
-use rl_store::redis::CommandKind;
+use rl_store::redis::{COMMANDS, CommandKind};
 use rl_tests::{Flavour, RedisServer, Setup};
 
 /// A server with a stopped clock, so that every answer is exact.
@@ -149,7 +149,9 @@ fn checks_of_one_mcheck_are_independent() {
     );
     answers(&server, "RL.MCHECK text 1 1 1 b 5 1 1", [-1, 0, 0, 0, 0, 1, 5, 4, 0, 1000]);
     let mut eval = redis::cmd("EVAL");
-    eval.arg(CommandKind::MCheck.script()).arg(2).arg(&["text", "c", "1", "1", "1", "5", "1", "1"]);
+    eval.arg(COMMANDS[CommandKind::MCheck as usize].script)
+        .arg(2)
+        .arg(&["text", "c", "1", "1", "1", "5", "1", "1"]);
     let answer: Vec<i64> = eval.query(&mut server.connect()).unwrap();
     assert_eq!(answer[..8], [-1, 0, 0, 0, 0, 1, 5, 4]);
     assert_eq!(server.run::<String>("GET text"), "hello");

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use rl_store::redis::CommandKind;
+use rl_store::redis::{COMMANDS, CommandKind};
 use rl_tests::{RedisServer, Setup, eventually};
 
 const CALLS: usize = 1_000_000;
@@ -105,7 +105,7 @@ fn in_lua() {
     server.run::<()>("SET text hello");
     server.run::<[i64; 5]>("RL.CHECK dry 1 0.000001 1");
     let mut load = redis::cmd("SCRIPT");
-    load.arg("LOAD").arg(CommandKind::Check.script());
+    load.arg("LOAD").arg(COMMANDS[CommandKind::Check as usize].script);
     let check: String = load.query(&mut server.connect()).expect("a name");
     endures(
         &server,

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use redis::{Connection, Value};
 use rl_bucket::Bucket;
-use rl_store::redis::CommandKind;
+use rl_store::redis::{COMMANDS, CommandKind};
 use rl_tests::{Flavour, RedisServer, Setup, eventually, skip};
 
 /// The commands that fail on a value that is no bucket.
-const COMMANDS: [CommandKind; 6] = [
+const ONE_BUCKET: [CommandKind; 6] = [
     CommandKind::Check,
     CommandKind::Peek,
     CommandKind::Take,
@@ -27,7 +27,7 @@ fn call(
     command: CommandKind,
     key: &str,
 ) -> redis::RedisResult<Vec<i64>> {
-    redis::cmd(command.name()).arg(&[key, "100", "1/d", "1"]).query(connection)
+    redis::cmd(COMMANDS[command as usize].name).arg(&[key, "100", "1/d", "1"]).query(connection)
 }
 
 fn store(connection: &mut Connection, value: &[u8]) {
@@ -42,7 +42,7 @@ fn stored(connection: &mut Connection) -> Vec<u8> {
 /// and leaves it alone.
 fn assert_withstood(connection: &mut Connection, value: &[u8]) {
     let is_bucket = Bucket::decode(value).is_some();
-    for command in COMMANDS {
+    for command in ONE_BUCKET {
         store(connection, value);
         let answer = call(connection, command, "k");
         assert_eq!(answer.is_ok(), is_bucket, "{command:?} on {value:02x?}: {answer:?}");
@@ -56,7 +56,7 @@ fn assert_withstood(connection: &mut Connection, value: &[u8]) {
         }
         store(connection, value);
         let mut eval = redis::cmd("EVAL");
-        eval.arg(command.script()).arg(1).arg(&["k", "100", "0.00001", "1"]);
+        eval.arg(COMMANDS[command as usize].script).arg(1).arg(&["k", "100", "0.00001", "1"]);
         let answer = eval.query::<Vec<i64>>(connection);
         assert_eq!(answer.is_ok(), is_bucket, "{command:?} in Lua on {value:02x?}: {answer:?}");
         if !is_bucket {
@@ -196,7 +196,7 @@ fn values_of_foreign_clients() {
     ] {
         server.run::<Value>(make);
         let before: Value = server.run(&format!("DUMP {key}"));
-        for command in COMMANDS {
+        for command in ONE_BUCKET {
             let refusal = call(&mut connection, command, key).expect_err("a refusal");
             assert_eq!(refusal.code(), Some("WRONGTYPE"), "{command:?} {key}");
         }

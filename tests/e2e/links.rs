@@ -10,7 +10,8 @@ fn root() -> PathBuf {
 
 /// Every page for people: its path, and its text without code blocks.
 fn pages() -> Vec<(PathBuf, String)> {
-    let mut pages = vec![root().join("README.md"), root().join("CHANGELOG.md")];
+    let top = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"];
+    let mut pages: Vec<_> = top.iter().map(|page| root().join(page)).collect();
     for folder in ["docs", "docs/decisions", "docs/benchmarks", "docs/monitoring", "terraform"] {
         let files = fs::read_dir(root().join(folder)).expect(folder);
         let files = files.map(|file| file.expect("a file").path());

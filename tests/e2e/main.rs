@@ -11,6 +11,7 @@
 //! | `permissions` | the Redis users of `docs/security.md`: what a front needs, and nothing else |
 //! | `privacy` | pseudonyms in place of keys, and the names of buckets |
 //! | `access` | the operations of the store library, on every store |
+//! | `embed` | the example of a service that embeds the store library |
 //! | `atomicity` | many callers at once get exactly what a bucket holds |
 //! | `durability` | restarts and replicas keep what the primary held; a denial writes nothing |
 //! | `endurance` | a million calls on each path leave memory flat and no keys behind |
@@ -53,6 +54,7 @@ mod context;
 mod describe;
 mod docs;
 mod durability;
+mod embed;
 mod endurance;
 mod engines;
 mod family;

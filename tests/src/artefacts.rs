@@ -46,6 +46,16 @@ pub fn server_path() -> PathBuf {
     built("rl-server")
 }
 
+/// The path of an example of the store library, in this program's own profile: `cargo test` of the
+/// workspace builds them.
+pub fn example_path(name: &str) -> PathBuf {
+    let program = env::current_exe().expect("the path of this program");
+    let deps = program.parent().expect("a folder");
+    let path = deps.parent().expect("a folder").join("examples").join(name);
+    assert_built(&path);
+    path
+}
+
 /// The path of the clock shim, which is compiled once per test process.
 pub(crate) fn skew_path() -> PathBuf {
     static BUILT: OnceLock<TempDir> = OnceLock::new();

@@ -25,7 +25,7 @@ pub mod skip;
 mod stop_on_drop;
 mod web;
 
-pub use artefacts::{module_path, panicking_module_path, server_path};
+pub use artefacts::{example_path, module_path, panicking_module_path, server_path};
 pub use certificates::Authority;
 pub use child_process::ChildProcess;
 pub use clock::Clock;

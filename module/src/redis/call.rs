@@ -1,14 +1,13 @@
 //! One running command: its arguments and its reply.
 
-use std::ffi::{c_char, c_int, c_longlong};
+use std::ffi::{c_char, c_longlong};
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
 
-use redis_module::raw::{RedisModuleCtx, RedisModuleString, Status};
+use redis_module::raw::{RedisModuleCtx, RedisModuleString};
 use rl_bucket::Micros;
 
-use super::{Command, api, clock};
+use super::{api, clock};
 use crate::error::CommandError;
 use crate::stats;
 
@@ -26,30 +25,18 @@ pub(crate) struct Arg<'a> {
     life: PhantomData<&'a [u8]>,
 }
 
-/// The entry point of `C`, which the server calls.
-///
-/// # Safety
-/// Called by the server as a module command: `ctx` is live and `argv` holds `argc` live strings for
-/// the length of the call.
-pub(super) unsafe extern "C" fn handle<C: Command>(
-    ctx: *mut RedisModuleCtx,
-    argv: *mut *mut RedisModuleString,
-    argc: c_int,
-) -> c_int {
-    let argc = usize::try_from(argc).unwrap_or(0);
-    // SAFETY: the caller's contract; `Arg` is transparent over the pointer.
-    let argv = unsafe { slice::from_raw_parts(argv.cast::<Arg<'_>>(), argc) };
-    let call = Call { ctx, args: argv.get(1..).unwrap_or_default() };
-    let outcome = catch_unwind(AssertUnwindSafe(|| C::run(&call)));
-    if let Err(error) = outcome.unwrap_or(Err(CommandError::Internal)) {
-        call.reply_error(error);
-    }
-    Status::Ok as c_int
-}
-
 // === impl Call ===
 
 impl<'a> Call<'a> {
+    /// A call with these arguments, the command's name among them.
+    ///
+    /// # Safety
+    /// `ctx` is live for the length of the call.
+    #[inline]
+    pub(super) unsafe fn new(ctx: *mut RedisModuleCtx, args: &'a [Arg<'a>]) -> Self {
+        Self { ctx, args: args.get(1..).unwrap_or_default() }
+    }
+
     /// The arguments after the command's name.
     #[inline]
     pub(crate) fn args(&self) -> &'a [Arg<'a>] {
@@ -86,7 +73,7 @@ impl<'a> Call<'a> {
     }
 
     #[cold]
-    fn reply_error(&self, error: CommandError) {
+    pub(super) fn reply_error(&self, error: CommandError) {
         stats::count_error(error);
         if error == CommandError::Arity {
             // The text of the server itself, which names the command.

@@ -5,18 +5,6 @@ use std::ptr;
 
 use redis_module::raw;
 
-use super::Call;
-use crate::error::CommandError;
-
-/// A command and its handler.
-pub(crate) trait Command {
-    /// The description that the server gets when the module loads.
-    const DESCRIPTION: Description;
-
-    /// Runs the command and replies, unless it fails.
-    fn run(call: &Call<'_>) -> Result<(), CommandError>;
-}
-
 /// The description of a command.
 pub(crate) struct Description {
     pub(crate) name: &'static CStr,

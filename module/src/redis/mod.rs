@@ -9,6 +9,7 @@
 mod call;
 mod clock;
 mod describe;
+mod handler;
 mod info;
 mod key;
 mod load;
@@ -16,7 +17,8 @@ mod register;
 mod replication;
 
 pub(crate) use call::{Arg, Call};
-pub(crate) use describe::{Access, Argument, Command, Description, Keys};
+pub(crate) use describe::{Access, Argument, Description, Keys};
+pub(crate) use handler::Command;
 pub(crate) use key::Key;
 pub(crate) use register::{RegisterError, Registrar};
 

@@ -6,8 +6,9 @@ use std::ptr;
 
 use redis_module::raw::{self, RedisModuleCommand, RedisModuleCtx, Status};
 
-use super::describe::{Argument, Command, Description};
-use super::{api, call};
+use super::api;
+use super::describe::{Argument, Description};
+use super::handler::{self, Command};
 
 /// Registers commands while the module loads.
 pub(crate) struct Registrar {
@@ -39,7 +40,7 @@ impl Registrar {
         let flags = description.access.flags().as_ptr();
         let (last, step) = description.keys.range();
         let last = if last == 0 { 1 } else { last };
-        let handle = Some(call::handle::<C> as _);
+        let handle = Some(handler::handle::<C> as _);
         // SAFETY: the context is live while the module loads; the texts are constant.
         let status = unsafe {
             api!(RedisModule_CreateCommand(self.ctx, name, handle, flags, 1, last, step))

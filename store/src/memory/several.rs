@@ -1,28 +1,20 @@
-//! Many checks in one call.
+//! Several checks in one call.
 
-use rl_bucket::{Bucket, Cost, Decision, Level, Micros, Step};
+use rl_bucket::{Decision, JointCheck, JointWrite, Micros};
 
 use super::{MemoryStore, SHARDS, shard::Key};
 use crate::{BucketRequest, JointDecision, Sharded};
 
-/// A check that is decided and not yet done.
-struct Plan {
-    /// Where among the locked shards its bucket is.
-    at: usize,
-    stored: Option<Bucket>,
-    level: Level,
-    step: Step,
-}
-
 // === impl MemoryStore ===
 
 impl MemoryStore {
-    /// Independent checks, one after the other, at `now`.
+    /// Makes independent checks, one after the other, at `now`.
     pub fn check_each(&self, requests: &[BucketRequest<'_>], now: Micros) -> Vec<Decision> {
         self.check_each_with(requests, || now)
     }
 
-    /// [`check_each`](Self::check_each), each at the time `clock` tells once its bucket is locked.
+    /// [`check_each`](Self::check_each), each at the time that `clock` reads once its bucket is
+    /// locked.
     pub fn check_each_with(
         &self,
         requests: &[BucketRequest<'_>],
@@ -37,50 +29,30 @@ impl MemoryStore {
         self.check_all_with(requests, || now)
     }
 
-    /// [`check_all`](Self::check_all) at the time `clock` tells once all buckets are locked.
+    /// [`check_all`](Self::check_all) at the time that `clock` reads once all buckets are locked.
     pub fn check_all_with(
         &self,
         requests: &[BucketRequest<'_>],
         clock: impl FnOnce() -> Micros,
     ) -> JointDecision {
         let keys: Vec<Key<'_>> = requests.iter().map(|request| self.key(request.key)).collect();
-        // Everybody locks in the order of the index, so nobody waits in a circle.
+        // Every thread locks in the order of the index, so no two wait for each other.
         let mut shards: Vec<usize> = keys.iter().map(|&key| shard_of(key)).collect();
         shards.sort_unstable();
         shards.dedup();
         let mut locked: Vec<_> = shards.iter().map(|&shard| self.buckets.lock_at(shard)).collect();
         let now = clock();
 
-        // First decide, changing nothing. A key that was named before is seen as that check would
-        // leave it.
-        let mut plans: Vec<Plan> = Vec::with_capacity(requests.len());
-        for (request, &key) in requests.iter().zip(&keys) {
+        let mut joint = JointCheck::with_capacity(now, requests.len());
+        for (request, key) in requests.iter().zip(keys) {
             let at = shards.partition_point(|&before| before < shard_of(key));
-            let earlier = requests.iter().zip(&plans).rfind(|(other, _)| other.key == request.key);
-            let stored = match earlier {
-                Some((_, plan)) => plan.step.write.or(plan.stored),
-                None => locked[at].live(key, now),
-            };
-            let level = Level::at(stored, &request.limit, now);
-            plans.push(Plan { at, stored, level, step: level.check(request.amount) });
+            let read = || locked[at].live(key, now);
+            joint.push((at, key), &request.limit, request.amount, read);
         }
-
-        let denied = plans.iter().position(|plan| !plan.step.decision.is_allowed());
-        let done = requests.iter().zip(&keys).zip(&plans).map(|((request, key), plan)| {
-            let step = match denied {
-                None => plan.step,
-                // Who is denied loses nothing; only a bucket from the future is moved to now, as ever.
-                Some(_) => Step {
-                    decision: plan.level.peek(request.amount),
-                    write: plan.level.check(Cost::ZERO).write,
-                },
-            };
-            if let Some(bucket) = step.write {
-                locked[plan.at].put(*key, bucket, now);
-            }
-            step.decision
-        });
-        JointDecision { decisions: done.collect(), denied }
+        for JointWrite { key: (at, key), bucket, .. } in joint.writes() {
+            locked[at].put(key, bucket, now);
+        }
+        JointDecision { denied: joint.denied(), decisions: joint.decisions().collect() }
     }
 }
 
@@ -103,7 +75,7 @@ mod tests {
     const START: u64 = 1_700_000_000_000_000;
     const SECOND: u64 = 1_000_000;
 
-    /// Of a bucket of 3 that gains 1 token a second.
+    /// A request to a bucket of 3 that gains 1 token a second.
     fn request<'a>(key: &'a str, amount: &str) -> BucketRequest<'a> {
         BucketRequest {
             key: key.as_bytes(),
@@ -113,17 +85,17 @@ mod tests {
     }
 
     #[test]
-    fn each_sees_what_the_one_before_left() {
+    fn each_check_sees_what_the_one_before_left() {
         let store = MemoryStore::new();
         let checks = [request("a", "2"), request("a", "2"), request("b", "2"), request("a", "1")];
         let decisions = store.check_each(&checks, Micros::new(START));
-        let told: Vec<_> = decisions.iter().map(|d| (d.is_allowed(), d.remaining)).collect();
-        assert_eq!(told, [(true, 1), (false, 1), (true, 1), (true, 0)]);
+        let results: Vec<_> = decisions.iter().map(|d| (d.is_allowed(), d.remaining)).collect();
+        assert_eq!(results, [(true, 1), (false, 1), (true, 1), (true, 0)]);
         assert!(store.check_each(&[], Micros::new(START)).is_empty());
     }
 
     #[test]
-    fn all_or_nothing() {
+    fn checks_are_allowed_together_or_not_at_all() {
         for (amounts, denied, remaining) in [
             (vec![("a", "1"), ("b", "3")], None, vec![2, 0]),
             (vec![("a", "1"), ("b", "4")], Some(1), vec![3, 3]),
@@ -138,14 +110,14 @@ mod tests {
             let requests: Vec<_> = amounts.iter().map(|(key, n)| request(key, n)).collect();
             let answer = store.check_all(&requests, Micros::new(START));
             assert_eq!(answer.denied, denied, "{amounts:?}");
-            let told: Vec<_> = answer.decisions.iter().map(|d| d.remaining).collect();
-            assert_eq!(told, remaining, "{amounts:?}");
+            let results: Vec<_> = answer.decisions.iter().map(|d| d.remaining).collect();
+            assert_eq!(results, remaining, "{amounts:?}");
             assert_eq!(store.is_empty(), denied.is_some() || amounts.is_empty(), "{amounts:?}");
         }
     }
 
     #[test]
-    fn a_denial_writes_nothing_but_brings_a_bucket_back_from_the_future() {
+    fn a_denial_writes_nothing_but_a_bucket_from_the_future() {
         let store = MemoryStore::new();
         let at = |second| Micros::new(START + second * SECOND);
         let [a, b] = [request("a", "1"), request("b", "2")];
@@ -157,24 +129,24 @@ mod tests {
         assert_eq!(answer.denied, Some(1));
         assert_eq!(store.state(b"a"), past);
         assert_ne!(store.state(b"b"), future);
-        // No credit for the way back, and none is lost from now on.
+        // The step back gives no credit, and refill goes on from now.
         assert_eq!(store.peek(b"b", &b.limit, b.amount, at(5)).remaining, 1);
         assert_eq!(store.peek(b"b", &b.limit, b.amount, at(6)).remaining, 2);
     }
 
     #[test]
-    fn parallel_callers_take_from_all_or_none_and_never_wait_in_a_circle() {
+    fn parallel_callers_take_from_all_or_none_without_a_deadlock() {
         let store = MemoryStore::new();
         let limit = Limit::parse("1000", "0.000001").unwrap();
         let keys: Vec<String> = (0..20).map(|i| i.to_string()).collect();
-        let mut there: Vec<_> = keys
+        let mut forth: Vec<_> = keys
             .iter()
             .map(|key| BucketRequest { key: key.as_bytes(), limit, amount: Cost::ONE })
             .collect();
-        let back: Vec<_> = there.iter().rev().copied().collect();
+        let back: Vec<_> = forth.iter().rev().copied().collect();
         let allowed = AtomicU64::new(0);
         thread::scope(|scope| {
-            for requests in [&there, &back].into_iter().cycle().take(8) {
+            for requests in [&forth, &back].into_iter().cycle().take(8) {
                 scope.spawn(|| {
                     for _ in 0..200 {
                         let answer = store.check_all_with(requests, system_clock);
@@ -184,8 +156,8 @@ mod tests {
             }
         });
         assert_eq!(allowed.into_inner(), 1000);
-        there.iter_mut().for_each(|request| request.amount = Cost::ZERO);
-        let left = store.check_each_with(&there, system_clock);
+        forth.iter_mut().for_each(|request| request.amount = Cost::ZERO);
+        let left = store.check_each_with(&forth, system_clock);
         assert!(left.iter().all(|decision| decision.remaining == 0), "{left:?}");
     }
 }

@@ -9,11 +9,11 @@ pub(super) struct Buckets {
     sweep_at: usize,
 }
 
-/// A bucket's key and its hash.
-#[derive(Clone, Copy)]
+/// A bucket's key and its hash, which tells most keys apart by itself.
+#[derive(Clone, Copy, PartialEq)]
 pub(super) struct Key<'a> {
-    pub(super) name: &'a [u8],
     pub(super) hash: u64,
+    pub(super) name: &'a [u8],
 }
 
 struct Entry {

@@ -6,8 +6,8 @@ use rl_bucket::Decision;
 
 use super::{
     batch::{Batch, BatchedDecision},
-    commands::{Check, Command, MCheck},
-    engine::{Engine, ScriptForm},
+    commands::{Arguments, Check, Command, CommandSpec, MCheck},
+    engine::ScriptForm,
     error::{CallError, CommandError},
     node::{Node, WRONG_TYPE},
     resp::{encode::CommandBuf, reply::Reply},
@@ -32,11 +32,15 @@ struct Checks<'a>(&'a [BucketRequest<'a>]);
 impl Command for Checks<'_> {
     type Output = Vec<BatchedDecision>;
 
-    fn encode(&self, engine: &Engine, form: ScriptForm) -> CommandBuf {
+    fn spec(&self) -> &'static CommandSpec {
         match self.0 {
-            [one] => Check(one).encode(engine, form),
-            many => MCheck(many).encode(engine, form),
+            [one] => Check(one).spec(),
+            many => MCheck(many).spec(),
         }
+    }
+
+    fn arguments(&self) -> Arguments<'_> {
+        Arguments::Buckets(self.0)
     }
 
     fn decode(&self, reply: Reply) -> Result<Self::Output, CommandError> {
@@ -96,7 +100,7 @@ impl Node {
             .collect();
         let mut buf = CommandBuf::default();
         for group in &by_group {
-            buf.append(&Checks(group).encode(&session.engine, ScriptForm::Hash));
+            buf.append(&session.engine.encode(&Checks(group), ScriptForm::Hash));
         }
         let replies = session.connection.send_all(&buf, groups.len());
         let mut outcomes = vec![Err(StoreError::Failed.into()); requests.len()];
@@ -105,7 +109,7 @@ impl Node {
             let reply = async {
                 match reply.await {
                     Err(CommandError::NoScript) => {
-                        let full = checks.encode(&session.engine, ScriptForm::Full);
+                        let full = session.engine.encode(&checks, ScriptForm::Full);
                         session.connection.send(&full).await
                     }
                     reply => reply,

@@ -1,14 +1,15 @@
 //! Buckets in Redis, computed by the module or by Lua scripts.
 //!
-//! A [`RedisStore`] is one worker's way in. From there a check goes through [`node`] (supervised
-//! client of one server), [`batch`] and [`dispatch`] (checks that share a round trip), [`commands`]
-//! (what is sent for it, and how the reply is read), [`session`] (a connection whose [`engine`] is
-//! known) and [`resp`] (the bytes). [`topology`] finds the server: one, the primary that Sentinels
+//! A [`RedisStore`] is what one worker uses. From there a check goes through [`client`] (one server),
+//! [`batch`] and [`dispatch`] (checks that share a round trip), [`node`] (the supervised connection to
+//! that server), [`session`] (a connection whose [`engine`] is known), [`commands`] (what is sent, and
+//! how the reply is read) and [`resp`] (the bytes). [`topology`] finds the server: one, the primary that Sentinels
 //! name, or the node of a cluster that serves the key. [`connector`] holds what all workers share.
 
 mod address;
 mod backoff;
 mod batch;
+mod client;
 mod commands;
 mod connector;
 mod dispatch;
@@ -25,12 +26,16 @@ mod store;
 mod topology;
 mod worker;
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use self::resp::fuzzing;
 pub use self::{
     address::{Host, RedisAddress, StoreAddress, Topology},
-    commands::CommandKind,
+    commands::{COMMANDS, CommandKind, CommandSpec},
     connector::Connector,
     engine::EngineChoice,
     export::{BucketScan, ScanPage},
-    settings::{PasswordSource, RedisOptions, RedisSettings, SettingsError, TlsSettings, Verify},
+    resp::tls::{TlsSettings, Verify},
+    settings::{PasswordSource, RedisOptions, RedisSettings, SettingsError},
     store::RedisStore,
 };

@@ -1,4 +1,4 @@
-//! One worker's client for one server, and the task that keeps it connected.
+//! The connection to one server, and the task that keeps it open.
 //!
 //! A session is replaced when it breaks, stops answering, leads to a replica or grows old. While
 //! there is none a check fails at once: no caller waits for a connection.
@@ -16,31 +16,22 @@ use std::{
 use tokio::{
     select,
     sync::Notify,
-    task::{JoinHandle, spawn_local},
     time::{sleep, timeout},
 };
 
 use super::{
     backoff::ReconnectGate,
-    batch::{BatchQueue, BatchedDecision},
-    commands::Command,
+    batch::BatchQueue,
     connector::Endpoint,
-    dispatch,
     engine::ScriptForm,
     error::{CallError, CommandError},
     resp::reply::Reply,
     session::Session,
     worker::Worker,
 };
-use crate::{BucketRequest, StoreError};
+use crate::StoreError;
 
-/// A supervised client for one server. It belongs to the thread that started it.
-pub(super) struct NodeClient {
-    node: Rc<Node>,
-    tasks: [JoinHandle<()>; 2],
-}
-
-/// A node client's state, shared with its tasks.
+/// One server, as a worker's tasks and callers share it.
 pub(super) struct Node {
     endpoint: Endpoint,
     gate: Arc<ReconnectGate>,
@@ -49,11 +40,11 @@ pub(super) struct Node {
     /// Wakes the supervisor when the session is lost.
     lost: Notify,
     /// Wakes callers that wait for a session.
-    opened: Notify,
+    pub(super) opened: Notify,
     pub(super) queue: BatchQueue,
 }
 
-/// The state of a node client. [`Node::advance`] alone moves it.
+/// The state of the connection. [`Node::advance`] alone moves it.
 #[derive(Default)]
 enum State {
     /// No session; the reconnect gate says when the next attempt may start.
@@ -79,111 +70,19 @@ enum Event<'a> {
     Lost(&'a Rc<Session>, &'a str),
 }
 
-/// How a command is sent to a cluster node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Routing {
-    /// To the node that serves the hash slot.
-    Owner,
-    /// To the node that the slot is moving to, after `ASKING`.
-    Asking,
-}
-
 /// How often an idle session is probed.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// The least life of a session after which the backoff starts anew. If it were shorter, a server
 /// that accepts connections but no checks would be connected to in a tight loop.
 const LASTING: Duration = Duration::from_secs(2);
-/// Most requests in flight on one session, batches aside.
-const MAX_IN_FLIGHT: usize = 4096;
 const NO_MODULE: &str =
     "redis does not have RL.CHECK (or forbids it): load the module, or use --engine auto";
 /// The server's error for a key that holds another value.
 pub(super) const WRONG_TYPE: &str =
     "WRONGTYPE Operation against a key holding the wrong kind of value";
 
-// === impl NodeClient ===
-
-impl NodeClient {
-    /// Starts connecting, on this thread's runtime.
-    pub(super) fn start(endpoint: Endpoint, worker: Rc<Worker>) -> Self {
-        let node = Rc::new(Node {
-            gate: worker.connector.gate(&endpoint),
-            endpoint,
-            worker,
-            state: RefCell::default(),
-            lost: Notify::new(),
-            opened: Notify::new(),
-            queue: BatchQueue::default(),
-        });
-        let tasks =
-            [spawn_local(supervise(node.clone())), spawn_local(dispatch::run(node.clone()))];
-        Self { node, tasks }
-    }
-
-    /// Whether there is a session.
-    pub(super) fn is_up(&self) -> bool {
-        self.node.session().is_some()
-    }
-
-    /// Makes one check, in a batch with others that arrive meanwhile.
-    pub(super) async fn check(&self, request: &BucketRequest<'_>) -> BatchedDecision {
-        if !self.is_up() {
-            return Err(StoreError::Down.into());
-        }
-        self.node.queue.check(request).await
-    }
-
-    /// Sends a command and reads its reply, within the deadline.
-    pub(super) async fn call<C: Command>(&self, command: &C) -> Result<C::Output, CallError> {
-        self.call_since(Instant::now(), Routing::Owner, command).await
-    }
-
-    /// Sends a command whose deadline started at `started`, on another node.
-    pub(super) async fn call_since<C: Command>(
-        &self,
-        started: Instant,
-        routing: Routing,
-        command: &C,
-    ) -> Result<C::Output, CallError> {
-        let session = self.node.session().ok_or(StoreError::Down)?;
-        if session.connection.in_flight() >= MAX_IN_FLIGHT {
-            return Err(StoreError::Shed.into());
-        }
-        let reply = async {
-            match routing {
-                Routing::Owner => session.send(command).await,
-                Routing::Asking => session.send_asking(command).await,
-            }
-        };
-        self.node.await_reply(&session, started, reply, |reply| command.decode(reply)).await
-    }
-
-    /// Waits for a session, at most this long. Returns whether there is one.
-    pub(super) async fn wait_until_up(&self, within: Duration) -> bool {
-        let opened = self.node.opened.notified();
-        self.is_up() || timeout(within, opened).await.is_ok()
-    }
-
-    /// Sends a command of these arguments, outside any deadline.
-    pub(super) async fn command(&self, args: &[&str]) -> Result<Reply, CommandError> {
-        let Some(session) = self.node.session() else {
-            return Err(CommandError::Broken("not connected".to_owned()));
-        };
-        session.connection.command(args.iter().copied()).await
-    }
-}
-
-impl Drop for NodeClient {
-    fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
-        if let Some(session) = self.node.session() {
-            self.node.advance(Event::Lost(&session, "no longer needed"));
-        }
-    }
-}
-
 /// Connects, watches the session, and connects again, until the client is dropped.
-async fn supervise(node: Rc<Node>) {
+pub(super) async fn supervise(node: Rc<Node>) {
     let health = &node.worker.connector.health;
     loop {
         let permit = node.gate.acquire().await;
@@ -212,6 +111,25 @@ async fn supervise(node: Rc<Node>) {
 // === impl Node ===
 
 impl Node {
+    pub(super) fn new(endpoint: Endpoint, worker: Rc<Worker>) -> Self {
+        Self {
+            gate: worker.connector.gate(&endpoint),
+            endpoint,
+            worker,
+            state: RefCell::default(),
+            lost: Notify::new(),
+            opened: Notify::new(),
+            queue: BatchQueue::default(),
+        }
+    }
+
+    /// Gives the session up, since the client is dropped.
+    pub(super) fn close(&self) {
+        if let Some(session) = self.session() {
+            self.advance(Event::Lost(&session, "no longer needed"));
+        }
+    }
+
     /// The session in use.
     pub(super) fn session(&self) -> Option<Rc<Session>> {
         match &*self.state.borrow() {

@@ -126,7 +126,7 @@ impl Session {
 
     /// Sends a command, in full if the server has lost the scripts.
     pub(super) async fn send(&self, command: &impl Command) -> Result<Reply, CommandError> {
-        let encode = |form| command.encode(&self.engine, form);
+        let encode = |form| self.engine.encode(command, form);
         match self.connection.send(&encode(ScriptForm::Hash)).await {
             // Not by loading it and sending its hash again: a flush could come in between.
             Err(CommandError::NoScript) => self.connection.send(&encode(ScriptForm::Full)).await,
@@ -138,7 +138,7 @@ impl Session {
     pub(super) async fn send_asking(&self, command: &impl Command) -> Result<Reply, CommandError> {
         let send = async |form| {
             let mut buf = CommandBuf::of(["ASKING"]);
-            buf.append(&command.encode(&self.engine, form));
+            buf.append(&self.engine.encode(command, form));
             match self.connection.send_all(&buf, 2).pop() {
                 Some(reply) => reply.await,
                 None => Err(invalid()),

@@ -6,7 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use super::{address::RedisAddress, google::GoogleTokens, resp::tls::TlsConfig};
+use super::{
+    address::RedisAddress,
+    google::GoogleTokens,
+    resp::tls::{TlsConfig, TlsSettings, Verify},
+};
 
 /// Options of a Redis store beside its address. The default: the password in the address, if there
 /// is one, and the public certificate authorities.
@@ -36,16 +40,6 @@ pub enum PasswordSource {
     Google,
 }
 
-/// What the server's certificate must prove.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Verify {
-    /// A chain to a trusted certificate, and the name or IP address of the server.
-    #[default]
-    Full,
-    /// The chain alone, for managed servers whose certificate names something else.
-    Ca,
-}
-
 /// The checked settings of a Redis store. `Debug` shows no secret.
 #[derive(Clone)]
 pub struct RedisSettings {
@@ -64,17 +58,6 @@ enum Password {
     Address,
     File(PathBuf),
     Google(Arc<GoogleTokens>),
-}
-
-/// Files for TLS. They are read for each new connection, since certificates are renewed.
-#[derive(Clone, Debug)]
-pub struct TlsSettings {
-    /// Certificates to trust; `None`: the public authorities.
-    pub ca: Option<PathBuf>,
-    /// What the server's certificate must prove.
-    pub verify: Verify,
-    /// Certificate and private key of this side.
-    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// Options that contradict each other or the address, or a file that cannot be read.

@@ -7,10 +7,10 @@ use rl_bucket::{Decision, Op};
 
 use super::{
     address::Topology,
+    client::NodeClient,
     commands::{Charge, CheckAll, Command, MCheck, Peek, Refund, Reset, Take},
     connector::{Connector, Endpoint},
     error::CallError,
-    node::NodeClient,
     topology::cluster::ClusterClient,
     worker::Worker,
 };

@@ -1,4 +1,4 @@
-//! One worker's share of the store: the connector, and its link in the store's health.
+//! One worker's share of the store: the connector, and its place in the store's health.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::EngineKind;
 /// A worker, as its node clients see it.
 pub(super) struct Worker {
     pub(super) connector: Arc<Connector>,
-    /// The index of this worker's link in the store's health.
-    link: usize,
+    /// The index of this worker in the store's health.
+    index: usize,
     /// Wakes the cluster client when a node is lost.
     pub(super) node_lost: Notify,
 }
@@ -20,18 +20,18 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(connector: Arc<Connector>) -> Self {
-        let link = connector.health.add_link();
-        Self { connector, link, node_lost: Notify::new() }
+        let index = connector.health.add_worker();
+        Self { connector, index, node_lost: Notify::new() }
     }
 
     /// Records that a node can be sent requests.
     pub(super) fn node_up(&self, engine: EngineKind) {
-        self.connector.health.node_up(self.link, engine);
+        self.connector.health.node_up(self.index, engine);
     }
 
     /// Records that a node that was up is lost.
     pub(super) fn node_down(&self, host: &Host, reason: &str) {
         self.node_lost.notify_one();
-        self.connector.health.node_down(self.link, host, reason);
+        self.connector.health.node_down(self.index, host, reason);
     }
 }

@@ -1,6 +1,6 @@
 //! The commands that the rows send, and the buckets that they use.
 
-use rl_store::redis::CommandKind;
+use rl_store::redis::{COMMANDS, CommandKind};
 use rl_tests::RedisServer;
 
 use crate::call::{Call, KEY};
@@ -57,12 +57,12 @@ pub(crate) fn get() -> Call {
 
 /// The scripts of the front, and the plain one that they are compared with.
 pub(crate) fn lua_check(server: &RedisServer) -> Call {
-    let sha = load_script(server, CommandKind::Check.script());
+    let sha = load_script(server, COMMANDS[CommandKind::Check as usize].script);
     Call::redis(&format!("EVALSHA {sha} 1 {KEY} {CAPACITY} {RATE} 1"), 6)
 }
 
 pub(crate) fn lua_mcheck(server: &RedisServer) -> Call {
-    let sha = load_script(server, CommandKind::MCheck.script());
+    let sha = load_script(server, COMMANDS[CommandKind::MCheck as usize].script);
     let keys = format!(" {KEY}").repeat(BATCH);
     let numbers = format!(" {CAPACITY} {RATE} 1").repeat(BATCH);
     let words = format!("EVALSHA {sha} {BATCH}{keys}{numbers}");
@@ -85,7 +85,7 @@ pub(crate) fn load_buckets(server: &RedisServer, keys: u32) {
     let call = if module {
         drain()
     } else {
-        let sha = load_script(server, CommandKind::Check.script());
+        let sha = load_script(server, COMMANDS[CommandKind::Check as usize].script);
         Call::redis(&format!("EVALSHA {sha} 1 {KEY} {CAPACITY} {RATE} {TAKEN}"), 6)
     };
     Load::new(server.port(), &call, keys).run_each_key();

@@ -3,7 +3,7 @@
 use redis::{Connection, Value};
 use rl_bucket::{Cost, Decision, Limit, Micros};
 use rl_store::memory::MemoryStore;
-use rl_store::redis::CommandKind;
+use rl_store::redis::{COMMANDS, CommandKind};
 use rl_store::{BucketRequest, JointDecision};
 use rl_tests::expires_at;
 
@@ -26,7 +26,7 @@ fn outcome(connection: &mut Connection, prefix: &str, answer: Value) -> Outcome 
 }
 
 pub(super) fn run_module(connection: &mut Connection, prefix: &str, step: &Step) -> Outcome {
-    let mut command = redis::cmd(step.command.name());
+    let mut command = redis::cmd(COMMANDS[step.command as usize].name);
     for Arguments { key, capacity, rate, amount } in &step.buckets {
         command.arg(format!("{prefix}{key}"));
         if step.command != CommandKind::Reset {
@@ -39,7 +39,7 @@ pub(super) fn run_module(connection: &mut Connection, prefix: &str, step: &Step)
 
 pub(super) fn run_lua(connection: &mut Connection, prefix: &str, step: &Step) -> Outcome {
     let mut command = redis::cmd("EVAL");
-    command.arg(step.command.script()).arg(step.buckets.len());
+    command.arg(COMMANDS[step.command as usize].script).arg(step.buckets.len());
     for arguments in &step.buckets {
         command.arg(format!("{prefix}{}", arguments.key));
     }

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use redis::Value;
-use rl_store::redis::CommandKind;
+use rl_store::redis::{COMMANDS, CommandKind};
 use rl_tests::{Flavour, Persistence, RedisServer, Setup, eventually};
 
 use stream::Stream;
@@ -32,7 +32,9 @@ fn fill(server: &RedisServer) {
         for cost in ["1", "20", "0.5", "90", "3"] {
             server.run::<Value>(&format!("RL.CHECK {key} 100 100/h {cost}"));
             let mut eval = redis::cmd("EVAL");
-            eval.arg(CommandKind::Check.script()).arg(1).arg(&["lua", "100", "0.01", cost]);
+            eval.arg(COMMANDS[CommandKind::Check as usize].script)
+                .arg(1)
+                .arg(&["lua", "100", "0.01", cost]);
             eval.exec(&mut server.connect()).unwrap();
         }
         server.run::<Value>(&format!("RL.TAKE {key} 100 100/h 2"));
@@ -116,7 +118,7 @@ fn a_promoted_replica_without_the_module_goes_on_in_lua() {
     replica.catch_up(&primary);
     replica.run::<()>("REPLICAOF NO ONE");
     let mut eval = redis::cmd("EVAL");
-    eval.arg(CommandKind::Check.script()).arg(1).arg(&["k", "10", "0.00001", "5"]);
+    eval.arg(COMMANDS[CommandKind::Check as usize].script).arg(1).arg(&["k", "10", "0.00001", "5"]);
     let answer: [i64; 5] = eval.query(&mut replica.connect()).unwrap();
     assert_eq!(answer[..3], [0, 10, 4]);
 }
@@ -128,7 +130,7 @@ fn a_denial_replicates_nothing() {
     replica.follow(&primary);
     primary.run::<Value>("RL.CHECK k 10 1/d 10");
     let mut eval = redis::cmd("EVAL");
-    eval.arg(CommandKind::Check.script()).arg(1).arg(&["k", "10", "0.00001", "1"]);
+    eval.arg(COMMANDS[CommandKind::Check as usize].script).arg(1).arg(&["k", "10", "0.00001", "1"]);
     let offset = || primary.info("master_repl_offset").parse::<i64>().unwrap();
     let size = || primary.info("aof_current_size").parse::<i64>().unwrap();
     let dirty = || primary.info("rdb_changes_since_last_save").parse::<i64>().unwrap();

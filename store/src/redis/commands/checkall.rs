@@ -1,19 +1,16 @@
 //! `RL.CHECKALL key capacity rate cost [...]`: takes from every bucket, or from none.
 
-use super::{Command, CommandKind, EqualNumbers, Spec, arguments, script};
+use super::spec::{Arguments, Command, CommandKind, CommandSpec, EqualNumbers, script};
 use crate::{
     BucketRequest, JointDecision,
     redis::{
-        engine::{Engine, ScriptForm},
         error::CommandError,
-        resp::{
-            encode::CommandBuf,
-            reply::{Reply, decision, fives, invalid},
-        },
+        resp::reply::{Reply, decision, fives, invalid},
     },
 };
 
-pub(super) const SPEC: Spec = Spec {
+pub(super) const SPEC: CommandSpec = CommandSpec {
+    kind: CommandKind::CheckAll,
     name: "RL.CHECKALL",
     script: script!("bucket.lua", "checkall.lua"),
     equal_numbers: EqualNumbers::Repeated,
@@ -25,8 +22,12 @@ pub(in crate::redis) struct CheckAll<'a>(pub(in crate::redis) &'a [BucketRequest
 impl Command for CheckAll<'_> {
     type Output = JointDecision;
 
-    fn encode(&self, engine: &Engine, form: ScriptForm) -> CommandBuf {
-        arguments::encode(CommandKind::CheckAll, self.0, engine, form)
+    fn spec(&self) -> &'static CommandSpec {
+        &SPEC
+    }
+
+    fn arguments(&self) -> Arguments<'_> {
+        Arguments::Buckets(self.0)
     }
 
     /// Reads whether all checks were allowed, the first one denied (-1: none), then five integers for

@@ -2,20 +2,17 @@
 
 use rl_bucket::Decision;
 
-use super::{Command, CommandKind, EqualNumbers, Spec, arguments, script};
+use super::spec::{Arguments, Command, CommandKind, CommandSpec, EqualNumbers, script};
 use crate::{
     BucketRequest, NotABucket,
     redis::{
-        engine::{Engine, ScriptForm},
         error::CommandError,
-        resp::{
-            encode::CommandBuf,
-            reply::{Reply, decision, fives},
-        },
+        resp::reply::{Reply, decision, fives},
     },
 };
 
-pub(super) const SPEC: Spec = Spec {
+pub(super) const SPEC: CommandSpec = CommandSpec {
+    kind: CommandKind::MCheck,
     name: "RL.MCHECK",
     script: script!("checks.lua", "mcheck.lua"),
     equal_numbers: EqualNumbers::Once,
@@ -27,8 +24,12 @@ pub(in crate::redis) struct MCheck<'a>(pub(in crate::redis) &'a [BucketRequest<'
 impl Command for MCheck<'_> {
     type Output = Vec<Result<Decision, NotABucket>>;
 
-    fn encode(&self, engine: &Engine, form: ScriptForm) -> CommandBuf {
-        arguments::encode(CommandKind::MCheck, self.0, engine, form)
+    fn spec(&self) -> &'static CommandSpec {
+        &SPEC
+    }
+
+    fn arguments(&self) -> Arguments<'_> {
+        Arguments::Buckets(self.0)
     }
 
     /// Reads five integers for each check: -1 and four zeros where the key holds another value.

@@ -4,17 +4,14 @@ use std::slice;
 
 use rl_bucket::Decision;
 
-use super::{Command, CommandKind, EqualNumbers, Spec, arguments, script};
+use super::spec::{Arguments, Command, CommandKind, CommandSpec, EqualNumbers, script};
 use crate::{
     BucketRequest,
-    redis::{
-        engine::{Engine, ScriptForm},
-        error::CommandError,
-        resp::{encode::CommandBuf, reply::Reply},
-    },
+    redis::{error::CommandError, resp::reply::Reply},
 };
 
-pub(super) const SPEC: Spec = Spec {
+pub(super) const SPEC: CommandSpec = CommandSpec {
+    kind: CommandKind::Peek,
     name: "RL.PEEK",
     script: script!("bucket.lua", "one.lua", "peek.lua"),
     equal_numbers: EqualNumbers::Repeated,
@@ -26,8 +23,12 @@ pub(in crate::redis) struct Peek<'a>(pub(in crate::redis) &'a BucketRequest<'a>)
 impl Command for Peek<'_> {
     type Output = Decision;
 
-    fn encode(&self, engine: &Engine, form: ScriptForm) -> CommandBuf {
-        arguments::encode(CommandKind::Peek, slice::from_ref(self.0), engine, form)
+    fn spec(&self) -> &'static CommandSpec {
+        &SPEC
+    }
+
+    fn arguments(&self) -> Arguments<'_> {
+        Arguments::Buckets(slice::from_ref(self.0))
     }
 
     /// Reads five integers.

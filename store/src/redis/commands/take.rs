@@ -4,20 +4,17 @@ use std::slice;
 
 use rl_bucket::Decision;
 
-use super::{Command, CommandKind, EqualNumbers, Spec, arguments, script};
+use super::spec::{Arguments, Command, CommandKind, CommandSpec, EqualNumbers, script};
 use crate::{
     BucketRequest,
     redis::{
-        engine::{Engine, ScriptForm},
         error::CommandError,
-        resp::{
-            encode::CommandBuf,
-            reply::{Reply, decision, invalid, unsigned},
-        },
+        resp::reply::{Reply, decision, invalid, unsigned},
     },
 };
 
-pub(super) const SPEC: Spec = Spec {
+pub(super) const SPEC: CommandSpec = CommandSpec {
+    kind: CommandKind::Take,
     name: "RL.TAKE",
     script: script!("bucket.lua", "one.lua", "take.lua"),
     equal_numbers: EqualNumbers::Repeated,
@@ -29,8 +26,12 @@ pub(in crate::redis) struct Take<'a>(pub(in crate::redis) &'a BucketRequest<'a>)
 impl Command for Take<'_> {
     type Output = (u64, Decision);
 
-    fn encode(&self, engine: &Engine, form: ScriptForm) -> CommandBuf {
-        arguments::encode(CommandKind::Take, slice::from_ref(self.0), engine, form)
+    fn spec(&self) -> &'static CommandSpec {
+        &SPEC
+    }
+
+    fn arguments(&self) -> Arguments<'_> {
+        Arguments::Buckets(slice::from_ref(self.0))
     }
 
     /// Reads the number of tokens granted, then five integers.

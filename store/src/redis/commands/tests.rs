@@ -1,13 +1,16 @@
 use rl_bucket::{Cost, Limit};
 
-use super::{
-    Charge, Check, CheckAll, Command, CommandBuf, CommandKind, Engine, MCheck, Peek, Refund, Reset,
-    ScriptForm, Take,
+use super::{COMMANDS, Charge, Check, CheckAll, Command, MCheck, Peek, Refund, Reset, Take};
+use crate::{
+    BucketRequest,
+    redis::{
+        engine::{Engine, ScriptForm, Scripts},
+        resp::encode::CommandBuf,
+    },
 };
-use crate::{BucketRequest, redis::engine::Scripts};
 
 fn lua() -> Engine {
-    Engine::Lua(Scripts::with_hashes(CommandKind::ALL.map(|command| format!("sha-{command:?}"))))
+    Engine::Lua(Scripts::with_hashes(COMMANDS.map(|spec| format!("sha-{:?}", spec.kind))))
 }
 
 fn request<'a>(key: &'a str, capacity: &str, rate: &str, amount: &str) -> BucketRequest<'a> {
@@ -34,8 +37,8 @@ fn line(buf: &CommandBuf) -> String {
 
 #[track_caller]
 fn encodes(command: &impl Command, module: &str, script: &str) {
-    assert_eq!(line(&command.encode(&Engine::Module, ScriptForm::Hash)), module);
-    assert_eq!(line(&command.encode(&lua(), ScriptForm::Hash)), script);
+    assert_eq!(line(&Engine::Module.encode(command, ScriptForm::Hash)), module);
+    assert_eq!(line(&lua().encode(command, ScriptForm::Hash)), script);
 }
 
 #[test]
@@ -76,7 +79,7 @@ fn the_probe_is_a_peek() {
 #[test]
 fn a_rate_reaches_lua_to_the_last_bit() {
     let request = request("k", "0.000000001", "100/m", "1");
-    let line = line(&Check(&request).encode(&lua(), ScriptForm::Hash));
+    let line = line(&lua().encode(&Check(&request), ScriptForm::Hash));
     let rate = line.split(' ').nth(5).unwrap();
     assert_eq!(rate.parse::<f64>().unwrap().to_bits(), (100.0f64 / 60.0).to_bits());
 }
@@ -99,21 +102,28 @@ fn equal_numbers_are_sent_once_where_the_script_takes_them_once() {
 }
 
 #[test]
+fn the_table_is_in_the_order_of_the_kinds() {
+    for (index, spec) in COMMANDS.iter().enumerate() {
+        assert_eq!(spec.kind as usize, index);
+        assert_eq!(spec.name, format!("RL.{:?}", spec.kind).to_uppercase());
+    }
+}
+
+#[track_caller]
+fn is_sent_in_full(command: &impl Command, rest: &str) {
+    let expected = ["EVAL", command.spec().script, rest].join(" ");
+    assert_eq!(line(&lua().encode(command, ScriptForm::Full)), expected);
+}
+
+#[test]
 fn a_lost_script_is_sent_in_full() {
     let one = request("k", "5", "1", "1");
-    let many = [one];
-    let full = |command: &dyn Fn(&Engine) -> CommandBuf| line(&command(&lua()));
-    let form = ScriptForm::Full;
-    for (kind, sent, rest) in [
-        (CommandKind::Check, full(&|engine| Check(&one).encode(engine, form)), "1 k 5 1 1"),
-        (CommandKind::Peek, full(&|engine| Peek(&one).encode(engine, form)), "1 k 5 1 1"),
-        (CommandKind::Take, full(&|engine| Take(&one).encode(engine, form)), "1 k 5 1 1"),
-        (CommandKind::Refund, full(&|engine| Refund(&one).encode(engine, form)), "1 k 5 1 1"),
-        (CommandKind::Charge, full(&|engine| Charge(&one).encode(engine, form)), "1 k 5 1 1"),
-        (CommandKind::MCheck, full(&|engine| MCheck(&many).encode(engine, form)), "1 k 5 1 1"),
-        (CommandKind::CheckAll, full(&|engine| CheckAll(&many).encode(engine, form)), "1 k 5 1 1"),
-        (CommandKind::Reset, full(&|engine| Reset(&[b"k"]).encode(engine, form)), "1 k"),
-    ] {
-        assert_eq!(sent, ["EVAL", kind.script(), rest].join(" "));
-    }
+    is_sent_in_full(&Check(&one), "1 k 5 1 1");
+    is_sent_in_full(&Peek(&one), "1 k 5 1 1");
+    is_sent_in_full(&Take(&one), "1 k 5 1 1");
+    is_sent_in_full(&Refund(&one), "1 k 5 1 1");
+    is_sent_in_full(&Charge(&one), "1 k 5 1 1");
+    is_sent_in_full(&MCheck(&[one]), "1 k 5 1 1");
+    is_sent_in_full(&CheckAll(&[one]), "1 k 5 1 1");
+    is_sent_in_full(&Reset(&[b"k"]), "1 k");
 }

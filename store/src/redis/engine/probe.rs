@@ -2,7 +2,7 @@
 
 use super::{Engine, EngineChoice, ScriptForm, Scripts};
 use crate::redis::{
-    commands::CommandKind,
+    commands::{COMMANDS, CommandKind},
     error::CommandError,
     resp::{connection::Connection, encode::CommandBuf},
 };
@@ -46,17 +46,18 @@ impl Engine {
         }
     }
 
-    /// A command that writes nothing and shows that the engine works.
+    /// A peek, which writes nothing and shows that the engine works.
     pub(in crate::redis) fn probe(&self, form: ScriptForm) -> CommandBuf {
+        let peek = COMMANDS[CommandKind::Peek as usize];
         let mut buf;
         match self {
             Self::Module => {
                 buf = CommandBuf::command(5);
-                buf.arg(CommandKind::Peek.name());
+                buf.arg(peek.name);
             }
             Self::Lua(scripts) => {
                 buf = CommandBuf::command(7);
-                scripts.encode(&mut buf, CommandKind::Peek, form, 1);
+                scripts.encode(&mut buf, peek, form, 1);
             }
         }
         for arg in [PROBE_KEY, "1", "1", "1"] {

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use crate::redis::{
-    commands::CommandKind,
+    commands::{COMMANDS, CommandSpec},
     error::CommandError,
     resp::{
         connection::Connection,
@@ -14,7 +14,7 @@ use crate::redis::{
 
 /// The SHA-1 hashes by which the server knows the scripts.
 #[derive(Debug)]
-pub(in crate::redis) struct Scripts([String; CommandKind::ALL.len()]);
+pub(in crate::redis) struct Scripts([String; COMMANDS.len()]);
 
 /// How a script is named. The module's commands have one form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +31,9 @@ impl Scripts {
     /// Loads the scripts in one round trip. The server keeps them until it restarts or is told to
     /// forget them.
     pub(super) async fn load(connection: &Connection) -> Result<Self, CommandError> {
-        let load = |command: CommandKind| {
-            connection.send(&CommandBuf::of(["SCRIPT", "LOAD", command.script()]))
-        };
-        let replies = join_all(CommandKind::ALL.map(load)).await;
+        let load =
+            |spec: &CommandSpec| connection.send(&CommandBuf::of(["SCRIPT", "LOAD", spec.script]));
+        let replies = join_all(COMMANDS.map(load)).await;
         let hashes = replies.into_iter().collect::<Result<_, _>>().and_then(Self::from_replies);
         hashes.map_err(|error| match error {
             CommandError::NoCommand => {
@@ -53,26 +52,26 @@ impl Scripts {
     pub(in crate::redis) fn encode(
         &self,
         buf: &mut CommandBuf,
-        command: CommandKind,
+        spec: &CommandSpec,
         form: ScriptForm,
         keys: usize,
     ) {
         match form {
             ScriptForm::Hash => {
                 buf.arg("EVALSHA");
-                buf.arg(&self.0[command as usize]);
+                buf.arg(&self.0[spec.kind as usize]);
             }
             ScriptForm::Full => {
                 buf.arg("EVAL");
-                buf.arg(command.script());
+                buf.arg(spec.script);
             }
         }
         buf.number(keys);
     }
 
-    /// Scripts with these hashes, in the order of [`CommandKind::ALL`].
+    /// Scripts with these hashes, in the order of [`COMMANDS`].
     #[cfg(test)]
-    pub(in crate::redis) fn with_hashes(hashes: [String; CommandKind::ALL.len()]) -> Self {
+    pub(in crate::redis) fn with_hashes(hashes: [String; COMMANDS.len()]) -> Self {
         Self(hashes)
     }
 }
@@ -81,28 +80,27 @@ impl Scripts {
 mod tests {
     use redis::Value;
 
-    use super::{CommandBuf, CommandError, CommandKind, Reply, ScriptForm, Scripts};
+    use super::{COMMANDS, CommandBuf, CommandError, Reply, ScriptForm, Scripts};
 
     #[test]
     fn every_command_has_its_hash_and_text() {
-        let hashes = CommandKind::ALL.map(|command| command.name().to_owned());
-        let scripts = Scripts::with_hashes(hashes);
-        for command in CommandKind::ALL {
+        let scripts = Scripts::with_hashes(COMMANDS.map(|spec| spec.name.to_owned()));
+        for spec in COMMANDS {
             let mut buf = CommandBuf::default();
-            scripts.encode(&mut buf, command, ScriptForm::Hash, 1);
+            scripts.encode(&mut buf, spec, ScriptForm::Hash, 1);
             let encoded = String::from_utf8_lossy(buf.bytes()).into_owned();
-            assert!(encoded.contains(command.name()), "{encoded}");
-            assert!(command.script().starts_with("-- "));
+            assert!(encoded.contains(spec.name), "{encoded}");
+            assert!(spec.script.starts_with("-- "));
         }
     }
 
     #[test]
     fn hashes_are_read_strictly() {
         let text = |text: &str| Reply::Other(Value::BulkString(text.into()));
-        let good = vec![text("c0de"); CommandKind::ALL.len()];
+        let good = vec![text("c0de"); COMMANDS.len()];
         assert!(Scripts::from_replies(good.clone()).is_ok());
         let number = Reply::Other(Value::Int(1));
-        for bad in [vec![], good[1..].to_vec(), vec![number; CommandKind::ALL.len()]] {
+        for bad in [vec![], good[1..].to_vec(), vec![number; COMMANDS.len()]] {
             assert!(matches!(Scripts::from_replies(bad), Err(CommandError::Broken(_))));
         }
     }

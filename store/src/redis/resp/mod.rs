@@ -7,6 +7,8 @@ pub(super) mod connection;
 pub(super) mod decode;
 mod dns;
 pub(super) mod encode;
+#[cfg(fuzzing)]
+pub(super) mod fuzzing;
 mod pending;
 pub(super) mod reply;
 mod socket;

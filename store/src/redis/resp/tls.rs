@@ -1,6 +1,10 @@
 //! TLS settings: which server certificates are trusted, and the certificate to present.
 
-use std::{fmt, io, path::Path, sync::Arc};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tokio::net::TcpStream;
 use tokio_rustls::{
@@ -16,7 +20,26 @@ use tokio_rustls::{
     },
 };
 
-use crate::redis::settings::{TlsSettings, Verify};
+/// Files for TLS. They are read for each new connection, since certificates are renewed.
+#[derive(Clone, Debug)]
+pub struct TlsSettings {
+    /// Certificates to trust; `None`: the public authorities.
+    pub ca: Option<PathBuf>,
+    /// What the server's certificate must prove.
+    pub verify: Verify,
+    /// Certificate and private key of this side.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// What the server's certificate must prove.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// A chain to a trusted certificate, and the name or IP address of the server.
+    #[default]
+    Full,
+    /// The chain alone, for managed servers whose certificate names something else.
+    Ca,
+}
 
 /// The settings of TLS connections, read from their files.
 #[derive(Clone)]

@@ -20,18 +20,19 @@ use tokio::{
 };
 
 use super::{
+    cache::SlotRange,
     slot::{self, SLOTS},
-    slot_map::{self, SlotRange},
+    slot_map,
 };
 use crate::{
     BucketRequest, StoreError,
     redis::{
         address::Host,
         batch::BatchedDecision,
+        client::{NodeClient, Routing},
         commands::{Check, Command},
         connector::Endpoint,
         error::{CallError, CommandError, Redirect},
-        node::{NodeClient, Routing},
         worker::Worker,
     },
 };

@@ -1,10 +1,6 @@
 //! The primary that Sentinels name.
 
-use std::{
-    cmp::Reverse,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{cmp::Reverse, time::Duration};
 
 use futures_util::future::join_all;
 use redis::Value;
@@ -20,30 +16,8 @@ use crate::redis::{
     },
 };
 
-/// The primary that the Sentinels named last, and when. All workers share it.
-#[derive(Debug, Default)]
-pub(in crate::redis) struct PrimaryCache(Mutex<Option<(Instant, Host)>>);
-
 /// The time after which a Sentinel that has not answered is skipped.
 const SENTINEL_TIMEOUT: Duration = Duration::from_millis(300);
-
-// === impl PrimaryCache ===
-
-impl PrimaryCache {
-    /// The primary, if it was named within `max_age`.
-    fn within(&self, max_age: Duration) -> Option<Host> {
-        let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cached
-            .as_ref()
-            .filter(|(named_at, _)| named_at.elapsed() < max_age)
-            .map(|(_, host)| host.clone())
-    }
-
-    fn store(&self, host: &Host) {
-        let named = Some((Instant::now(), host.clone()));
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = named;
-    }
-}
 
 /// The current primary, from the cache if it was named within `max_age`.
 pub(in crate::redis) async fn primary(

@@ -1,46 +1,14 @@
 //! The nodes that serve the hash slots of a cluster, by `CLUSTER SLOTS`.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Instant,
-};
-
 use redis::Value;
 
-use super::slot::SLOTS;
+use super::{cache::SlotRange, slot::SLOTS};
 use crate::redis::{
     address::Host,
     connector::{Connector, Secrets},
     error::CommandError,
     resp::reply::Reply,
 };
-
-/// The last slot map that a worker has read, and when. All workers share it.
-#[derive(Debug, Default)]
-pub(in crate::redis) struct SlotMapCache(Mutex<Option<(Instant, Arc<[SlotRange]>)>>);
-
-/// Consecutive hash slots, and the node that serves them. Several of them are a slot map.
-#[derive(Debug, PartialEq)]
-pub(in crate::redis) struct SlotRange {
-    pub(super) first: usize,
-    pub(super) last: usize,
-    pub(in crate::redis) host: Host,
-}
-
-// === impl SlotMapCache ===
-
-impl SlotMapCache {
-    /// The slot map, if it was read at `moment` or later.
-    pub(super) fn read_since(&self, moment: Instant) -> Option<Arc<[SlotRange]>> {
-        let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cached.as_ref().filter(|(read_at, _)| *read_at >= moment).map(|(_, map)| map.clone())
-    }
-
-    /// Stores a slot map that was read now.
-    pub(super) fn store(&self, map: Arc<[SlotRange]>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), map));
-    }
-}
 
 /// Reads the slot map of a node, over a connection of its own.
 pub(in crate::redis) async fn read(

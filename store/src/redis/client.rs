@@ -1,0 +1,113 @@
+//! One worker's client for one server.
+
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    task::{JoinHandle, spawn_local},
+    time::timeout,
+};
+
+use super::{
+    batch::BatchedDecision,
+    commands::Command,
+    connector::Endpoint,
+    dispatch,
+    error::{CallError, CommandError},
+    node::{Node, supervise},
+    resp::reply::Reply,
+    worker::Worker,
+};
+use crate::{BucketRequest, StoreError};
+
+/// A client for one server, with the tasks that keep it connected and send its batches. It belongs
+/// to the thread that started it.
+pub(super) struct NodeClient {
+    node: Rc<Node>,
+    tasks: [JoinHandle<()>; 2],
+}
+
+/// How a command is sent to a cluster node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Routing {
+    /// To the node that serves the hash slot.
+    Owner,
+    /// To the node that the slot is moving to, after `ASKING`.
+    Asking,
+}
+
+/// Most requests in flight on one session, batches aside.
+const MAX_IN_FLIGHT: usize = 4096;
+
+// === impl NodeClient ===
+
+impl NodeClient {
+    /// Starts connecting, on this thread's runtime.
+    pub(super) fn start(endpoint: Endpoint, worker: Rc<Worker>) -> Self {
+        let node = Rc::new(Node::new(endpoint, worker));
+        let tasks =
+            [spawn_local(supervise(node.clone())), spawn_local(dispatch::run(node.clone()))];
+        Self { node, tasks }
+    }
+
+    /// Whether there is a session.
+    pub(super) fn is_up(&self) -> bool {
+        self.node.session().is_some()
+    }
+
+    /// Makes one check, in a batch with others that arrive meanwhile.
+    pub(super) async fn check(&self, request: &BucketRequest<'_>) -> BatchedDecision {
+        if !self.is_up() {
+            return Err(StoreError::Down.into());
+        }
+        self.node.queue.check(request).await
+    }
+
+    /// Sends a command and reads its reply, within the deadline.
+    pub(super) async fn call<C: Command>(&self, command: &C) -> Result<C::Output, CallError> {
+        self.call_since(Instant::now(), Routing::Owner, command).await
+    }
+
+    /// Sends a command whose deadline started at `started`, on another node.
+    pub(super) async fn call_since<C: Command>(
+        &self,
+        started: Instant,
+        routing: Routing,
+        command: &C,
+    ) -> Result<C::Output, CallError> {
+        let session = self.node.session().ok_or(StoreError::Down)?;
+        if session.connection.in_flight() >= MAX_IN_FLIGHT {
+            return Err(StoreError::Shed.into());
+        }
+        let reply = async {
+            match routing {
+                Routing::Owner => session.send(command).await,
+                Routing::Asking => session.send_asking(command).await,
+            }
+        };
+        self.node.await_reply(&session, started, reply, |reply| command.decode(reply)).await
+    }
+
+    /// Waits for a session, at most this long. Returns whether there is one.
+    pub(super) async fn wait_until_up(&self, within: Duration) -> bool {
+        let opened = self.node.opened.notified();
+        self.is_up() || timeout(within, opened).await.is_ok()
+    }
+
+    /// Sends a command of these arguments, outside any deadline.
+    pub(super) async fn command(&self, args: &[&str]) -> Result<Reply, CommandError> {
+        let Some(session) = self.node.session() else {
+            return Err(CommandError::Broken("not connected".to_owned()));
+        };
+        session.connection.command(args.iter().copied()).await
+    }
+}
+
+impl Drop for NodeClient {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+        self.node.close();
+    }
+}

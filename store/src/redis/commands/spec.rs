@@ -1,0 +1,80 @@
+//! What a command is: a name, a script, arguments, and the reading of its reply.
+
+use crate::{
+    BucketRequest,
+    redis::{error::CommandError, resp::reply::Reply},
+};
+
+/// One call of a command.
+pub(in crate::redis) trait Command {
+    /// The answer in the reply.
+    type Output;
+
+    /// The command that is called.
+    fn spec(&self) -> &'static CommandSpec;
+
+    /// The arguments of this call.
+    fn arguments(&self) -> Arguments<'_>;
+
+    /// Reads the reply.
+    fn decode(&self, reply: Reply) -> Result<Self::Output, CommandError>;
+}
+
+/// A command of the module, and the script that gives the same answers.
+#[derive(Debug)]
+pub struct CommandSpec {
+    /// Which command it is.
+    pub kind: CommandKind,
+    /// The name in the module.
+    pub name: &'static str,
+    /// The script. Its KEYS are the buckets, its ARGV capacity, tokens a second and amount of each.
+    pub script: &'static str,
+    /// How often the script takes numbers that are equal for all buckets.
+    pub(in crate::redis) equal_numbers: EqualNumbers,
+}
+
+/// The commands of the module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandKind {
+    /// Takes tokens if there are enough.
+    Check,
+    /// Gives the answer of a check and takes nothing.
+    Peek,
+    /// Makes independent checks.
+    MCheck,
+    /// Takes from every bucket or from none.
+    CheckAll,
+    /// Takes as many whole tokens as there are.
+    Take,
+    /// Gives tokens back.
+    Refund,
+    /// Takes tokens, down to a debt.
+    Charge,
+    /// Deletes buckets.
+    Reset,
+}
+
+/// How often a script takes numbers that are equal for all its buckets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::redis) enum EqualNumbers {
+    /// Once for all.
+    Once,
+    /// Once for each.
+    Repeated,
+}
+
+/// The arguments of a call.
+pub(in crate::redis) enum Arguments<'a> {
+    /// Buckets, each with its limit and an amount.
+    Buckets(&'a [BucketRequest<'a>]),
+    /// Keys alone.
+    Keys(&'a [&'a [u8]]),
+}
+
+/// Files of `store/lua`, joined.
+macro_rules! script {
+    ($($file:literal),+) => {
+        concat!($(include_str!(concat!("../../../lua/", $file))),+)
+    };
+}
+pub(super) use script;
