@@ -74,15 +74,22 @@ struct BearerScheme;
 
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(describe().to_string()));
 
-const PAGE: &str = include_str!("openapi/docs.html");
+const STYLE: &str = include_str!("openapi/docs.css");
+const SCRIPT: &str = include_str!("openapi/docs.js");
+
+/// The page, with its style and script inline.
+static PAGE: LazyLock<String> = LazyLock::new(|| {
+    let page = include_str!("openapi/docs.html").replace("{docs.css}", STYLE);
+    page.replace("{docs.js}", SCRIPT)
+});
 
 /// The content security policy of the page: its own script and style, requests to its own server.
 static PAGE_POLICY: LazyLock<String> = LazyLock::new(|| {
     format!(
         "default-src 'none'; script-src '{}'; style-src '{}'; img-src data:; connect-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        hash_source(between(PAGE, "<script>", "</script>")),
-        hash_source(between(PAGE, "<style>", "</style>")),
+        hash_source(SCRIPT),
+        hash_source(STYLE),
     )
 });
 
@@ -127,7 +134,7 @@ pub(super) async fn page() -> HttpResponse {
         .insert_header((CONTENT_SECURITY_POLICY, PAGE_POLICY.as_str()))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((REFERRER_POLICY, "no-referrer"))
-        .body(PAGE)
+        .body(PAGE.as_str())
 }
 
 // === impl BearerScheme ===
@@ -191,11 +198,6 @@ fn remove(object: &mut Value, member: &str) {
     if let Some(members) = object.as_object_mut() {
         members.remove(member);
     }
-}
-
-fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
-    let after = text.split_once(start).map_or("", |(_, after)| after);
-    after.split_once(end).map_or("", |(inner, _)| inner)
 }
 
 /// The hash source of an inline script or style: its SHA-256 in base64 (RFC 4648).

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{DOCUMENT, PAGE, PAGE_POLICY, hash_source};
+use super::{DOCUMENT, PAGE, PAGE_POLICY, SCRIPT, STYLE, hash_source};
 use crate::api::tests::{Server, status};
 
 fn document() -> Value {
@@ -136,6 +136,9 @@ async fn the_page_loads_nothing_else() {
     for tag in ["<script>", "</script>", "<style>", "</style>"] {
         assert_eq!(PAGE.matches(tag).count(), 1, "{tag}");
     }
+    // The hashes are those of the whole content of both tags.
+    assert!(PAGE.contains(&format!("<style>{STYLE}</style>")));
+    assert!(PAGE.contains(&format!("<script>{SCRIPT}</script>")));
     for forbidden in ["//", "src=", "@import", "url(", "style=", "onclick", "innerHTML", "eval("] {
         assert!(!PAGE.contains(forbidden), "{forbidden}");
     }
