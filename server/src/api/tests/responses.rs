@@ -68,7 +68,14 @@ async fn a_check_takes_from_all_limits_or_from_none() {
     let body = r#"{"key":"k","policy":"two","cost":2}"#;
     assert_eq!(
         server.post("/check", body).await,
-        r#"{"allowed":true,"limit":2,"remaining":0,"retry_after_ms":0,"reset_after_ms":7200000,"limits":[{"name":"burst","allowed":true,"limit":2,"remaining":0,"retry_after_ms":0,"reset_after_ms":7200000},{"name":"day","allowed":true,"limit":5,"remaining":3,"retry_after_ms":0,"reset_after_ms":34560000}]}"#
+        concat!(
+            r#"{"allowed":true,"limit":2,"remaining":0,"retry_after_ms":0,"#,
+            r#""reset_after_ms":7200000,"limits":["#,
+            r#"{"name":"burst","allowed":true,"limit":2,"remaining":0,"retry_after_ms":0,"#,
+            r#""reset_after_ms":7200000},"#,
+            r#"{"name":"day","allowed":true,"limit":5,"remaining":3,"retry_after_ms":0,"#,
+            r#""reset_after_ms":34560000}]}"#,
+        )
     );
     let denied = server.post("/check", body).await;
     assert!(denied.starts_with(r#"{"allowed":false,"limit":2,"remaining":0,"#), "{denied}");
@@ -107,7 +114,10 @@ async fn a_batch_decides_each_check_by_itself() {
     let reply = server
         .post(
             "/check/batch",
-            r#"{"checks":[{"key":"a","cost":100},{"key":"a"},7,{"key":"b","policy":"no"},{"key":"c","policy":"two"},{"key":"b","cost":-1},{"key":"b"}]}"#,
+            concat!(
+                r#"{"checks":[{"key":"a","cost":100},{"key":"a"},7,{"key":"b","policy":"no"},"#,
+                r#"{"key":"c","policy":"two"},{"key":"b","cost":-1},{"key":"b"}]}"#,
+            ),
         )
         .await;
     let reply: serde_json::Value = serde_json::from_str(&reply).unwrap();
