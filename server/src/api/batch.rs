@@ -125,7 +125,7 @@ pub(super) async fn check(
         }
         // The limiter returns one result for each check.
         match request.and_then(|()| Ok(results.next().ok_or(Problem::Malformed)??)) {
-            Ok(check) => BatchResult::CheckResult(CheckReply::new(&check, None)).write(&mut text),
+            Ok(result) => BatchResult::CheckResult(CheckReply::new(&result, None)).write(&mut text),
             Err(problem) => BatchResult::Problem(problem.details()).write(&mut text),
         }
     }

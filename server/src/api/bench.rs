@@ -20,6 +20,6 @@ pub fn batch(body: &[u8]) -> Result<usize, Problem> {
 }
 
 /// The response to a check.
-pub fn response(check: &CheckResult) -> HttpResponse {
-    reply::respond(StatusCode::OK, check, None)
+pub fn response(result: &CheckResult) -> HttpResponse {
+    reply::respond(StatusCode::OK, result, None)
 }

@@ -21,19 +21,19 @@ const STATE: HeaderName = HeaderName::from_static("ratelimit");
 const MAX_INTEGER: u64 = 999_999_999_999_999;
 
 /// Inserts the headers of a check result, using `text` as the buffer.
-pub(super) fn insert(headers: &mut HeaderMap, text: &mut BytesMut, check: &CheckResult) {
+pub(super) fn insert(headers: &mut HeaderMap, text: &mut BytesMut, result: &CheckResult) {
     let mut insert = |name, text: &mut BytesMut| {
         // Always valid: names have a restricted charset, and the rest are numbers.
         if let Ok(value) = HeaderValue::from_maybe_shared(text::take(text)) {
             headers.insert(name, value);
         }
     };
-    policies(text, &check.limits, &check.decisions);
+    policies(text, &result.limits, &result.decisions);
     insert(POLICY, text);
-    states(text, &check.limits, &check.decisions);
+    states(text, &result.limits, &result.decisions);
     insert(STATE, text);
-    if !check.is_allowed()
-        && let Outcome::NotYet { retry_after_ms } = check.deciding().outcome
+    if !result.is_allowed()
+        && let Outcome::NotYet { retry_after_ms } = result.deciding().outcome
     {
         text::push_number(text, seconds(retry_after_ms).max(1));
         insert(RETRY_AFTER, text);

@@ -27,7 +27,7 @@ pub(super) struct PostRequest {
 
 /// The result of an operation.
 pub(super) struct OperationResult {
-    check: CheckResult,
+    result: CheckResult,
     /// The number of tokens taken, if the operation is a take.
     granted: Option<u64>,
 }
@@ -45,8 +45,8 @@ pub(super) async fn respond<R: Into<OperationResult>>(
     let body = CheckBody::parse(&body)?;
     let check = body.check_request()?;
     caller.authorize(&check)?;
-    let OperationResult { check, granted } = operation(&check).await?.into();
-    Ok(reply::respond(StatusCode::OK, &check, granted))
+    let OperationResult { result, granted } = operation(&check).await?.into();
+    Ok(reply::respond(StatusCode::OK, &result, granted))
 }
 
 // === impl PostRequest ===
@@ -82,13 +82,13 @@ impl FromRequest for PostRequest {
 // === impl OperationResult ===
 
 impl From<CheckResult> for OperationResult {
-    fn from(check: CheckResult) -> Self {
-        Self { check, granted: None }
+    fn from(result: CheckResult) -> Self {
+        Self { result, granted: None }
     }
 }
 
 impl From<(u64, CheckResult)> for OperationResult {
-    fn from((granted, check): (u64, CheckResult)) -> Self {
-        Self { check, granted: Some(granted) }
+    fn from((granted, result): (u64, CheckResult)) -> Self {
+        Self { result, granted: Some(granted) }
     }
 }

@@ -83,9 +83,9 @@ struct DecisionFields {
 // === impl CheckReply ===
 
 impl<'a> CheckReply<'a> {
-    pub(super) fn new(check: &'a CheckResult, granted: Option<u64>) -> Self {
-        let allowed = check.is_allowed();
-        let deciding = check.deciding();
+    pub(super) fn new(result: &'a CheckResult, granted: Option<u64>) -> Self {
+        let allowed = result.is_allowed();
+        let deciding = result.deciding();
         Self {
             granted,
             allowed,
@@ -94,10 +94,10 @@ impl<'a> CheckReply<'a> {
             // In shadow mode a limit may deny a check that is allowed.
             retry_after_ms: if allowed { Some(0) } else { deciding.retry_after_ms() },
             reset_after_ms: deciding.reset_after_ms,
-            degraded: check.degraded,
-            would_deny: check.policy.shadow.then(|| check.is_denied()),
-            limits: check.policy.has_named_limits().then(|| {
-                let pairs = check.limits.iter().zip(check.decisions.iter());
+            degraded: result.degraded,
+            would_deny: result.policy.shadow.then(|| result.is_denied()),
+            limits: result.policy.has_named_limits().then(|| {
+                let pairs = result.limits.iter().zip(result.decisions.iter());
                 pairs.map(|(limit, decision)| LimitReply::new(&limit.name, decision)).collect()
             }),
         }
@@ -186,13 +186,13 @@ impl DecisionFields {
 /// The response to a check or another operation.
 pub(super) fn respond(
     status: StatusCode,
-    check: &CheckResult,
+    result: &CheckResult,
     granted: Option<u64>,
 ) -> HttpResponse {
     let mut text = BytesMut::with_capacity(256);
-    CheckReply::new(check, granted).write(&mut text);
+    CheckReply::new(result, granted).write(&mut text);
     let mut response = written_json(status, text::take(&mut text));
-    headers::insert(response.headers_mut(), &mut text, check);
+    headers::insert(response.headers_mut(), &mut text, result);
     response
 }
 
