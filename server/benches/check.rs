@@ -1,4 +1,4 @@
-//! The cost of a check apart from HTTP: parsing the request, deciding, writing the response.
+//! The parts of a check apart from HTTP: parsing the request, deciding, writing the response.
 
 #![allow(missing_docs)]
 
@@ -18,7 +18,7 @@ fn limit() -> Limit {
     Limit::parse("100", "100/m").unwrap()
 }
 
-fn answer(outcome: Outcome) -> CheckResult {
+fn check_result(outcome: Outcome) -> CheckResult {
     let policies = ActivePolicies::new(Policies::without_file(limit()), &Metrics::new());
     let policy = Arc::clone(policies.named(DEFAULT_POLICY).unwrap());
     let decision = Decision { outcome, limit: 100, remaining: 42, reset_after_ms: 34_800 };
@@ -31,12 +31,12 @@ fn answer(outcome: Outcome) -> CheckResult {
 }
 
 fn request_parse(b: &mut Bencher) {
-    b.iter(|| bench::question(black_box(br#"{"key":"user:42"}"#)));
+    b.iter(|| bench::check_request(black_box(br#"{"key":"user:42"}"#)));
 }
 
 fn request_parse_inline(b: &mut Bencher) {
     let body = br#"{"key":"user:42","cost":"2.5","capacity":10,"rate":"100/m"}"#;
-    b.iter(|| bench::question(black_box(body)));
+    b.iter(|| bench::check_request(black_box(body)));
 }
 
 fn request_parse_batch_of_100(b: &mut Bencher) {
@@ -47,13 +47,13 @@ fn request_parse_batch_of_100(b: &mut Bencher) {
 }
 
 fn response_write_allowed(b: &mut Bencher) {
-    let answer = answer(Outcome::Allowed);
-    b.iter(|| bench::response(black_box(&answer)));
+    let result = check_result(Outcome::Allowed);
+    b.iter(|| bench::response(black_box(&result)));
 }
 
 fn response_write_denied(b: &mut Bencher) {
-    let answer = answer(Outcome::NotYet { retry_after_ms: 600 });
-    b.iter(|| bench::response(black_box(&answer)));
+    let result = check_result(Outcome::NotYet { retry_after_ms: 600 });
+    b.iter(|| bench::response(black_box(&result)));
 }
 
 fn memory_check(b: &mut Bencher) {

@@ -68,7 +68,7 @@ pub async fn run(
                 state.provide(config);
                 api::admin_routes(config);
                 api::health_routes(config);
-                config.default_service(web::to(api::nothing));
+                config.default_service(web::to(api::not_found));
             })
         });
         (main, admin.transpose()?)

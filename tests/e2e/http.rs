@@ -81,7 +81,7 @@ fn an_invalid_check_is_refused_with_its_reason() {
         (r#"{"key":"\ud800"}"#, 422, "key must be"),
         (&long_key, 422, "key must be"),
         (r#"{"key":"k","burst":1}"#, 422, "unknown field"),
-        (r#"{"key":"k","key":"k"}"#, 422, "twice"),
+        (r#"{"key":"k","key":"k"}"#, 422, "repeated"),
         (r#"{"key":"k","cost":-1}"#, 422, "cost must be"),
         (r#"{"key":"k","cost":1e2}"#, 422, "cost must be"),
         (r#"{"key":"k","cost":null}"#, 422, "cost must be"),
@@ -97,7 +97,7 @@ fn an_invalid_check_is_refused_with_its_reason() {
     ] {
         assert_refused(&front, "POST", "/check", body, status, detail);
     }
-    assert_refused(&front, "GET", "/check", "", 422, "key or key_header");
+    assert_refused(&front, "GET", "/check", "", 422, "one of key and key_header");
     assert_refused(&front, "POST", "/health/live", "", 405, "method");
     assert_refused(&front, "GET", "/", "", 404, "path");
     assert_refused(&front, "POST", "/check/", r#"{"key":"k"}"#, 404, "path");

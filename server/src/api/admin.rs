@@ -1,4 +1,4 @@
-//! What operators look at.
+//! `GET /metrics` and `GET /admin/denied`, for operators.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -8,9 +8,9 @@ use actix_web::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Problem, openapi::Listed, reply::json};
+use super::{auth::Caller, problem::Problem, reply::json, responses::AdminProblems, rules};
 use crate::{
-    access::{Grant, Role},
+    access::Role,
     metrics::Metrics,
     offenders::{Offender, Offenders},
     status::Status,
@@ -19,18 +19,19 @@ use crate::{
 /// The keys denied most.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Denied {
-    /// The worst first.
+    /// The keys, the most denied first.
     denied: Vec<Offender>,
 }
 
-pub(super) const TOP: Problem =
-    Problem::Invalid("top must be a number from 1 to 256, and nothing else may be given");
+/// The default of `top`.
+const DEFAULT_TOP: usize = 20;
+/// The greatest `top`.
+const MAX_TOP: usize = 256;
 
-/// Every counter, for Prometheus
+/// Metrics for Prometheus
 ///
-/// There is no key in it, so it needs no token.
-///
-/// With `--admin-listen` it is on that listener, and only there.
+/// They contain no keys, so no token is needed. With `--admin-listen` they are served on that
+/// listener only.
 #[utoipa::path(
     get,
     path = "/metrics",
@@ -53,30 +54,37 @@ pub(super) async fn metrics(metrics: Data<Metrics>, status: Data<Status>) -> Htt
 
 /// The keys denied most
 ///
-/// In this minute and the one before, by this server alone. It needs a token of the role `admin` that is bound
-/// to no prefix. With `--admin-listen` it is on that listener, and only there.
+/// In this minute and the last, by this front. Needs a token with the role `admin` and no prefix.
+/// With `--admin-listen` they are served on that listener only.
 #[utoipa::path(
     get,
     path = "/admin/denied",
     operation_id = "denied",
     tag = "Operating",
-    params(("top" = Option<u16>, Query, description = "At most how many; 20 if absent.", minimum = 1, maximum = 256)),
-    responses((status = 200, description = "The keys, the worst first", body = Denied), Listed),
+    params((
+        "top" = Option<u16>,
+        Query,
+        description = "The most keys to list; 20 if absent.",
+        minimum = 1,
+        maximum = 256,
+    )),
+    responses(
+        (status = 200, description = "The keys, the most denied first", body = Denied),
+        AdminProblems,
+    ),
 )]
 pub(super) async fn denied(
     offenders: Data<Offenders>,
-    grant: Grant,
+    caller: Caller,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    grant.needs(Role::Admin)?;
-    if !grant.owns_all() {
-        return Err(Problem::Prefix);
-    }
+    caller.require_role(Role::Admin)?;
+    caller.require_every_key()?;
     let top = match request.query_string() {
-        "" => 20,
+        "" => DEFAULT_TOP,
         query => match query.strip_prefix("top=").and_then(|top| top.parse().ok()) {
-            Some(top @ 1..=256) => top,
-            _ => return Err(TOP),
+            Some(top @ 1..=MAX_TOP) => top,
+            _ => return Err(rules::TOP),
         },
     };
     Ok(json(&mut HttpResponse::Ok(), &Denied { denied: offenders.top(top) }))

@@ -1,4 +1,4 @@
-//! What the sender of a request may do.
+//! The caller of a request, and what its token permits.
 
 use std::{
     future::{Ready, ready},
@@ -7,47 +7,59 @@ use std::{
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::AUTHORIZATION, web::Data};
 
-use super::Problem;
+use super::problem::Problem;
 use crate::{
     access::{Grant, Role, Tokens},
     limiter::{CheckRequest, LimitSource},
     reload::Reloadable,
 };
 
-/// The tokens in force; where there are none, everybody may do everything.
+/// The tokens in force. If there is no token file, every caller may do everything.
 pub type Access = Option<Arc<Reloadable<Tokens>>>;
 
-// === impl Grant ===
+/// The caller of a request, by its grant.
+pub(super) struct Caller {
+    grant: Grant,
+}
 
-impl Grant {
-    /// [`Problem::Role`] unless the grant includes what `role` may do.
-    pub(super) fn needs(&self, role: Role) -> Result<(), Problem> {
-        if self.includes(role) { Ok(()) } else { Err(Problem::Role) }
+// === impl Caller ===
+
+impl Caller {
+    /// The caller that sent `request`; [`Problem::Unauthorized`] without a valid token.
+    pub(super) fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        // `Access` is set on every listener. If it were missing, all callers would be refused.
+        let grant = match request.app_data::<Data<Access>>().map(|access| access.as_ref()) {
+            Some(None) => Grant::all(),
+            Some(Some(tokens)) => grant(request, &tokens.get())?,
+            None => return Err(Problem::Unauthorized),
+        };
+        Ok(Self { grant })
     }
 
-    /// Whether this may be asked: about this key, and with a limit of its own.
-    pub(super) fn allows(&self, question: &CheckRequest<'_>) -> Result<(), Problem> {
-        if !self.owns(&question.key) {
-            return Err(Problem::Prefix);
+    /// [`Problem::MissingRole`] unless the grant includes `role`.
+    pub(super) fn require_role(&self, role: Role) -> Result<(), Problem> {
+        if self.grant.includes(role) { Ok(()) } else { Err(Problem::MissingRole) }
+    }
+
+    /// [`Problem::OutsidePrefix`] unless the grant covers every key.
+    pub(super) fn require_every_key(&self) -> Result<(), Problem> {
+        if self.grant.owns_all() { Ok(()) } else { Err(Problem::OutsidePrefix) }
+    }
+
+    /// [`Problem::OutsidePrefix`] unless the grant covers the key, [`Problem::MissingRole`] for an
+    /// inline limit without the role `admin`.
+    pub(super) fn authorize(&self, check: &CheckRequest<'_>) -> Result<(), Problem> {
+        if !self.grant.owns(&check.key) {
+            return Err(Problem::OutsidePrefix);
         }
-        if matches!(question.policy, LimitSource::Inline(_)) && !self.includes(Role::Admin) {
-            return Err(Problem::Role);
+        if matches!(check.policy, LimitSource::Inline(_)) {
+            self.require_role(Role::Admin)?;
         }
         Ok(())
     }
-
-    /// That of the sender of `request`.
-    pub(super) fn of(request: &HttpRequest) -> Result<Self, Problem> {
-        // Without tokens the data is there all the same; were it not, nobody would get in.
-        match request.app_data::<Data<Access>>().map(|access| access.as_ref()) {
-            Some(None) => Ok(Self::all()),
-            Some(Some(tokens)) => of(request, &tokens.get()),
-            None => Err(Problem::Unauthorized),
-        }
-    }
 }
 
-impl FromRequest for Grant {
+impl FromRequest for Caller {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 
@@ -56,7 +68,8 @@ impl FromRequest for Grant {
     }
 }
 
-fn of(request: &HttpRequest, tokens: &Tokens) -> Result<Grant, Problem> {
+/// The grant of the bearer token (RFC 6750) in a request.
+fn grant(request: &HttpRequest, tokens: &Tokens) -> Result<Grant, Problem> {
     let header = request.headers().get(AUTHORIZATION).ok_or(Problem::Unauthorized)?;
     let token = match header.as_bytes().split_at_checked(7) {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token,

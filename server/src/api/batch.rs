@@ -1,11 +1,11 @@
-//! `POST /check/batch`: many independent checks, one round trip.
+//! `POST /check/batch`: many independent checks in one round trip.
 
 use std::fmt;
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpResponse,
     http::StatusCode,
-    web::{BytesMut, Data, Payload},
+    web::{BytesMut, Data},
 };
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -15,60 +15,58 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::{
-    Problem, body,
-    openapi::Batched,
-    problem::Details,
-    reply::{Reply, written},
+    body::BodyKind,
+    post::PostRequest,
+    problem::{Details, Problem},
+    reply::{CheckReply, written_json},
     request::{CheckBody, text},
+    responses::BatchProblems,
+    rules,
 };
-use crate::{access::Grant, limiter::Limiter, metrics::Metrics};
+use crate::{access::Role, limiter::Limiter, metrics::Metrics};
 
-/// Many checks.
+/// Independent checks.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = Batch)]
 #[serde(deny_unknown_fields)]
 struct BatchBody<'a> {
-    /// Each is decided by itself.
+    /// The checks, each decided by itself.
     #[serde(borrow, deserialize_with = "at_most_1000")]
     #[schema(max_items = 1000)]
     checks: Vec<CheckBody<'a>>,
 }
 
-/// As many, of which some may be no objects.
+/// A batch in which some checks are not objects.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Mixed<'a> {
+struct RawBatch<'a> {
     #[serde(borrow)]
     checks: Vec<&'a RawValue>,
 }
 
-/// One result for each check, in their order.
+/// One result for each check, in the same order.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it is written result by result")]
+#[expect(dead_code, reason = "the results are written one by one")]
 pub(super) struct BatchReply<'a> {
     results: Vec<BatchResult<'a>>,
 }
 
-/// The answer to a check, or why there is none.
+/// The decision on a check, or the problem that prevents one.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum BatchResult<'a> {
-    /// As `/check` answers.
-    CheckResult(Reply<'a>),
-    /// As `/check` refuses.
+    /// The decision, as from `/check`.
+    CheckResult(CheckReply<'a>),
+    /// The problem, as from `/check`.
     Problem(Details),
 }
 
 const MAX_CHECKS: usize = 1000;
 
-pub(super) const NOT_A_BATCH: Problem = Problem::Invalid(
-    "a batch must be a JSON object with nothing but checks, an array of at most 1000 checks",
-);
-
-/// Many checks in one call
+/// Check many keys
 ///
-/// Decides each by itself, in one round trip: a bad one spoils no other, its result is a problem in place
-/// of a decision.
+/// Decides each check by itself, in one round trip. An invalid check does not affect the others:
+/// its result is a problem in place of a decision.
 #[utoipa::path(
     post,
     path = "/check/batch",
@@ -81,61 +79,68 @@ pub(super) const NOT_A_BATCH: Problem = Problem::Invalid(
     responses(
         (
             status = 200,
-            description = "One result for each check, in their order: a decision, or a problem, which has no `allowed`",
+            description = "One result for each check, in the same order: a decision, or a problem, \
+                           which has no `allowed`",
             body = BatchReply,
             example = json!({"results": [
-                {"allowed": true, "limit": 100, "remaining": 99, "retry_after_ms": 0, "reset_after_ms": 600},
+                {
+                    "allowed": true,
+                    "limit": 100,
+                    "remaining": 99,
+                    "retry_after_ms": 0,
+                    "reset_after_ms": 600,
+                },
                 {"title": "Not Found", "status": 404, "detail": "no policy has this name"},
             ]}),
         ),
-        Batched,
+        BatchProblems,
     ),
 )]
 pub(super) async fn check(
     limiter: Data<Limiter>,
     metrics: Data<Metrics>,
-    grant: Grant,
-    request: HttpRequest,
-    payload: Payload,
+    request: PostRequest,
 ) -> Result<HttpResponse, Problem> {
-    let body = body::read(&request, payload.into_inner(), body::BATCH).await?;
-    let checks = parse(&body)?;
-    metrics.batch.observe(checks.len() as f64);
+    let (caller, body) = request.read(Role::Check, BodyKind::Batch).await?;
+    let bodies = parse(&body)?;
+    metrics.batch.observe(bodies.len() as f64);
 
-    let mut questions = Vec::with_capacity(checks.len());
-    let asked: Vec<Result<(), Problem>> = checks
+    let mut checks = Vec::with_capacity(bodies.len());
+    let requests: Vec<Result<(), Problem>> = bodies
         .into_iter()
-        .map(|check| {
-            let question = check?.question()?;
-            grant.allows(&question)?;
-            questions.push(question);
+        .map(|body| {
+            let check = body?.check_request()?;
+            caller.authorize(&check)?;
+            checks.push(check);
             Ok(())
         })
         .collect();
-    let mut answers = limiter.check_each(&questions).await.into_iter();
+    let mut results = limiter.check_each(&checks).await.into_iter();
 
-    let mut text = BytesMut::with_capacity(128 * asked.len() + 16);
+    let mut text = BytesMut::with_capacity(128 * requests.len() + 16);
     text.extend_from_slice(b"{\"results\":[");
-    for (at, asked) in asked.into_iter().enumerate() {
-        if at > 0 {
+    for (index, request) in requests.into_iter().enumerate() {
+        if index > 0 {
             text.extend_from_slice(b",");
         }
-        // There is an answer to each question.
-        match asked.and_then(|()| Ok(answers.next().ok_or(Problem::Malformed)??)) {
-            Ok(answer) => BatchResult::CheckResult(Reply::new(&answer, None)).write(&mut text),
+        // The limiter returns one result for each check.
+        match request.and_then(|()| Ok(results.next().ok_or(Problem::Malformed)??)) {
+            Ok(result) => BatchResult::CheckResult(CheckReply::new(&result, None)).write(&mut text),
             Err(problem) => BatchResult::Problem(problem.details()).write(&mut text),
         }
     }
     text.extend_from_slice(b"]}");
-    Ok(written(StatusCode::OK, text.freeze()))
+    Ok(written_json(StatusCode::OK, text.freeze()))
 }
 
+// === impl BatchResult ===
+
 impl BatchResult<'_> {
-    /// Appends it as JSON.
+    /// Appends the result as JSON.
     fn write(&self, text: &mut BytesMut) {
         match self {
             Self::CheckResult(reply) => reply.write(text),
-            // A few fixed texts: that is JSON.
+            // Fixed texts and a number always serialize.
             Self::Problem(details) => {
                 text.extend_from_slice(&serde_json::to_vec(details).unwrap_or_default());
             }
@@ -143,27 +148,30 @@ impl BatchResult<'_> {
     }
 }
 
-/// The checks, or what is wrong with one; [`Problem::Invalid`] if it is no batch.
+// === parsing ===
+
+/// Parses a batch into its checks, each by itself valid or a problem; [`Problem::Invalid`] if the
+/// body is JSON but not a batch.
 pub(super) fn parse(body: &[u8]) -> Result<Vec<Result<CheckBody<'_>, Problem>>, Problem> {
     let text = text(body)?;
     if let Ok(BatchBody { checks }) = serde_json::from_str(text) {
-        return Ok(checks.into_iter().map(CheckBody::sound).collect());
+        return Ok(checks.into_iter().map(CheckBody::into_result).collect());
     }
     match serde_json::from_str(text) {
-        Ok(Mixed { checks }) if checks.len() <= MAX_CHECKS => {
-            Ok(checks.into_iter().map(|check| CheckBody::read(check.get())).collect())
+        Ok(RawBatch { checks }) if checks.len() <= MAX_CHECKS => {
+            Ok(checks.into_iter().map(|check| CheckBody::parse_text(check.get())).collect())
         }
-        Ok(_) => Err(NOT_A_BATCH),
-        // What has other fields is refused before it is read to the end: JSON or not?
+        Ok(_) => Err(rules::NOT_A_BATCH),
+        // serde stops at an unknown field, so the rest may not be JSON.
         Err(error) if error.is_data() => match serde_json::from_str::<IgnoredAny>(text) {
-            Ok(_) => Err(NOT_A_BATCH),
+            Ok(_) => Err(rules::NOT_A_BATCH),
             Err(_) => Err(Problem::Malformed),
         },
         Err(_) => Err(Problem::Malformed),
     }
 }
 
-/// A check is a good deal larger than its text can be: no more are read than there may be.
+/// Deserializes at most `MAX_CHECKS`, since a check takes much more memory than its text may have.
 fn at_most_1000<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<CheckBody<'de>>, D::Error> {
@@ -193,16 +201,16 @@ fn at_most_1000<'de, D: Deserializer<'de>>(
 
 #[cfg(test)]
 mod tests {
-    use super::{NOT_A_BATCH, Problem, parse};
+    use super::{Problem, parse, rules::NOT_A_BATCH};
 
     #[test]
-    fn batches() {
-        let of = |len: usize| format!(r#"{{"checks":[{}]}}"#, vec!["1"; len].join(","));
+    fn a_batch_has_at_most_1000_checks_and_nothing_else() {
+        let batch = |len: usize| format!(r#"{{"checks":[{}]}}"#, vec!["1"; len].join(","));
         for (body, expected) in [
-            (of(0), Ok(0)),
-            (of(1), Ok(1)),
-            (of(1000), Ok(1000)),
-            (of(1001), Err(NOT_A_BATCH)),
+            (batch(0), Ok(0)),
+            (batch(1), Ok(1)),
+            (batch(1000), Ok(1000)),
+            (batch(1001), Err(NOT_A_BATCH)),
             (r#"{"checks":[{"a":[1]}, null]}"#.to_owned(), Ok(2)),
             ("{}".to_owned(), Err(NOT_A_BATCH)),
             ("[]".to_owned(), Err(NOT_A_BATCH)),

@@ -1,25 +1,25 @@
-//! A way in for `benches/`, and for nobody else.
+//! Access to the parts of a check for `benches/`. Not a public API.
 
 use actix_web::{HttpResponse, http::StatusCode};
 
-use super::{Problem, batch, reply, request::CheckBody};
+use super::{batch, problem::Problem, reply, request::CheckBody};
 use crate::limiter::{CheckRequest, CheckResult};
 
-/// The question in the body of a check.
-pub fn question(body: &[u8]) -> Result<CheckRequest<'_>, Problem> {
-    CheckBody::parse(body)?.question()
+/// The check request in the body of a check.
+pub fn check_request(body: &[u8]) -> Result<CheckRequest<'_>, Problem> {
+    CheckBody::parse(body)?.check_request()
 }
 
-/// How many checks of a batch are good.
+/// The number of valid checks in a batch.
 pub fn batch(body: &[u8]) -> Result<usize, Problem> {
     let checks = batch::parse(body)?;
     Ok(checks
         .into_iter()
-        .filter(|check| check.as_ref().is_ok_and(|it| it.question().is_ok()))
+        .filter(|check| check.as_ref().is_ok_and(|body| body.check_request().is_ok()))
         .count())
 }
 
 /// The response to a check.
-pub fn response(answer: &CheckResult) -> HttpResponse {
-    reply::respond(StatusCode::OK, answer, None)
+pub fn response(result: &CheckResult) -> HttpResponse {
+    reply::respond(StatusCode::OK, result, None)
 }

@@ -1,4 +1,4 @@
-//! The body of a request: small, in time, and as it is.
+//! The body of a request: limited in size and time, and not compressed.
 
 use std::{future::poll_fn, mem, pin::pin, task::Poll, time::Duration};
 
@@ -11,38 +11,42 @@ use actix_web::{
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
-use super::Problem;
+use super::problem::Problem;
 
-/// Bytes of one question.
-pub(super) const ONE: usize = 4096;
-/// Bytes of a batch.
-pub(super) const BATCH: usize = 1 << 20;
+/// The content of a body, which bounds its size.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum BodyKind {
+    /// One check: at most 4096 bytes.
+    Check,
+    /// A batch: at most 1 MiB.
+    Batch,
+}
 
-/// A body that trickles in holds a connection; this long, and no longer.
+/// The longest a body may take, since it holds a connection while it arrives.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Reads a body of at most `limit` bytes, [`ONE`] or [`BATCH`].
+/// Reads a body.
 pub(super) async fn read(
     request: &HttpRequest,
     payload: Payload,
-    limit: usize,
+    kind: BodyKind,
 ) -> Result<Bytes, Problem> {
-    if !is_plain(request) {
-        return Err(Problem::Encoding);
+    if is_compressed(request) {
+        return Err(Problem::Compressed);
     }
     if !may_be_json(request) {
         return Err(Problem::MediaType);
     }
-    in_time(collect(payload, limit)).await?
+    within_timeout(collect(payload, kind)).await?
 }
 
-/// Puts the chunks together; one alone, which is what most are, is not copied.
-async fn collect(mut payload: Payload, limit: usize) -> Result<Bytes, Problem> {
+/// Joins the chunks. A single chunk, the usual case, is not copied.
+async fn collect(mut payload: Payload, kind: BodyKind) -> Result<Bytes, Problem> {
     let (mut first, mut body) = (Bytes::new(), BytesMut::new());
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Problem::Malformed)?; // cut short, or bad chunks
-        if first.len() + body.len() + chunk.len() > limit {
-            return Err(if limit == ONE { Problem::TooLarge } else { Problem::BatchTooLarge });
+        let chunk = chunk.map_err(|_| Problem::Malformed)?; // truncated, or invalid chunks
+        if first.len() + body.len() + chunk.len() > kind.max_len() {
+            return Err(kind.too_large());
         }
         if first.is_empty() && body.is_empty() {
             first = chunk;
@@ -54,47 +58,69 @@ async fn collect(mut payload: Payload, limit: usize) -> Result<Bytes, Problem> {
     Ok(if body.is_empty() { first } else { body.freeze() })
 }
 
-/// Waits at most `TIMEOUT`. A timer costs more than a small body: it is set for one that is not there at the
-/// second look. At the first none is, since actix-http asks for the answer before it hands out the body.
-async fn in_time<T>(reading: impl Future<Output = T>) -> Result<T, Problem> {
+/// Waits at most `TIMEOUT`.
+///
+/// Arming a timer costs more than reading a small body, so it is armed only if the body is still
+/// pending on the second poll. (It always is on the first: actix-http calls the handler before it
+/// hands out the body.)
+async fn within_timeout<T>(reading: impl Future<Output = T>) -> Result<T, Problem> {
     let mut reading = pin!(reading);
-    let mut looked = false;
+    let mut is_second_poll = false;
     let read = poll_fn(|context| match reading.as_mut().poll(context) {
         Poll::Ready(read) => Poll::Ready(Some(read)),
-        Poll::Pending if looked => Poll::Ready(None),
+        Poll::Pending if is_second_poll => Poll::Ready(None),
         Poll::Pending => {
-            looked = true;
+            is_second_poll = true;
             context.waker().wake_by_ref();
             Poll::Pending
         }
     });
     match read.await {
         Some(read) => Ok(read),
-        None => timeout(TIMEOUT, reading).await.map_err(|_| Problem::SlowBody),
+        None => timeout(TIMEOUT, reading).await.map_err(|_| Problem::BodyTimeout),
     }
 }
 
-/// Nothing is ever decompressed, so nothing can be a bomb.
-fn is_plain(request: &HttpRequest) -> bool {
+/// Whether a body is compressed. It is never decompressed, so it cannot be a bomb.
+fn is_compressed(request: &HttpRequest) -> bool {
     request
         .headers()
         .get(CONTENT_ENCODING)
-        .is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+        .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-/// JSON, or what a client says that was not told what it sends: `curl -d` says that it is a form.
+/// Whether the type is JSON, or one that clients send by default: `curl -d` declares a form.
 fn may_be_json(request: &HttpRequest) -> bool {
-    const TAKEN: [&str; 4] = [
+    const ACCEPTED: [&str; 4] = [
         "application/json",
         "application/octet-stream",
         "application/x-www-form-urlencoded",
         "text/plain",
     ];
-    let Some(kind) = request.headers().get(CONTENT_TYPE) else { return true };
-    if kind == TAKEN[0] {
+    let Some(media_type) = request.headers().get(CONTENT_TYPE) else { return true };
+    if media_type == ACCEPTED[0] {
         return true;
     }
-    let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    TAKEN.iter().any(|taken| kind.eq_ignore_ascii_case(taken))
-        || (kind.starts_with("application/") && kind.ends_with("+json"))
+    let media_type = media_type.to_str().unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim();
+    ACCEPTED.iter().any(|accepted| media_type.eq_ignore_ascii_case(accepted))
+        || (media_type.starts_with("application/") && media_type.ends_with("+json"))
+}
+
+// === impl BodyKind ===
+
+impl BodyKind {
+    fn max_len(self) -> usize {
+        match self {
+            Self::Check => 4096,
+            Self::Batch => 1 << 20,
+        }
+    }
+
+    fn too_large(self) -> Problem {
+        match self {
+            Self::Check => Problem::BodyTooLarge,
+            Self::Batch => Problem::BatchTooLarge,
+        }
+    }
 }

@@ -1,8 +1,8 @@
-//! The short way to a check.
+//! The fast path of a check.
 //!
-//! A check costs less than to find it among the routes: guards, a resource, extractors and three boxed futures.
-//! So the two forms of `/check` are met at the door and handed to their handlers. The routes stay what
-//! defines the API: whatever is not met here walks them, and a check that does so is answered the same.
+//! Routing a check costs more than deciding it: guards, a resource, extractors and three boxed
+//! futures. So both forms of `/check` are handled before the router. The routes still define the
+//! API: every other request takes them, and a check that does so gets the same response.
 
 use actix_web::{
     Error, HttpRequest, HttpResponse, ResponseError,
@@ -13,50 +13,53 @@ use actix_web::{
     web::Data,
 };
 
-use super::{Problem, check, proxy};
-use crate::{access::Grant, limiter::Limiter};
+use super::{auth::Caller, post, problem::Problem, proxy};
+use crate::{access::Role, limiter::Limiter};
 
-/// Where a request to `/check` is going.
+/// Where a request to `/check` has its fields.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Form {
+enum CheckForm {
     Body,
     Query,
 }
 
-/// Answers a request.
+/// Handles a check, and passes any other request on to the router.
 pub(super) async fn call(
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse, Error> {
-    // A listener for operators has no limiter, and no `/check`.
-    let Some((form, limiter)) = Form::of(&request).zip(request.app_data::<Data<Limiter>>()) else {
+    // The listener for operators has no limiter, and no `/check`.
+    let limiter = request.app_data::<Data<Limiter>>();
+    let Some((form, limiter)) = CheckForm::of(&request).zip(limiter) else {
         return next.call(request).await;
     };
     let limiter = limiter.clone();
     let (request, payload) = request.into_parts();
-    let answered = match form {
-        Form::Body => by_body(&limiter, &request, payload).await,
-        Form::Query => by_query(&limiter, &request).await,
+    let result = match form {
+        CheckForm::Body => check(&limiter, &request, payload).await,
+        CheckForm::Query => check_by_query(&limiter, &request).await,
     };
-    let response = answered.unwrap_or_else(|problem| problem.error_response());
+    let response = result.unwrap_or_else(|problem| problem.error_response());
     Ok(ServiceResponse::new(request, response))
 }
 
-async fn by_body(
+async fn check(
     limiter: &Limiter,
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    check::decide(limiter, Grant::of(request)?, request, payload).await
+    let caller = Caller::of(request)?;
+    post::respond(&caller, Role::Check, request, payload, async |check| limiter.check(check).await)
+        .await
 }
 
-async fn by_query(limiter: &Limiter, request: &HttpRequest) -> Result<HttpResponse, Problem> {
-    proxy::decide(limiter, &Grant::of(request)?, request).await
+async fn check_by_query(limiter: &Limiter, request: &HttpRequest) -> Result<HttpResponse, Problem> {
+    proxy::respond(limiter, &Caller::of(request)?, request).await
 }
 
-// === impl Form ===
+// === impl CheckForm ===
 
-impl Form {
+impl CheckForm {
     fn of(request: &ServiceRequest) -> Option<Self> {
         if request.path() != "/check" {
             return None;

@@ -1,8 +1,9 @@
 //! `RateLimit-Policy`, `RateLimit` and `Retry-After`.
 //!
-//! The first two are structured fields (RFC 9651) after draft-ietf-httpapi-ratelimit-headers-11: a list of
-//! limits by name, with the quota `q` and the window `w` in which it refills, and with what remains `r` for the
-//! next `t` seconds. A token bucket's window is the time in which an empty one fills.
+//! The first two are structured fields (RFC 9651) as in draft-ietf-httpapi-ratelimit-headers-11:
+//! lists of limits by name. `RateLimit-Policy` has the quota `q` and the window `w` in which it
+//! refills, here the seconds in which an empty bucket fills. `RateLimit` has the remaining quota
+//! `r` and the seconds `t` for which it holds.
 
 use actix_web::{
     http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
@@ -10,75 +11,76 @@ use actix_web::{
 };
 use rl_bucket::{Decision, Limit, Outcome};
 
-use super::text::{end, number};
+use super::text;
 use crate::{limiter::CheckResult, policy::NamedLimit};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");
 
-/// The largest Integer of RFC 9651.
+/// The greatest Integer of RFC 9651.
 const MAX_INTEGER: u64 = 999_999_999_999_999;
 
-/// Adds what the answer says, written in `text`.
-pub(super) fn insert(headers: &mut HeaderMap, text: &mut BytesMut, answer: &CheckResult) {
+/// Inserts the headers of a check result, using `text` as the buffer.
+pub(super) fn insert(headers: &mut HeaderMap, text: &mut BytesMut, result: &CheckResult) {
     let mut insert = |name, text: &mut BytesMut| {
-        // Pseudonyms are of a charset that a configuration is held to, the rest are numbers.
-        if let Ok(value) = HeaderValue::from_maybe_shared(end(text)) {
+        // Always valid: names have a restricted charset, and the rest are numbers.
+        if let Ok(value) = HeaderValue::from_maybe_shared(text::take(text)) {
             headers.insert(name, value);
         }
     };
-    policies(text, &answer.limits, &answer.decisions);
+    policies(text, &result.limits, &result.decisions);
     insert(POLICY, text);
-    states(text, &answer.limits, &answer.decisions);
+    states(text, &result.limits, &result.decisions);
     insert(STATE, text);
-    if !answer.is_allowed()
-        && let Outcome::NotYet { retry_after_ms } = answer.deciding().outcome
+    if !result.is_allowed()
+        && let Outcome::NotYet { retry_after_ms } = result.deciding().outcome
     {
-        number(text, seconds(retry_after_ms).max(1));
+        text::push_number(text, seconds(retry_after_ms).max(1));
         insert(RETRY_AFTER, text);
     }
 }
 
 fn policies(text: &mut BytesMut, limits: &[NamedLimit], decisions: &[Decision]) {
-    for (at, (NamedLimit { name, limit }, decision)) in limits.iter().zip(decisions).enumerate() {
-        item(text, at, name);
+    for (index, (NamedLimit { name, limit }, decision)) in limits.iter().zip(decisions).enumerate()
+    {
+        push_item(text, index, name);
         text.extend_from_slice(b";q=");
-        number(text, decision.limit);
+        text::push_number(text, decision.limit);
         text.extend_from_slice(b";w=");
-        number(text, window(limit));
+        text::push_number(text, window(limit));
     }
 }
 
 fn states(text: &mut BytesMut, limits: &[NamedLimit], decisions: &[Decision]) {
-    for (at, (limit, decision)) in limits.iter().zip(decisions).enumerate() {
-        item(text, at, &limit.name);
+    for (index, (limit, decision)) in limits.iter().zip(decisions).enumerate() {
+        push_item(text, index, &limit.name);
         text.extend_from_slice(b";r=");
-        number(text, decision.remaining.max(0));
+        text::push_number(text, decision.remaining.max(0));
         let until = match decision.outcome {
             Outcome::NotYet { retry_after_ms } => seconds(retry_after_ms).max(1),
             _ => seconds(decision.reset_after_ms),
         };
         if until > 0 {
             text.extend_from_slice(b";t=");
-            number(text, until.min(MAX_INTEGER));
+            text::push_number(text, until.min(MAX_INTEGER));
         }
     }
 }
 
-/// An item of a list, and a string.
-fn item(text: &mut BytesMut, at: usize, name: &str) {
-    text.extend_from_slice(if at == 0 { b"\"" } else { b", \"" });
+/// Appends an item of a list: a string.
+fn push_item(text: &mut BytesMut, index: usize, name: &str) {
+    text.extend_from_slice(if index == 0 { b"\"" } else { b", \"" });
     text.extend_from_slice(name.as_bytes());
     text.extend_from_slice(b"\"");
 }
 
-/// Seconds in which an empty bucket fills.
+/// The seconds in which an empty bucket fills.
 fn window(limit: &Limit) -> u64 {
     let seconds = (limit.capacity().tokens() / limit.rate().per_second()).ceil();
     (seconds as u64).clamp(1, MAX_INTEGER)
 }
 
-/// Whole seconds, rounded up: nobody is told to come too early.
+/// Whole seconds, rounded up: a wait is never too short.
 fn seconds(ms: u64) -> u64 {
     ms.div_ceil(1000)
 }
@@ -91,7 +93,7 @@ mod tests {
     use crate::policy::NamedLimit;
 
     #[test]
-    fn as_the_draft_writes_them() {
+    fn headers_have_the_syntax_of_the_draft() {
         let limit = |name: &'static str, capacity, rate| NamedLimit {
             name: name.into(),
             limit: Limit::parse(capacity, rate).unwrap(),

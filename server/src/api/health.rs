@@ -1,4 +1,5 @@
-//! `GET /health/live` and `GET /health/ready`. No path ends in z: Cloud Run keeps those to itself.
+//! `GET /health/live` and `GET /health/ready`. They do not end in z, since Cloud Run reserves such
+//! paths.
 
 use std::time::Instant;
 
@@ -13,49 +14,50 @@ use crate::{
     status::{Readiness, Status},
 };
 
-/// That there is a process.
+/// The reply of a front that runs.
 #[derive(Serialize, ToSchema)]
 struct Alive {
-    /// `live`.
+    /// Always `live`.
     #[schema(pattern = "^live$")]
     status: &'static str,
 }
 
-/// How the server is.
+/// The status of the front.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Readiness)]
-struct Ready<'a> {
-    /// `ready`, or why not: `starting` or `draining`.
+struct ReadinessReply<'a> {
+    /// `ready`; if not, `starting` or `draining`.
     #[schema(pattern = "^(starting|ready|draining)$")]
     status: &'static str,
-    /// What computes the buckets: `memory`, `module` or `lua`; `unknown` before Redis first answered.
+    /// The engine that computes buckets: `memory`, `module` or `lua`; `unknown` until Redis has
+    /// answered.
     #[schema(pattern = "^(unknown|memory|module|lua)$")]
     engine: &'static str,
-    /// Whether the store answers, `up` or `down`.
+    /// Whether the store answers: `up` or `down`.
     #[schema(pattern = "^(up|down)$")]
     store: &'static str,
-    /// How many contents of the policy file have been in force.
+    /// The number of versions of the policy file that have been in force.
     generation: u64,
-    /// Of the content in force: equal on all fronts that have the same.
+    /// The hash of the policies in force. Fronts with equal policies have equal hashes.
     policies: &'a str,
 }
 
-/// Whether the process answers
+/// Whether the front runs
 #[utoipa::path(
     get,
     path = "/health/live",
     operation_id = "live",
     tag = "Health",
     security(()),
-    responses((status = 200, description = "It does", body = Alive)),
+    responses((status = 200, description = "It runs", body = Alive)),
 )]
 pub(super) async fn live() -> HttpResponse {
     json(&mut HttpResponse::Ok(), &Alive { status: "live" })
 }
 
-/// Whether to send requests here
+/// Whether the front should get traffic
 ///
-/// Not until the store has first answered, or 10 seconds have passed; and not while the server drains.
+/// Not before the store has answered or 10 seconds have passed, and not while the front drains.
 #[utoipa::path(
     get,
     path = "/health/ready",
@@ -63,15 +65,19 @@ pub(super) async fn live() -> HttpResponse {
     tag = "Health",
     security(()),
     responses(
-        (status = 200, description = "Yes; with the store down, as each policy says", body = Ready),
-        (status = 503, description = "Not now", body = Ready),
+        (
+            status = 200,
+            description = "Ready. While `store` is down, each policy's `on_error` decides",
+            body = ReadinessReply,
+        ),
+        (status = 503, description = "Starting or draining", body = ReadinessReply),
     ),
 )]
 pub(super) async fn ready(
     status: Data<Status>,
     policies: Data<Reloadable<ActivePolicies>>,
 ) -> HttpResponse {
-    let (code, word) = match status.readiness(Instant::now()) {
+    let (code, readiness) = match status.readiness(Instant::now()) {
         Readiness::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
         Readiness::Ready => (StatusCode::OK, "ready"),
         Readiness::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
@@ -80,8 +86,8 @@ pub(super) async fn ready(
     let generation = policies.generation();
     json(
         &mut HttpResponse::build(code),
-        &Ready {
-            status: word,
+        &ReadinessReply {
+            status: readiness,
             engine: status.store().engine().name(),
             store,
             generation,

@@ -1,8 +1,8 @@
-//! Closing under a refused body that may never end.
+//! Closing a connection whose refused request body may never end.
 //!
-//! actix-http closes a connection whose request body was not read to the end, but one in chunks it goes on
-//! reading for as long as the sender likes, once nobody holds the body any more. So the body is held
-//! until the refusal is written.
+//! actix-http closes a connection if the request body was not read to its end. But it goes on
+//! reading a chunked body, without a limit, once the body has been dropped. So the body is held
+//! until the response is written.
 
 use std::{
     cell::RefCell,
@@ -21,45 +21,45 @@ use actix_web::{
 };
 use futures_util::{Stream, stream::poll_fn};
 
-/// A request body in chunks, shared with whoever reads it.
-pub(super) struct Unread {
-    _body: Rc<RefCell<Payload>>,
+/// A chunked request body, shared with its reader.
+pub(super) struct HeldBody {
+    _payload: Rc<RefCell<Payload>>,
 }
 
-/// A response body that holds the request's.
-struct Holding {
+/// A response body that holds the request body until it is written.
+struct ResponseBody {
     body: BoxBody,
-    _unread: Unread,
+    _held: HeldBody,
 }
 
-// === impl Unread ===
+// === impl HeldBody ===
 
-impl Unread {
-    /// Shares the body of a request, if it is in chunks.
+impl HeldBody {
+    /// Shares the body of a request if it is chunked.
     pub(super) fn of(request: &mut ServiceRequest) -> Option<Self> {
         if !request.headers().contains_key(TRANSFER_ENCODING) {
             return None;
         }
-        let body = Rc::new(RefCell::new(request.take_payload()));
-        let reader = body.clone();
+        let payload = Rc::new(RefCell::new(request.take_payload()));
+        let reader = payload.clone();
         let stream: Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>> =
             Box::pin(poll_fn(move |context| {
                 Pin::new(&mut *reader.borrow_mut()).poll_next(context)
             }));
         request.set_payload(stream.into());
-        Some(Self { _body: body })
+        Some(Self { _payload: payload })
     }
 
     /// Closes the connection after this response.
-    pub(super) fn close(self, mut response: ServiceResponse) -> ServiceResponse {
+    pub(super) fn close_after(self, mut response: ServiceResponse) -> ServiceResponse {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
-        response.map_body(|_, body| BoxBody::new(Holding { body, _unread: self }))
+        response.map_body(|_, body| BoxBody::new(ResponseBody { body, _held: self }))
     }
 }
 
-// === impl Holding ===
+// === impl ResponseBody ===
 
-impl MessageBody for Holding {
+impl MessageBody for ResponseBody {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {

@@ -1,4 +1,4 @@
-//! HTTP: what each path takes and gives. Nothing below this floor knows of requests or JSON.
+//! The HTTP API: routes, and the handlers of all endpoints.
 
 mod admin;
 mod auth;
@@ -14,14 +14,18 @@ mod hold_body;
 mod observe;
 mod openapi;
 mod operations;
+mod post;
 mod problem;
 mod proxy;
 mod reply;
 mod request;
+mod responses;
+mod rules;
+mod schemas;
 mod text;
 
 use actix_web::{
-    HttpResponse, Resource, Route,
+    FromRequest, Handler, HttpResponse, Resource, Responder,
     http::Method,
     web::{self, ServiceConfig},
 };
@@ -30,62 +34,72 @@ pub use auth::Access;
 pub use observe::{Observer, observe};
 pub use problem::Problem;
 
-/// The routes that callers use. A path is taken as it stands: `/check/` is not `/check`.
+/// The routes for callers. A path has to match exactly: `/check/` is not `/check`.
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(
             web::resource("/check")
                 .route(web::get().to(proxy::check))
                 .route(web::head().to(proxy::check))
-                .route(web::route().guard(proxy::has_query()).to(proxy::check))
+                .route(web::route().guard(proxy::query_guard()).to(proxy::check))
                 .route(web::post().to(check::check))
-                .default_service(web::to(|| refuse(Problem::Method { allow: "GET, HEAD, POST" }))),
+                .default_service(web::to(|| method_not_allowed("GET, HEAD, POST"))),
         )
-        .service(post("/check/batch", web::post().to(batch::check)))
-        .service(post("/peek", web::post().to(operations::peek)))
-        .service(post("/take", web::post().to(operations::take)))
-        .service(post("/refund", web::post().to(operations::refund)))
-        .service(post("/charge", web::post().to(operations::charge)))
-        .service(post("/reset", web::post().to(operations::reset)));
-    config.service(get("/openapi.json", openapi::document)).service(get("/docs", openapi::page));
+        .service(post_resource("/check/batch", batch::check))
+        .service(post_resource("/peek", operations::peek))
+        .service(post_resource("/take", operations::take))
+        .service(post_resource("/refund", operations::refund))
+        .service(post_resource("/charge", operations::charge))
+        .service(post_resource("/reset", operations::reset));
+    config
+        .service(get_resource("/openapi.json", openapi::document))
+        .service(get_resource("/docs", openapi::page));
     health_routes(config);
-    config.default_service(web::to(|| refuse(Problem::UnknownPath)));
+    config.default_service(web::to(not_found));
 }
 
-/// The routes for operators: on a listener of their own, or beside the others.
+/// The routes for operators, on their own listener or on that of the callers.
 pub fn admin_routes(config: &mut ServiceConfig) {
-    config.service(get("/metrics", admin::metrics)).service(get("/admin/denied", admin::denied));
+    config
+        .service(get_resource("/metrics", admin::metrics))
+        .service(get_resource("/admin/denied", admin::denied));
 }
 
-/// Both kinds of listeners tell how the server is.
+/// The health routes, which every listener has.
 pub fn health_routes(config: &mut ServiceConfig) {
-    config.service(get("/health/live", health::live)).service(get("/health/ready", health::ready));
+    config
+        .service(get_resource("/health/live", health::live))
+        .service(get_resource("/health/ready", health::ready));
 }
 
-fn post(path: &'static str, route: Route) -> Resource {
-    web::resource(path)
-        .route(route)
-        .default_service(web::to(|| refuse(Problem::Method { allow: "POST" })))
-}
-
-fn get<F, Args>(path: &'static str, handler: F) -> Resource
+fn post_resource<F, Args>(path: &'static str, handler: F) -> Resource
 where
-    F: actix_web::Handler<Args, Output: actix_web::Responder + 'static>,
-    Args: actix_web::FromRequest + 'static,
+    F: Handler<Args, Output: Responder + 'static>,
+    Args: FromRequest + 'static,
+{
+    web::resource(path)
+        .route(web::post().to(handler))
+        .default_service(web::to(|| method_not_allowed("POST")))
+}
+
+fn get_resource<F, Args>(path: &'static str, handler: F) -> Resource
+where
+    F: Handler<Args, Output: Responder + 'static>,
+    Args: FromRequest + 'static,
 {
     web::resource(path)
         .route(web::get().to(handler.clone()))
         .route(web::method(Method::HEAD).to(handler))
-        .default_service(web::to(|| refuse(Problem::Method { allow: "GET, HEAD" })))
+        .default_service(web::to(|| method_not_allowed("GET, HEAD")))
 }
 
-/// The answer where nothing lives.
-pub async fn nothing() -> Result<HttpResponse, Problem> {
-    refuse(Problem::UnknownPath).await
+/// Refuses a request to an unknown path.
+pub async fn not_found() -> Result<HttpResponse, Problem> {
+    Err(Problem::UnknownPath)
 }
 
-async fn refuse(problem: Problem) -> Result<HttpResponse, Problem> {
-    Err(problem)
+async fn method_not_allowed(allow: &'static str) -> Result<HttpResponse, Problem> {
+    Err(Problem::MethodNotAllowed { allow })
 }
 
 #[cfg(test)]

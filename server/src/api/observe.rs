@@ -1,6 +1,9 @@
-//! What surrounds every request: its time and status are counted, its id is echoed, it may be logged.
+//! The middleware around every request: it counts time and status, echoes the request id, and logs.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     Error,
@@ -17,26 +20,28 @@ use log::{Level, log, log_enabled};
 use prometheus::{Histogram, IntCounter};
 use rl_store::Throttle;
 
-use super::{fast_path, hold_body::Unread};
+use super::{fast_path, hold_body::HeldBody};
 use crate::{metrics::Metrics, status::Status};
 
-/// Sees every request of one listener.
+/// Observes the requests of one listener.
 #[derive(Debug)]
 pub struct Observer {
     metrics: Arc<Metrics>,
     status: Arc<Status>,
-    endpoints: Vec<Meters>,
-    failures: Throttle,
+    /// The meters of each of `ENDPOINTS`.
+    endpoints: Vec<EndpointMeters>,
+    failure_log: Throttle,
 }
 
-/// The series that nearly every request moves, looked up once.
+/// The metric series that nearly every request changes, looked up once.
 #[derive(Debug)]
-struct Meters {
+struct EndpointMeters {
     seconds: Histogram,
-    usual: Vec<(StatusCode, IntCounter)>,
+    /// The counters of common statuses.
+    requests: Vec<(StatusCode, IntCounter)>,
 }
 
-/// The paths that are told apart; whatever else is asked for is one.
+/// The paths with metrics of their own. All other paths share the last entry.
 const ENDPOINTS: [&str; 14] = [
     "/check",
     "/check/batch",
@@ -65,26 +70,26 @@ const CLOUD_TRACE: HeaderName = HeaderName::from_static("x-cloud-trace-context")
 // === impl Observer ===
 
 impl Observer {
-    /// Counts in `metrics`.
+    /// An observer that counts in `metrics`.
     pub fn new(metrics: Arc<Metrics>, status: Arc<Status>) -> Self {
         let meters = |endpoint: &str| {
             let counter = |code: &StatusCode| {
                 (*code, metrics.requests.with_label_values(&[endpoint, code.as_str()]))
             };
-            Meters {
+            EndpointMeters {
                 seconds: metrics.request_seconds.with_label_values(&[endpoint]),
-                usual: usual(endpoint).iter().map(counter).collect(),
+                requests: common_statuses(endpoint).iter().map(counter).collect(),
             }
         };
         let endpoints = ENDPOINTS.into_iter().map(meters).collect();
-        let failures = Throttle::new(std::time::Duration::from_secs(1));
-        Self { metrics, status, endpoints, failures }
+        let failure_log = Throttle::new(Duration::from_secs(1));
+        Self { metrics, status, endpoints, failure_log }
     }
 
-    fn count(&self, endpoint: usize, status: StatusCode, began: Instant) {
+    fn count(&self, endpoint: usize, status: StatusCode, started: Instant) {
         let meters = &self.endpoints[endpoint];
-        meters.seconds.observe(began.elapsed().as_secs_f64());
-        match meters.usual.iter().find(|(usual, _)| *usual == status) {
+        meters.seconds.observe(started.elapsed().as_secs_f64());
+        match meters.requests.iter().find(|(common, _)| *common == status) {
             Some((_, counter)) => counter.inc(),
             None => {
                 let labels = [ENDPOINTS[endpoint], status.as_str()];
@@ -93,86 +98,87 @@ impl Observer {
         }
     }
 
-    /// One line a request at level debug; what failed for a reason of ours is a warning, and few of those.
-    fn log(&self, endpoint: usize, status: StatusCode, began: Instant, headers: &HeaderMap) {
-        let ours = status.is_server_error() && !ENDPOINTS[endpoint].starts_with("/health");
-        let level = if ours { Level::Warn } else { Level::Debug };
+    /// Logs one line per request at level debug. A server error is logged at level warn, at most
+    /// once a second.
+    fn log(&self, endpoint: usize, status: StatusCode, started: Instant, headers: &HeaderMap) {
+        let is_failure = status.is_server_error() && !ENDPOINTS[endpoint].starts_with("/health");
+        let level = if is_failure { Level::Warn } else { Level::Debug };
         if !log_enabled!(target: ACCESS, level) {
             return;
         }
-        let mut more = String::new();
-        if ours {
-            match self.failures.pass(Instant::now()) {
-                Some(skipped) => more = skipped.to_string(),
+        let mut suffix = String::new();
+        if is_failure {
+            match self.failure_log.pass(Instant::now()) {
+                Some(skipped) => suffix = skipped.to_string(),
                 None => return,
             }
         }
-        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         log!(
             target: ACCESS, level,
             endpoint = ENDPOINTS[endpoint], status = status.as_u16(), micros,
-            request_id = id(headers).and_then(|id| id.to_str().ok()).unwrap_or_default(),
-            trace = trace(headers).as_deref().unwrap_or_default();
-            "{} answered {} in {micros} us{more}", ENDPOINTS[endpoint], status.as_u16()
+            request_id = request_id(headers).and_then(|id| id.to_str().ok()).unwrap_or_default(),
+            trace = trace_id(headers).as_deref().unwrap_or_default();
+            "{} answered {} in {micros} us{suffix}", ENDPOINTS[endpoint], status.as_u16()
         );
     }
 }
 
-/// What an endpoint answers day by day; a proxy is told a denial by the status.
-fn usual(endpoint: &str) -> &'static [StatusCode] {
+/// The common statuses of an endpoint. `/check` denies a proxy by its status.
+fn common_statuses(endpoint: &str) -> &'static [StatusCode] {
     match endpoint {
         "/check" => &[StatusCode::OK, StatusCode::TOO_MANY_REQUESTS, StatusCode::FORBIDDEN],
         _ => &[StatusCode::OK],
     }
 }
 
-/// What a caller gave to find its request again.
-fn id(headers: &HeaderMap) -> Option<&HeaderValue> {
-    headers.get(REQUEST_ID).filter(|id| is_id(id.as_bytes()))
+/// The id that the caller gave the request, if it is valid.
+fn request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers.get(REQUEST_ID).filter(|id| is_request_id(id.as_bytes()))
 }
 
-/// An id of other characters is no id: it would be echoed, and logged.
-fn is_id(text: &[u8]) -> bool {
-    let good = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-    (1..=128).contains(&text.len()) && text.iter().all(good)
+/// Whether a request id is safe to echo and to log.
+fn is_request_id(text: &[u8]) -> bool {
+    let is_safe = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    (1..=128).contains(&text.len()) && text.iter().all(is_safe)
 }
 
 /// The trace id of W3C Trace Context, or of Google Cloud: 32 hex digits.
-fn trace(headers: &HeaderMap) -> Option<Box<str>> {
+fn trace_id(headers: &HeaderMap) -> Option<Box<str>> {
     let text = |name| headers.get(name)?.to_str().ok();
-    let trace = text(TRACE_PARENT)
+    let id = text(TRACE_PARENT)
         .and_then(|value| value.split('-').nth(1))
         .or_else(|| text(CLOUD_TRACE).and_then(|value| value.split('/').next()))?;
-    let is_trace = trace.len() == 32 && trace.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_trace.then(|| trace.to_ascii_lowercase().into())
+    let is_valid = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_valid.then(|| id.to_ascii_lowercase().into())
 }
 
-/// The middleware.
+/// Passes a request on, through the [`fast_path`], and observes the response.
 pub async fn observe(
     mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse, Error> {
-    let began = Instant::now();
+    let started = Instant::now();
     let observer = request.app_data::<Data<Observer>>().cloned();
     let path = request.path();
-    let endpoint = ENDPOINTS.iter().position(|known| *known == path).unwrap_or(OTHER);
-    let unread = Unread::of(&mut request);
+    let endpoint = ENDPOINTS.iter().position(|endpoint| *endpoint == path).unwrap_or(OTHER);
+    let held = HeldBody::of(&mut request);
     let mut response = fast_path::call(request, next).await?;
     let Some(observer) = observer else { return Ok(response) };
     let status = response.status();
-    if let Some(unread) = unread
+    if let Some(held) = held
         && status.is_client_error()
     {
-        response = unread.close(response);
+        response = held.close_after(response);
     }
     if observer.status.is_draining() {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
-    if let Some(id) = id(response.request().headers()).cloned() {
+    if let Some(id) = request_id(response.request().headers()).cloned() {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    observer.count(endpoint, status, began);
-    observer.log(endpoint, status, began, response.request().headers());
+    observer.count(endpoint, status, started);
+    observer.log(endpoint, status, started, response.request().headers());
     Ok(response)
 }
 
@@ -180,12 +186,12 @@ pub async fn observe(
 mod tests {
     use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{is_id, trace};
+    use super::{is_request_id, trace_id};
 
     #[test]
-    fn ids() {
+    fn request_ids_have_a_bounded_length_and_a_safe_charset() {
         let long = "a".repeat(129);
-        for (id, good) in [
+        for (id, expected) in [
             ("0b6c7d9e-41c0.A_z", true),
             (&long[1..], true),
             (&long, false),
@@ -194,12 +200,12 @@ mod tests {
             ("a\"b", false),
             ("é", false),
         ] {
-            assert_eq!(is_id(id.as_bytes()), good, "{id}");
+            assert_eq!(is_request_id(id.as_bytes()), expected, "{id}");
         }
     }
 
     #[test]
-    fn traces() {
+    fn trace_ids_are_read_from_either_header() {
         const ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
         for (name, value, expected) in [
             ("traceparent", format!("00-{ID}-00f067aa0ba902b7-01"), Some(ID)),
@@ -212,7 +218,7 @@ mod tests {
             let mut headers = HeaderMap::new();
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
             headers.insert(name, HeaderValue::from_str(&value).unwrap());
-            assert_eq!(trace(&headers).as_deref(), expected, "{value}");
+            assert_eq!(trace_id(&headers).as_deref(), expected, "{value}");
         }
     }
 }

@@ -1,10 +1,7 @@
-//! `GET /openapi.json`, which describes all of this, and `GET /docs`, which shows it.
+//! `GET /openapi.json`, the description of the API, and `GET /docs`, a page that shows it.
 //!
-//! The description is put together from the handlers and the types that they give and take, so it cannot
-//! fall behind them. Its tests hold it against the routes; `scripts/api-test` against a running server.
-
-mod numbers;
-mod responses;
+//! The description is generated from the handlers and their types, so it cannot become outdated.
+//! Unit tests compare it with the routes, and `scripts/api-test` compares it with a running front.
 
 use std::sync::LazyLock;
 
@@ -23,13 +20,9 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-pub(super) use self::{
-    numbers::{amount, capacity, rate},
-    responses::{AskedByProxy, AskedOne, Batched, Changed, Decided, Listed},
-};
 use super::{admin, batch, check, health, operations, proxy};
 
-/// What the attributes of handlers and types add up to.
+/// The description as the attributes of handlers and types give it.
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -38,15 +31,22 @@ use super::{admin, batch, check, health, operations, proxy};
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     tags(
-        (name = "Deciding", description = "May this key go on now?"),
-        (name = "Proxies", description = "The same question, asked by a proxy: the status is the answer."),
-        (name = "Settling", description = "For callers who know more afterwards, and for operators."),
-        (name = "Health", description = "Whether the server lives, and whether to send it requests. No token is needed."),
+        (name = "Deciding", description = "May this key proceed now?"),
+        (name = "Proxies", description = "The check for proxies: the status is the decision."),
+        (
+            name = "Settling",
+            description = "For callers that know the cost only afterwards, and for operators.",
+        ),
+        (
+            name = "Health",
+            description = "Whether the front runs, and whether it should get traffic. \
+                           No token is needed.",
+        ),
         (
             name = "Operating",
-            description = "What operators look at. With `--admin-listen` it is on that listener, and only there.",
+            description = "For operators. With `--admin-listen`, served on that listener only.",
         ),
-        (name = "Describing", description = "What you are reading. No token is needed."),
+        (name = "Describing", description = "This documentation. No token is needed."),
     ),
     paths(
         check::check,
@@ -64,31 +64,38 @@ use super::{admin, batch, check, health, operations, proxy};
         document,
         page,
     ),
-    modifiers(&Bearer),
+    modifiers(&BearerScheme),
     security((), ("bearer" = [])),
 )]
 struct Api;
 
-/// Tokens, where the server has `--tokens`.
-struct Bearer;
+/// Adds the security scheme of bearer tokens.
+struct BearerScheme;
 
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(describe().to_string()));
 
-const PAGE: &str = include_str!("docs.html");
+const STYLE: &str = include_str!("openapi/docs.css");
+const SCRIPT: &str = include_str!("openapi/docs.js");
 
-/// Nothing but what the page holds, and the server that it came from.
+/// The page, with its style and script inline.
+static PAGE: LazyLock<String> = LazyLock::new(|| {
+    let page = include_str!("openapi/docs.html").replace("{docs.css}", STYLE);
+    page.replace("{docs.js}", SCRIPT)
+});
+
+/// The content security policy of the page: its own script and style, requests to its own server.
 static PAGE_POLICY: LazyLock<String> = LazyLock::new(|| {
     format!(
         "default-src 'none'; script-src '{}'; style-src '{}'; img-src data:; connect-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        integrity(between(PAGE, "<script>", "</script>")),
-        integrity(between(PAGE, "<style>", "</style>")),
+        hash_source(SCRIPT),
+        hash_source(STYLE),
     )
 });
 
-/// This description, for tools
+/// The OpenAPI document
 ///
-/// OpenAPI 3.1, as JSON.
+/// This documentation for tools: OpenAPI 3.1 as JSON.
 #[utoipa::path(
     get,
     path = "/openapi.json",
@@ -109,9 +116,9 @@ pub(super) async fn document() -> HttpResponse {
         .body(DOCUMENT.clone())
 }
 
-/// This description, to read and to try out
+/// The documentation page
 ///
-/// One page that loads nothing from anywhere else.
+/// To read and to try requests. It loads nothing from other servers.
 #[utoipa::path(
     get,
     path = "/docs",
@@ -127,31 +134,32 @@ pub(super) async fn page() -> HttpResponse {
         .insert_header((CONTENT_SECURITY_POLICY, PAGE_POLICY.as_str()))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((REFERRER_POLICY, "no-referrer"))
-        .body(PAGE)
+        .body(PAGE.as_str())
 }
 
-// === impl Bearer ===
+// === impl BearerScheme ===
 
-impl Modify for Bearer {
+impl Modify for BearerScheme {
     fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
-            "Needed if the server has `--tokens`. A token has a role, `check` or `admin`, and may be bound to \
-             keys that begin with a prefix.",
+            "Required if the front was started with `--tokens`. A token has a role, `check` or \
+             `admin`, and may be valid only for keys with a prefix.",
         ));
         let components = api.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(scheme.build()));
     }
 }
 
-/// The document, with what the attributes cannot say.
+/// The document, including the parts that attributes cannot express.
 fn describe() -> Value {
-    // Texts, numbers and maps of them: it is always JSON.
+    // Maps with text keys always serialize.
     let mut document = serde_json::to_value(Api::openapi()).unwrap_or_default();
     let schemas = &mut document["components"]["schemas"];
     schemas["Check"]["dependentRequired"] = json!({"capacity": ["rate"], "rate": ["capacity"]});
     schemas["Check"]["not"] = json!({"required": ["policy", "capacity"]});
     let mut bucket = schemas["Check"].clone();
-    bucket["description"] = "Whose buckets, under which limits.".into();
+    bucket["description"] =
+        "The key and the limits. The limits are those of a policy, or an inline limit.".into();
     remove(&mut bucket["properties"], "cost");
     schemas["Bucket"] = bucket;
     for (_, operations) in document["paths"].as_object_mut().into_iter().flatten() {
@@ -161,7 +169,7 @@ fn describe() -> Value {
             }
             for (_, response) in operation["responses"].as_object_mut().into_iter().flatten() {
                 response["headers"]["X-Request-Id"] = json!({
-                    "description": "That of the request, if it is 1 to 128 of `A-Z a-z 0-9 - _ .`",
+                    "description": "The request's id, if it is 1 to 128 of `A-Z a-z 0-9 - _ .`",
                     "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
                 });
             }
@@ -173,11 +181,11 @@ fn describe() -> Value {
     document
 }
 
-/// Whatever takes GET takes HEAD, and answers it without a body.
+/// The `HEAD` of an endpoint's `GET`: the same operation without a response body.
 fn head(mut operation: Value) -> Value {
-    for (name, affix) in [("operationId", "_head"), ("summary", " (without the body)")] {
+    for (name, suffix) in [("operationId", "_head"), ("summary", " (without the body)")] {
         if let Value::String(text) = &mut operation[name] {
-            text.push_str(affix);
+            text.push_str(suffix);
         }
     }
     for (_, response) in operation["responses"].as_object_mut().into_iter().flatten() {
@@ -192,24 +200,19 @@ fn remove(object: &mut Value, member: &str) {
     }
 }
 
-fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
-    let after = text.split_once(start).map_or("", |(_, after)| after);
-    after.split_once(end).map_or("", |(inner, _)| inner)
-}
-
-/// What a policy names an inline script or style by: its SHA-256 in base64 (RFC 4648).
-fn integrity(text: &str) -> String {
+/// The hash source of an inline script or style: its SHA-256 in base64 (RFC 4648).
+fn hash_source(text: &str) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut name = "sha256-".to_owned();
+    let mut source = "sha256-".to_owned();
     for chunk in Sha256::digest(text.as_bytes()).chunks(3) {
-        let bytes = [0, 1, 2].map(|at| u32::from(chunk.get(at).copied().unwrap_or(0)));
+        let bytes = [0, 1, 2].map(|index| u32::from(chunk.get(index).copied().unwrap_or(0)));
         let bits = bytes[0] << 16 | bytes[1] << 8 | bytes[2];
-        for at in 0..4 {
-            let digit = char::from(ALPHABET[(bits >> (18 - 6 * at)) as usize & 63]);
-            name.push(if at > chunk.len() { '=' } else { digit });
+        for index in 0..4 {
+            let digit = char::from(ALPHABET[(bits >> (18 - 6 * index)) as usize & 63]);
+            source.push(if index > chunk.len() { '=' } else { digit });
         }
     }
-    name
+    source
 }
 
 #[cfg(test)]

@@ -1,122 +1,105 @@
-//! The family of `POST /check`: the same body, `cost` being the amount.
+//! The other operations of `POST`. Their body is that of a check, with `cost` as the amount.
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    web::{Data, Payload},
-};
+use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    Problem, body,
-    check::answer,
-    openapi::{AskedOne, Changed, Decided},
+    body::BodyKind,
+    post::PostRequest,
+    problem::Problem,
     reply::json,
     request::CheckBody,
+    responses::{ChangeProblems, CheckProblems, DecisionResponse},
 };
-use crate::{
-    access::{Grant, Role},
-    limiter::{CheckRequest, Limiter},
-};
+use crate::{access::Role, limiter::Limiter};
 
-/// What a reset answers.
+/// The result of a reset.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ResetReply {
-    /// How many buckets were not full.
+    /// The number of buckets that were not full.
     reset: u64,
 }
 
-/// What would a check be answered?
+/// Peek at a key
 ///
-/// Takes nothing.
+/// The decision that a check would get now. Takes no tokens.
 #[utoipa::path(
     post,
     path = "/peek",
     operation_id = "peek",
     tag = "Deciding",
     request_body(content = CheckBody, example = json!({"key": "user:42"})),
-    responses(Decided, AskedOne),
+    responses(DecisionResponse, CheckProblems),
 )]
 pub(super) async fn peek(
     limiter: Data<Limiter>,
-    grant: Grant,
-    request: HttpRequest,
-    payload: Payload,
+    request: PostRequest,
 ) -> Result<HttpResponse, Problem> {
-    let peek = async |question: &CheckRequest<'_>| Ok((None, limiter.peek(question).await?));
-    answer(grant, Role::Check, &request, payload.into_inner(), peek).await
+    request.respond(Role::Check, async |check| limiter.peek(check).await).await
 }
 
-/// Take what is there
+/// Take the tokens that are there
 ///
-/// Takes as many whole tokens as there are, at most `cost`; `granted` says how many. For work that can be cut to
-/// fit. It needs a policy with one limit.
+/// Takes as many whole tokens as there are, at most `cost`; `granted` is their number. For work
+/// that can be done in part. The policy must have one limit.
 #[utoipa::path(
     post,
     path = "/take",
     operation_id = "take",
     tag = "Deciding",
     request_body(content = CheckBody, example = json!({"key": "user:42", "cost": 10})),
-    responses(Decided, AskedOne),
+    responses(DecisionResponse, CheckProblems),
 )]
 pub(super) async fn take(
     limiter: Data<Limiter>,
-    grant: Grant,
-    request: HttpRequest,
-    payload: Payload,
+    request: PostRequest,
 ) -> Result<HttpResponse, Problem> {
-    let take = async |question: &CheckRequest<'_>| {
-        limiter.take(question).await.map(|(granted, answer)| (Some(granted), answer))
-    };
-    answer(grant, Role::Check, &request, payload.into_inner(), take).await
+    request.respond(Role::Check, async |check| limiter.take(check).await).await
 }
 
 /// Give tokens back
 ///
-/// Up to the capacity. It needs the role `admin`, and is not made while the store is away.
+/// Adds `cost` tokens, up to the capacity. Needs the role `admin`. Fails while the store is
+/// unavailable.
 #[utoipa::path(
     post,
     path = "/refund",
     operation_id = "refund",
     tag = "Settling",
     request_body(content = CheckBody, example = json!({"key": "user:42", "cost": 3})),
-    responses(Decided, Changed),
+    responses(DecisionResponse, ChangeProblems),
 )]
 pub(super) async fn refund(
     limiter: Data<Limiter>,
-    grant: Grant,
-    request: HttpRequest,
-    payload: Payload,
+    request: PostRequest,
 ) -> Result<HttpResponse, Problem> {
-    let refund = async |question: &CheckRequest<'_>| Ok((None, limiter.refund(question).await?));
-    answer(grant, Role::Admin, &request, payload.into_inner(), refund).await
+    request.respond(Role::Admin, async |check| limiter.refund(check).await).await
 }
 
-/// Take tokens whether they are there or not
+/// Take tokens unconditionally
 ///
-/// Down to a debt of one capacity: reserve with a check, settle with this. It needs the role `admin`, and is not
-/// made while the store is away.
+/// Takes `cost` tokens, down to a debt of one capacity: reserve with a check, settle with a charge.
+/// Needs the role `admin`. Fails while the store is unavailable.
 #[utoipa::path(
     post,
     path = "/charge",
     operation_id = "charge",
     tag = "Settling",
     request_body(content = CheckBody, example = json!({"key": "user:42", "cost": "2.5"})),
-    responses(Decided, Changed),
+    responses(DecisionResponse, ChangeProblems),
 )]
 pub(super) async fn charge(
     limiter: Data<Limiter>,
-    grant: Grant,
-    request: HttpRequest,
-    payload: Payload,
+    request: PostRequest,
 ) -> Result<HttpResponse, Problem> {
-    let charge = async |question: &CheckRequest<'_>| Ok((None, limiter.charge(question).await?));
-    answer(grant, Role::Admin, &request, payload.into_inner(), charge).await
+    request.respond(Role::Admin, async |check| limiter.charge(check).await).await
 }
 
 /// Fill the buckets of a key
 ///
-/// Under a policy, or under a limit of its own. It needs the role `admin`, and is not made while the store is away.
+/// Those of a policy, or of an inline limit. Needs the role `admin`. Fails while the store is
+/// unavailable.
 #[utoipa::path(
     post,
     path = "/reset",
@@ -128,21 +111,23 @@ pub(super) async fn charge(
         example = json!({"key": "user:42"}),
     ),
     responses(
-        (status = 200, description = "It is done", body = ResetReply, example = json!({"reset": 1})),
-        Changed,
+        (
+            status = 200,
+            description = "The buckets are full",
+            body = ResetReply,
+            example = json!({"reset": 1}),
+        ),
+        ChangeProblems,
     ),
 )]
 pub(super) async fn reset(
     limiter: Data<Limiter>,
-    grant: Grant,
-    request: HttpRequest,
-    payload: Payload,
+    request: PostRequest,
 ) -> Result<HttpResponse, Problem> {
-    grant.needs(Role::Admin)?;
-    let body = body::read(&request, payload.into_inner(), body::ONE).await?;
+    let (caller, body) = request.read(Role::Admin, BodyKind::Check).await?;
     let body = CheckBody::parse(&body)?;
-    let question = body.whole()?;
-    grant.allows(&question)?;
-    let reset = limiter.reset(&question).await?;
+    let check = body.reset_request()?;
+    caller.authorize(&check)?;
+    let reset = limiter.reset(&check).await?;
     Ok(json(&mut HttpResponse::Ok(), &ResetReply { reset }))
 }

@@ -1,4 +1,4 @@
-//! The one door from an error to a response: RFC 9457 problem details, with fixed texts.
+//! Every error response: RFC 9457 problem details, with fixed texts.
 
 use std::{error, fmt};
 
@@ -14,47 +14,49 @@ use utoipa::ToSchema;
 
 use crate::limiter::LimiterError;
 
-/// Why a request gets no decision. Nothing the caller sent appears in the response.
+/// The reason a request is refused. Nothing the caller sent appears in the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// 400: the body is not JSON.
     Malformed,
-    /// 401: no token that is taken.
+    /// 401: no valid token.
     Unauthorized,
-    /// 403: the token's role does not include this.
-    Role,
-    /// 403: the token is bound to other keys.
-    Prefix,
-    /// 403: limits may not come with a check.
+    /// 403: the role of the token does not permit the request.
+    MissingRole,
+    /// 403: the token has a prefix that the key lacks.
+    OutsidePrefix,
+    /// 403: inline limits are not allowed.
     InlineOff,
     /// 404: no policy has this name.
     UnknownPolicy,
-    /// 404: nothing lives at this path.
+    /// 404: no HTTP endpoint has this path.
     UnknownPath,
-    /// 405: the path takes other methods.
-    Method {
-        /// Those that it takes, as in the `Allow` header.
+    /// 405: the HTTP endpoint has other methods.
+    MethodNotAllowed {
+        /// Those methods, as in the `Allow` header.
         allow: &'static str,
     },
     /// 408: the body did not arrive in time.
-    SlowBody,
+    BodyTimeout,
     /// 413: the body is too long.
-    TooLarge,
+    BodyTooLarge,
     /// 413: the batch is too long.
     BatchTooLarge,
     /// 415: the body is compressed.
-    Encoding,
-    /// 415: the body says that it is something else than JSON.
+    Compressed,
+    /// 415: the `Content-Type` is not JSON.
     MediaType,
-    /// 422: the body is JSON, but not a check; the text names the field and its rule.
+    /// 422: the body is JSON, or the query is readable, but a field breaks its rule. The text
+    /// states the rule.
     Invalid(&'static str),
-    /// 503: the store is away, and nothing was changed.
-    NotDone,
-    /// 503: the store did not say whether it made the change.
-    Unknown,
+    /// 503: the store is down, and nothing was changed.
+    StoreUnavailable,
+    /// 503: the store did not confirm the change, which may have been made.
+    OutcomeUnknown,
 }
 
-/// Problem details (RFC 9457). Without a `type` it is `about:blank`, so the title is that of the status.
+/// Problem details (RFC 9457). There is no `type`, which means `about:blank`: the title is that of
+/// the status.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(super) struct Details {
@@ -63,7 +65,7 @@ pub(super) struct Details {
     /// The status.
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
-    /// What is wrong: one of a fixed set of texts.
+    /// The cause: one of a fixed set of texts.
     detail: &'static str,
 }
 
@@ -73,25 +75,31 @@ impl Problem {
     const fn detail(self) -> &'static str {
         match self {
             Self::Malformed => "the body must be JSON, such as {\"key\":\"user:42\"}",
-            Self::Unauthorized => "a valid token must be given: Authorization: Bearer TOKEN",
-            Self::Role => "the token does not have the role that this needs",
-            Self::Prefix => "the token is bound to a prefix that the key does not begin with",
-            Self::InlineOff => "capacity and rate may not be given here: name a policy",
+            Self::Unauthorized => "a valid token is required: Authorization: Bearer TOKEN",
+            Self::MissingRole => "the role of the token does not permit this",
+            Self::OutsidePrefix => "the token is valid only for keys with its prefix",
+            Self::InlineOff => "inline limits are off: name a policy instead of capacity and rate",
             Self::UnknownPolicy => "no policy has this name",
-            Self::UnknownPath => "nothing lives at this path",
-            Self::Method { .. } => "this path does not take this method: see the Allow header",
-            Self::SlowBody => "the body did not arrive within 5 seconds",
-            Self::TooLarge => "the body must be at most 4096 bytes",
+            Self::UnknownPath => "no endpoint has this path",
+            Self::MethodNotAllowed { .. } => {
+                "this path does not support this method: see the Allow header"
+            }
+            Self::BodyTimeout => "the body did not arrive within 5 seconds",
+            Self::BodyTooLarge => "the body must be at most 4096 bytes",
             Self::BatchTooLarge => "the body must be at most 1048576 bytes",
-            Self::Encoding => "the body must not be compressed",
-            Self::MediaType => "the body must be application/json",
+            Self::Compressed => "the body must not be compressed",
+            Self::MediaType => "the Content-Type must be application/json",
             Self::Invalid(rule) => rule,
-            Self::NotDone => "the store is away and nothing was changed: ask again later",
-            Self::Unknown => "the store did not answer: it may have made the change, or not",
+            Self::StoreUnavailable => {
+                "the store is unavailable and nothing was changed: try again later"
+            }
+            Self::OutcomeUnknown => {
+                "the store did not confirm the change, which may or may not have been made"
+            }
         }
     }
 
-    /// What the body says.
+    /// The body of the response.
     pub(super) fn details(self) -> Details {
         let status = self.status_code();
         Details {
@@ -107,14 +115,14 @@ impl ResponseError for Problem {
         match self {
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Role | Self::Prefix | Self::InlineOff => StatusCode::FORBIDDEN,
+            Self::MissingRole | Self::OutsidePrefix | Self::InlineOff => StatusCode::FORBIDDEN,
             Self::UnknownPolicy | Self::UnknownPath => StatusCode::NOT_FOUND,
-            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
-            Self::TooLarge | Self::BatchTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Encoding | Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyTooLarge | Self::BatchTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Compressed | Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::NotDone | Self::Unknown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::StoreUnavailable | Self::OutcomeUnknown => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -124,9 +132,11 @@ impl ResponseError for Problem {
         response.content_type("application/problem+json");
         response.insert_header((CACHE_CONTROL, "no-store"));
         match self {
-            Self::Method { allow } => response.insert_header((ALLOW, *allow)),
+            Self::MethodNotAllowed { allow } => response.insert_header((ALLOW, *allow)),
             Self::Unauthorized => response.insert_header((WWW_AUTHENTICATE, "Bearer")),
-            Self::NotDone | Self::Unknown => response.insert_header((RETRY_AFTER, "1")),
+            Self::StoreUnavailable | Self::OutcomeUnknown => {
+                response.insert_header((RETRY_AFTER, "1"))
+            }
             _ => &mut response,
         };
         response.json(self.details())
@@ -134,15 +144,13 @@ impl ResponseError for Problem {
 }
 
 impl From<LimiterError> for Problem {
-    fn from(refusal: LimiterError) -> Self {
-        match refusal {
+    fn from(error: LimiterError) -> Self {
+        match error {
             LimiterError::UnknownPolicy => Self::UnknownPolicy,
             LimiterError::InlineOff => Self::InlineOff,
-            LimiterError::SeveralLimits => {
-                Self::Invalid("policy must have one limit here, not several")
-            }
-            LimiterError::NotDone => Self::NotDone,
-            LimiterError::Unknown => Self::Unknown,
+            LimiterError::SeveralLimits => Self::Invalid("policy must have exactly one limit here"),
+            LimiterError::NotDone => Self::StoreUnavailable,
+            LimiterError::Unknown => Self::OutcomeUnknown,
         }
     }
 }

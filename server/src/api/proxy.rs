@@ -1,7 +1,7 @@
-//! `GET` and `HEAD /check`: the form for proxies, which read nothing but the status.
+//! `GET` and `HEAD /check`: the form for proxies, which read only the status.
 //!
-//! Some proxies send the caller's own method and path along. So a query makes it this form whatever
-//! the method, and `uri=` ends it: what follows is the caller's, and says nothing here.
+//! Some proxies forward the client's own method and path. So a request with a query has this form
+//! whatever its method, and `uri=` ends the query: what follows is the client's, and is ignored.
 
 use std::{borrow::Cow, str};
 
@@ -12,62 +12,69 @@ use actix_web::{
     http::{StatusCode, header::HeaderName},
     web::Data,
 };
-use rl_bucket::{Capacity, Cost, Limit, Rate};
+use rl_bucket::Cost;
 use utoipa::IntoParams;
 
 use super::{
-    Problem,
-    openapi::AskedByProxy,
-    reply::respond,
-    request::{BOTH, HALF, KEY},
+    auth::Caller,
+    problem::Problem,
+    reply,
+    request::{is_key, limit_source},
+    responses::ProxyResponses,
+    rules,
 };
-use crate::{
-    access::Grant,
-    limiter::{CheckRequest, LimitSource, Limiter},
-};
-use rl_store::{MAX_KEY, bucket_key::DEFAULT_POLICY};
+use crate::limiter::{CheckRequest, Limiter};
 
 /// The parameters of a query, each at most once.
 #[derive(Debug, Default, PartialEq, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Query<'a> {
-    /// Whose bucket: 1 to 1024 bytes of UTF-8. Either this or `key_header` must be given.
-    #[param(value_type = String, required = false, min_length = 1, max_length = 1024, example = "user:42")]
+    /// The owner of the bucket: 1 to 1024 bytes of UTF-8. Exactly one of this and `key_header` must
+    /// be given.
+    #[param(
+        value_type = String,
+        required = false,
+        min_length = 1,
+        max_length = 1024,
+        example = "user:42",
+    )]
     key: Option<Cow<'a, str>>,
-    /// The header of the request that holds the key.
+    /// The name of a request header that holds the key and occurs once.
     #[param(value_type = String, required = false, pattern = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
     key_header: Option<Cow<'a, str>>,
-    /// The name of a policy; `default` if absent.
+    /// The policy's name; `default` if absent.
     #[param(value_type = String, required = false)]
     policy: Option<Cow<'a, str>>,
-    /// Tokens to take, a plain decimal of 0 to 1000000000; 1 if absent.
-    #[param(value_type = String, pattern = r"^(0?[0-9]{1,9}(\.[0-9]{1,9})?|1000000000(\.0{1,9})?)$", required = false)]
+    /// The number of tokens, a plain decimal from 0 to 1000000000; 1 if absent.
+    #[param(
+        value_type = String,
+        pattern = r"^(0?[0-9]{1,9}(\.[0-9]{1,9})?|1000000000(\.0{1,9})?)$",
+        required = false,
+    )]
     cost: Option<Cow<'a, str>>,
-    /// A limit in place of a policy: tokens that the bucket holds, above 0 and at most 1000000000. Along with `rate`.
-    #[param(value_type = String, pattern = r"^(0?[0-9]{1,9}(\.[0-9]{1,9})?|1000000000(\.0{1,9})?)$", required = false)]
+    /// Of an inline limit, together with `rate`: the most tokens the bucket holds, above 0 and at
+    /// most 1000000000.
+    #[param(
+        value_type = String,
+        pattern = r"^(0?[0-9]{1,9}(\.[0-9]{1,9})?|1000000000(\.0{1,9})?)$",
+        required = false,
+    )]
     capacity: Option<Cow<'a, str>>,
-    /// And tokens that it gains, such as `10`, `10/s`, `100/m`, `5/10s`: 0.000001 to 1000000000 a second.
-    #[param(value_type = String, pattern = r"^[0-9]{1,10}(\.[0-9]{1,9})?(/[0-9]{0,10}[smhd])?$", required = false)]
+    /// Of an inline limit, together with `capacity`: the tokens the bucket gains, such as `10`,
+    /// `10/s`, `100/m` or `5/10s`; 0.000001 to 1000000000 a second.
+    #[param(
+        value_type = String,
+        pattern = r"^[0-9]{1,10}(\.[0-9]{1,9})?(/[0-9]{0,10}[smhd])?$",
+        required = false,
+    )]
     rate: Option<Cow<'a, str>>,
     /// The status of a denial: `403` for nginx `auth_request`; `429` if absent.
     #[param(value_type = String, required = false, pattern = "^(403|429)$")]
     deny_status: Option<Cow<'a, str>>,
 }
 
-const UNKNOWN: Problem = Problem::Invalid(
-    "unknown parameter: there are key, key_header, policy, cost, capacity, rate, deny_status and uri",
-);
-const TWICE: Problem = Problem::Invalid("a parameter must not be given twice");
-const ENCODING: Problem = Problem::Invalid("parameters must be percent-encoded UTF-8");
-pub(super) const ONE_KEY: Problem =
-    Problem::Invalid("key or key_header must be given, and not both");
-const KEY_HEADER: Problem = Problem::Invalid(
-    "key_header must name a header that is there once and holds 1 to 1024 bytes of UTF-8",
-);
-pub(super) const DENY_STATUS: Problem = Problem::Invalid("deny_status must be 403 or 429");
-
-/// Whether a request has a query.
-pub(super) fn has_query() -> impl Guard {
+/// Guards a route for requests with a query.
+pub(super) fn query_guard() -> impl Guard {
     fn_guard(|request| is_query(request.head()))
 }
 
@@ -76,10 +83,11 @@ pub(super) fn is_query(request: &RequestHead) -> bool {
     request.uri.query().is_some_and(|query| !query.is_empty())
 }
 
-/// May this request go on?
+/// Check a key, for proxies
 ///
-/// 200 for yes, 429 or `deny_status` for no. Any method with a query is answered so, since some proxies send the
-/// caller's own. Values are percent-encoded; `+` is itself.
+/// The status is 200 to allow and 429, or `deny_status`, to deny. A request of any method with a
+/// query is handled this way, since some proxies forward the client's own method. Values are
+/// percent-encoded; a `+` is a literal `+`.
 #[utoipa::path(
     get,
     path = "/check",
@@ -90,32 +98,33 @@ pub(super) fn is_query(request: &RequestHead) -> bool {
         (
             "uri" = Option<String>,
             Query,
-            description = "Ends the query: this and all that follows is the caller's own, and is not read.",
+            description = "Ends the query: everything after it is ignored, so that a proxy may \
+                           append the client's own path and query.",
         ),
     ),
-    responses(AskedByProxy),
+    responses(ProxyResponses),
 )]
 pub(super) async fn check(
     limiter: Data<Limiter>,
-    grant: Grant,
+    caller: Caller,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    decide(&limiter, &grant, &request).await
+    respond(&limiter, &caller, &request).await
 }
 
-/// The same, however the request came here.
-pub(super) async fn decide(
+/// Performs the check in the query of `request`, and responds.
+pub(super) async fn respond(
     limiter: &Limiter,
-    grant: &Grant,
+    caller: &Caller,
     request: &HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let query = Query::parse(request.query_string())?;
     let key = query.key(request)?;
-    let (question, deny_status) = (query.question(key)?, query.deny_status()?);
-    grant.allows(&question)?;
-    let answer = limiter.check(&question).await?;
-    let status = if answer.is_allowed() { StatusCode::OK } else { deny_status };
-    Ok(respond(status, &answer, None))
+    let (check, deny_status) = (query.check_request(key)?, query.deny_status()?);
+    caller.authorize(&check)?;
+    let result = limiter.check(&check).await?;
+    let status = if result.is_allowed() { StatusCode::OK } else { deny_status };
+    Ok(reply::respond(status, &result, None))
 }
 
 // === impl Query ===
@@ -134,10 +143,10 @@ impl<'a> Query<'a> {
                 "rate" => &mut query.rate,
                 "deny_status" => &mut query.deny_status,
                 "uri" => break,
-                _ => return Err(UNKNOWN),
+                _ => return Err(rules::UNKNOWN_PARAMETER),
             };
             if slot.replace(decode(value)?).is_some() {
-                return Err(TWICE);
+                return Err(rules::REPEATED_PARAMETER);
             }
         }
         Ok(query)
@@ -145,42 +154,23 @@ impl<'a> Query<'a> {
 
     fn key<'b>(&'b self, request: &'b HttpRequest) -> Result<Cow<'b, str>, Problem> {
         match (&self.key, &self.key_header) {
-            (Some(key), None) if (1..=MAX_KEY).contains(&key.len()) => Ok(Cow::Borrowed(key)),
-            (Some(_), None) => Err(KEY),
+            (Some(key), None) if is_key(key) => Ok(Cow::Borrowed(key)),
+            (Some(_), None) => Err(rules::KEY),
             (None, Some(name)) => {
-                let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| KEY_HEADER)?;
-                let mut values = request.headers().get_all(name);
-                // Of two one may be the client's, and which one depends on the proxy.
-                let (Some(value), None) = (values.next(), values.next()) else {
-                    return Err(KEY_HEADER);
-                };
-                let key = str::from_utf8(value.as_bytes()).map_err(|_| KEY_HEADER)?;
-                if (1..=MAX_KEY).contains(&key.len()) {
-                    Ok(Cow::Borrowed(key))
-                } else {
-                    Err(KEY_HEADER)
-                }
+                let key = header(request, name).filter(|key| is_key(key));
+                key.map(Cow::Borrowed).ok_or(rules::KEY_HEADER)
             }
-            _ => Err(ONE_KEY),
+            _ => Err(rules::ONE_KEY),
         }
     }
 
-    fn question<'b>(&'b self, key: Cow<'b, str>) -> Result<CheckRequest<'b>, Problem> {
+    fn check_request<'b>(&'b self, key: Cow<'b, str>) -> Result<CheckRequest<'b>, Problem> {
         let cost = match &self.cost {
             Some(cost) => Cost::parse(cost.as_bytes())?,
             None => Cost::ONE,
         };
-        let policy = match (&self.policy, &self.capacity, &self.rate) {
-            (policy, None, None) => {
-                LimitSource::Named(policy.as_deref().unwrap_or(DEFAULT_POLICY).into())
-            }
-            (None, Some(capacity), Some(rate)) => LimitSource::Inline(Limit::new(
-                Capacity::parse(capacity.as_bytes())?,
-                Rate::parse(rate.as_bytes())?,
-            )),
-            (Some(_), _, _) => return Err(BOTH),
-            (None, _, _) => return Err(HALF),
-        };
+        let policy = self.policy.as_deref().map(Cow::Borrowed);
+        let policy = limit_source(policy, self.capacity.as_deref(), self.rate.as_deref())?;
         Ok(CheckRequest { key, policy, cost })
     }
 
@@ -188,12 +178,24 @@ impl<'a> Query<'a> {
         match self.deny_status.as_deref() {
             None | Some("429") => Ok(StatusCode::TOO_MANY_REQUESTS),
             Some("403") => Ok(StatusCode::FORBIDDEN),
-            Some(_) => Err(DENY_STATUS),
+            Some(_) => Err(rules::DENY_STATUS),
         }
     }
 }
 
-/// Percent-decodes. `+` is itself: it may be part of a key, and proxies do not write spaces so.
+/// The value of a header that occurs once, if it is UTF-8.
+///
+/// Duplicates are rejected: one of them may come from the client, and which one wins depends on the
+/// proxy.
+fn header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
+    let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+    let mut values = request.headers().get_all(name);
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    str::from_utf8(value.as_bytes()).ok()
+}
+
+/// Decodes percent-encoding. A `+` is not a space: it may be part of a key, and proxies do not
+/// encode spaces that way.
 fn decode(text: &str) -> Result<Cow<'_, str>, Problem> {
     if !text.contains('%') {
         return Ok(Cow::Borrowed(text));
@@ -204,13 +206,13 @@ fn decode(text: &str) -> Result<Cow<'_, str>, Problem> {
     while let Some(byte) = bytes.next() {
         decoded.push(match byte {
             b'%' => {
-                let high = digit(bytes.next()).ok_or(ENCODING)?;
-                high << 4 | digit(bytes.next()).ok_or(ENCODING)?
+                let high = digit(bytes.next()).ok_or(rules::ENCODING)?;
+                high << 4 | digit(bytes.next()).ok_or(rules::ENCODING)?
             }
             byte => byte,
         });
     }
-    String::from_utf8(decoded).map(Cow::Owned).map_err(|_| ENCODING)
+    String::from_utf8(decoded).map(Cow::Owned).map_err(|_| rules::ENCODING)
 }
 
 #[cfg(test)]
@@ -219,32 +221,36 @@ mod tests {
     use rl_bucket::{Cost, Invalid, Limit};
 
     use super::{
-        BOTH, DENY_STATUS, ENCODING, HALF, KEY, KEY_HEADER, LimitSource, ONE_KEY, Problem, Query,
-        TWICE, UNKNOWN,
+        Problem, Query,
+        rules::{
+            DENY_STATUS, ENCODING, INCOMPLETE_LIMIT, KEY, KEY_HEADER, ONE_KEY, POLICY_AND_LIMIT,
+            REPEATED_PARAMETER, UNKNOWN_PARAMETER,
+        },
     };
+    use crate::limiter::LimitSource;
 
-    /// `key cost deny_status`, and the choice.
-    fn read(query: &str) -> Result<(String, Cost, u16, Option<Limit>, String), Problem> {
+    /// The key, cost, status of a denial, inline limit, and name of the policy.
+    fn parse(query: &str) -> Result<(String, Cost, u16, Option<Limit>, String), Problem> {
         let request = TestRequest::default()
             .insert_header(("x-user", "anna"))
             .insert_header(("x-empty", ""))
-            .append_header(("x-twice", "anna"))
-            .append_header(("x-twice", "bert"))
+            .append_header(("x-repeated", "anna"))
+            .append_header(("x-repeated", "bert"))
             .insert_header(("x-latin", &b"\xe9"[..]))
             .to_http_request();
         let query = Query::parse(query)?;
         let key = query.key(&request)?;
-        let question = query.question(key)?;
+        let check = query.check_request(key)?;
         let deny: StatusCode = query.deny_status()?;
-        let (limit, policy) = match question.policy {
+        let (limit, policy) = match check.policy {
             LimitSource::Inline(limit) => (Some(limit), String::new()),
             LimitSource::Named(name) => (None, name.into_owned()),
         };
-        Ok((question.key.into_owned(), question.cost, deny.as_u16(), limit, policy))
+        Ok((check.key.into_owned(), check.cost, deny.as_u16(), limit, policy))
     }
 
     #[test]
-    fn questions() {
+    fn queries_become_check_requests() {
         let two = Cost::parse(b"2.5").unwrap();
         let named = |key: &str, cost, deny, policy: &str| {
             Ok((key.to_owned(), cost, deny, None, policy.to_owned()))
@@ -262,12 +268,12 @@ mod tests {
                 Ok(("k".to_owned(), Cost::ONE, 429, Some(limit), String::new())),
             ),
         ] {
-            assert_eq!(read(query), expected, "{query}");
+            assert_eq!(parse(query), expected, "{query}");
         }
     }
 
     #[test]
-    fn refusals() {
+    fn invalid_queries_are_refused_by_their_rule() {
         let long = format!("key={}", "k".repeat(1025));
         for (query, problem) in [
             ("", ONE_KEY),
@@ -279,12 +285,12 @@ mod tests {
             (&long, KEY),
             ("key_header=x-other", KEY_HEADER),
             ("key_header=x-empty", KEY_HEADER),
-            ("key_header=x-twice", KEY_HEADER),
+            ("key_header=x-repeated", KEY_HEADER),
             ("key_header=x-latin", KEY_HEADER),
             ("key_header=a%20b", KEY_HEADER),
-            ("key=k&key=k", TWICE),
-            ("key=k&burst=1", UNKNOWN),
-            ("key=k&Key=k", UNKNOWN),
+            ("key=k&key=k", REPEATED_PARAMETER),
+            ("key=k&burst=1", UNKNOWN_PARAMETER),
+            ("key=k&Key=k", UNKNOWN_PARAMETER),
             ("key=%", ENCODING),
             ("key=%f", ENCODING),
             ("key=%+1", ENCODING),
@@ -293,12 +299,12 @@ mod tests {
             ("key=k&cost=", Invalid::Cost.into()),
             ("key=k&capacity=0&rate=1", Invalid::Capacity.into()),
             ("key=k&capacity=1&rate=1/w", Invalid::Rate.into()),
-            ("key=k&capacity=1", HALF),
-            ("key=k&policy=a&rate=1", BOTH),
+            ("key=k&capacity=1", INCOMPLETE_LIMIT),
+            ("key=k&policy=a&rate=1", POLICY_AND_LIMIT),
             ("key=k&deny_status=500", DENY_STATUS),
             ("key=k&deny_status=", DENY_STATUS),
         ] {
-            assert_eq!(read(query), Err(problem), "{query}");
+            assert_eq!(parse(query), Err(problem), "{query}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The answer to a question, as JSON.
+//! The response to a check, as JSON and headers.
 
 use std::ops::Not;
 
@@ -15,97 +15,104 @@ use rl_bucket::Decision;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{
-    headers,
-    text::{end, number},
-};
+use super::{headers, text};
 use crate::limiter::CheckResult;
 
-/// What a check and its family answer. Under several limits the numbers are those of one: of the limit that
-/// denied, the longest wait, or else of the limit with the least left.
+/// The decision on a check or another operation. If there are several limits, the numbers are those
+/// of the deciding limit: the one with the longest wait or, if all allow, the one with the fewest
+/// tokens left.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Decision)]
-pub(super) struct Reply<'a> {
-    /// Of `/take` alone: how many tokens were taken.
+pub(super) struct CheckReply<'a> {
+    /// Only for `/take`: the number of tokens taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     granted: Option<u64>,
-    /// Whether the key may go on.
+    /// Whether to proceed.
     allowed: bool,
     /// The capacity, in whole tokens.
     limit: u64,
-    /// Whole tokens left, rounded down; below 0 in debt.
+    /// Whole tokens left, rounded down; below 0 after a charge.
     remaining: i64,
-    /// Milliseconds until the same would be allowed: 0 if it was, null if it never will be.
+    /// Milliseconds until the same check is allowed: 0 if it was, null if it never will be.
     #[schema(required = true)]
     retry_after_ms: Option<u64>,
     /// Milliseconds until the bucket is full.
     reset_after_ms: u64,
-    /// Only if true: decided without Redis, as the policy says.
+    /// Present only if true: decided without Redis, by the policy's `on_error`.
     #[serde(skip_serializing_if = "<&bool>::not")]
     degraded: bool,
-    /// Only of a policy in shadow mode, which lets all through: whether it would have denied.
+    /// Only in shadow mode, which allows every check: whether the policy would have denied it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     would_deny: Option<bool>,
-    /// Only of a policy with named limits: each of them.
+    /// Only for a policy with named limits: each limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     limits: Option<Vec<LimitReply<'a>>>,
 }
 
-/// What one of several limits says for itself.
+/// The decision of one of several limits.
 #[derive(Serialize, ToSchema)]
 #[schema(as = LimitDecision)]
 pub(super) struct LimitReply<'a> {
-    /// As the policy file has it.
+    /// The name in the policy file.
     name: &'a str,
-    /// Whether this limit alone would let the key go on.
+    /// Whether this limit alone would allow the check.
     allowed: bool,
     /// The capacity, in whole tokens.
     limit: u64,
-    /// Whole tokens left, rounded down; below 0 in debt.
+    /// Whole tokens left, rounded down; below 0 after a charge.
     remaining: i64,
-    /// Milliseconds until this limit would allow the same: 0 if it did, null if it never will.
+    /// Milliseconds until this limit allows the same check: 0 if it did, null if it never will.
     #[schema(required = true)]
     retry_after_ms: Option<u64>,
     /// Milliseconds until the bucket is full.
     reset_after_ms: u64,
 }
 
-// === impl Reply ===
+/// The fields of every decision.
+struct DecisionFields {
+    allowed: bool,
+    limit: u64,
+    remaining: i64,
+    retry_after_ms: Option<u64>,
+    reset_after_ms: u64,
+}
 
-impl<'a> Reply<'a> {
-    pub(super) fn new(answer: &'a CheckResult, granted: Option<u64>) -> Self {
-        let allowed = answer.is_allowed();
-        let deciding = answer.deciding();
+// === impl CheckReply ===
+
+impl<'a> CheckReply<'a> {
+    pub(super) fn new(result: &'a CheckResult, granted: Option<u64>) -> Self {
+        let allowed = result.is_allowed();
+        let deciding = result.deciding();
         Self {
             granted,
             allowed,
             limit: deciding.limit,
             remaining: deciding.remaining,
-            // Whoever is let through need not wait.
+            // In shadow mode a limit may deny a check that is allowed.
             retry_after_ms: if allowed { Some(0) } else { deciding.retry_after_ms() },
             reset_after_ms: deciding.reset_after_ms,
-            degraded: answer.degraded,
-            would_deny: answer.policy.shadow.then(|| answer.is_denied()),
-            limits: answer.policy.has_named_limits().then(|| {
-                let each = answer.limits.iter().zip(answer.decisions.iter());
-                each.map(|(limit, decision)| LimitReply::new(&limit.name, decision)).collect()
+            degraded: result.degraded,
+            would_deny: result.policy.shadow.then(|| result.is_denied()),
+            limits: result.policy.has_named_limits().then(|| {
+                let pairs = result.limits.iter().zip(result.decisions.iter());
+                pairs.map(|(limit, decision)| LimitReply::new(&limit.name, decision)).collect()
             }),
         }
     }
 
-    /// Appends it as the JSON that serde makes of it.
+    /// Appends the JSON that serde would write.
     pub(super) fn write(&self, text: &mut BytesMut) {
         text.extend_from_slice(b"{");
         if let Some(granted) = self.granted {
             text.extend_from_slice(b"\"granted\":");
-            number(text, granted);
+            text::push_number(text, granted);
             text.extend_from_slice(b",");
         }
         let &Self { allowed, limit, remaining, retry_after_ms, reset_after_ms, .. } = self;
-        numbers(text, allowed, limit, remaining, retry_after_ms, reset_after_ms);
+        DecisionFields { allowed, limit, remaining, retry_after_ms, reset_after_ms }.write(text);
         if self.degraded {
             text.extend_from_slice(b",\"degraded\":true");
         }
@@ -116,14 +123,19 @@ impl<'a> Reply<'a> {
         }
         if let Some(limits) = &self.limits {
             text.extend_from_slice(b",\"limits\":[");
-            for (at, limit) in limits.iter().enumerate() {
-                limit.write(text, at);
+            for (index, limit) in limits.iter().enumerate() {
+                if index > 0 {
+                    text.extend_from_slice(b",");
+                }
+                limit.write(text);
             }
             text.extend_from_slice(b"]");
         }
         text.extend_from_slice(b"}");
     }
 }
+
+// === impl LimitReply ===
 
 impl<'a> LimitReply<'a> {
     fn new(name: &'a str, decision: &Decision) -> Self {
@@ -137,57 +149,55 @@ impl<'a> LimitReply<'a> {
         }
     }
 
-    fn write(&self, text: &mut BytesMut, at: usize) {
-        text.extend_from_slice(if at == 0 { b"{\"name\":\"" } else { b",{\"name\":\"" });
-        text.extend_from_slice(self.name.as_bytes()); // of letters, digits, '.', '_' and '-'
+    fn write(&self, text: &mut BytesMut) {
+        text.extend_from_slice(b"{\"name\":\"");
+        text.extend_from_slice(self.name.as_bytes()); // letters, digits, '.', '_' and '-' only
         text.extend_from_slice(b"\",");
         let &Self { allowed, limit, remaining, retry_after_ms, reset_after_ms, .. } = self;
-        numbers(text, allowed, limit, remaining, retry_after_ms, reset_after_ms);
+        DecisionFields { allowed, limit, remaining, retry_after_ms, reset_after_ms }.write(text);
         text.extend_from_slice(b"}");
     }
 }
 
-/// The fields of every decision.
-fn numbers(
-    text: &mut BytesMut,
-    allowed: bool,
-    limit: u64,
-    remaining: i64,
-    retry_after_ms: Option<u64>,
-    reset_after_ms: u64,
-) {
-    text.extend_from_slice(if allowed {
-        b"\"allowed\":true,\"limit\":"
-    } else {
-        b"\"allowed\":false,\"limit\":"
-    });
-    number(text, limit);
-    text.extend_from_slice(b",\"remaining\":");
-    number(text, remaining);
-    text.extend_from_slice(b",\"retry_after_ms\":");
-    match retry_after_ms {
-        Some(ms) => number(text, ms),
-        None => text.extend_from_slice(b"null"),
+// === impl DecisionFields ===
+
+impl DecisionFields {
+    fn write(&self, text: &mut BytesMut) {
+        text.extend_from_slice(if self.allowed {
+            b"\"allowed\":true,\"limit\":"
+        } else {
+            b"\"allowed\":false,\"limit\":"
+        });
+        text::push_number(text, self.limit);
+        text.extend_from_slice(b",\"remaining\":");
+        text::push_number(text, self.remaining);
+        text.extend_from_slice(b",\"retry_after_ms\":");
+        match self.retry_after_ms {
+            Some(ms) => text::push_number(text, ms),
+            None => text.extend_from_slice(b"null"),
+        }
+        text.extend_from_slice(b",\"reset_after_ms\":");
+        text::push_number(text, self.reset_after_ms);
     }
-    text.extend_from_slice(b",\"reset_after_ms\":");
-    number(text, reset_after_ms);
 }
 
-/// A response that says it all: headers and JSON.
+// === responses ===
+
+/// The response to a check or another operation.
 pub(super) fn respond(
     status: StatusCode,
-    answer: &CheckResult,
+    result: &CheckResult,
     granted: Option<u64>,
 ) -> HttpResponse {
     let mut text = BytesMut::with_capacity(256);
-    Reply::new(answer, granted).write(&mut text);
-    let mut response = written(status, end(&mut text));
-    headers::insert(response.headers_mut(), &mut text, answer);
+    CheckReply::new(result, granted).write(&mut text);
+    let mut response = written_json(status, text::take(&mut text));
+    headers::insert(response.headers_mut(), &mut text, result);
     response
 }
 
-/// A response of JSON that is already written.
-pub(super) fn written(status: StatusCode, json: Bytes) -> HttpResponse {
+/// A response whose JSON is already written.
+pub(super) fn written_json(status: StatusCode, json: Bytes) -> HttpResponse {
     let mut response = HttpResponse::with_body(status, BoxBody::new(json));
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -195,23 +205,23 @@ pub(super) fn written(status: StatusCode, json: Bytes) -> HttpResponse {
     response
 }
 
-/// An answer is good for one moment only.
+/// A response that is not to be cached, since it holds only at this moment.
 pub(super) fn json(response: &mut HttpResponseBuilder, body: &impl Serialize) -> HttpResponse {
     response.insert_header((CACHE_CONTROL, "no-store")).json(body)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BytesMut, LimitReply, Reply};
+    use super::{BytesMut, CheckReply, LimitReply};
 
     #[test]
-    fn written_as_serde_writes_it() {
+    fn replies_are_written_as_serde_writes_them() {
         let numbers =
             [(0, 0, Some(0), 0), (1, -1, None, 9), (u64::MAX, i64::MIN, Some(u64::MAX), 10)];
-        for at in 0..3 * 2 * 3 * 2 * 3 * 3 {
-            let (limit, remaining, retry_after_ms, reset_after_ms) = numbers[at % 3];
-            let allowed = at / 3 % 2 == 0;
-            let one = |name| LimitReply {
+        for index in 0..3 * 2 * 3 * 2 * 3 * 3 {
+            let (limit, remaining, retry_after_ms, reset_after_ms) = numbers[index % 3];
+            let allowed = index / 3 % 2 == 0;
+            let limit_reply = |name| LimitReply {
                 name,
                 allowed,
                 limit,
@@ -219,17 +229,20 @@ mod tests {
                 retry_after_ms,
                 reset_after_ms,
             };
-            let reply = Reply {
-                granted: [None, Some(0), Some(u64::MAX)][at / 6 % 3],
+            let reply = CheckReply {
+                granted: [None, Some(0), Some(u64::MAX)][index / 6 % 3],
                 allowed,
                 limit,
                 remaining,
                 retry_after_ms,
                 reset_after_ms,
-                degraded: at / 18 % 2 == 0,
-                would_deny: [None, Some(false), Some(true)][at / 36 % 3],
-                limits: [None, Some(vec![one("a-1")]), Some(vec![one("B.c"), one("_")])]
-                    [at / 108 % 3]
+                degraded: index / 18 % 2 == 0,
+                would_deny: [None, Some(false), Some(true)][index / 36 % 3],
+                limits: [
+                    None,
+                    Some(vec![limit_reply("a-1")]),
+                    Some(vec![limit_reply("B.c"), limit_reply("_")]),
+                ][index / 108 % 3]
                     .take(),
             };
             let mut text = BytesMut::new();

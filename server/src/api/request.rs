@@ -1,7 +1,7 @@
-//! From the body of a check to a question.
+//! From the body of a check to a check request.
 //!
-//! Numbers are read from the raw text of the JSON by the one grammar that everything else uses: a JSON
-//! parser would take `1e2` and `-0`, and would round before anyone could look.
+//! Numbers are read from the raw text of the JSON by the bucket's own grammar: a JSON parser would
+//! accept `1e2` and `-0`, and would round the value first.
 
 use std::{borrow::Cow, fmt, str};
 
@@ -14,27 +14,33 @@ use serde::{
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::{Problem, openapi};
+use super::{problem::Problem, rules, schemas};
 use crate::limiter::{CheckRequest, LimitSource};
 
-/// What is asked: whose bucket, under which limit, about how many tokens. Either a policy gives the limit, or
-/// `capacity` and `rate` do.
-// Well-formed, and with no claim beyond that.
+/// The key, the limit, and the number of tokens. The limit is that of a policy, or an inline limit
+/// of `capacity` and `rate`.
+// Well-formed JSON with these fields; their values are not validated yet.
 #[derive(Default, ToSchema)]
 #[schema(as = Check)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CheckBody<'a> {
-    /// Whose bucket: 1 to 1024 bytes of UTF-8.
-    #[schema(value_type = String, required = true, min_length = 1, max_length = 1024, examples("user:42"))]
+    /// The owner of the bucket: 1 to 1024 bytes of UTF-8.
+    #[schema(
+        value_type = String,
+        required = true,
+        min_length = 1,
+        max_length = 1024,
+        examples("user:42"),
+    )]
     key: Option<&'a RawValue>,
-    /// The name of a policy; `default` if absent.
+    /// The policy's name; `default` if absent.
     #[schema(value_type = String, required = false, examples("default"))]
     policy: Option<&'a RawValue>,
-    #[schema(schema_with = openapi::amount, required = false)]
+    #[schema(schema_with = schemas::cost, required = false)]
     cost: Option<&'a RawValue>,
-    #[schema(schema_with = openapi::capacity, required = false)]
+    #[schema(schema_with = schemas::capacity, required = false)]
     capacity: Option<&'a RawValue>,
-    #[schema(schema_with = openapi::rate, required = false)]
+    #[schema(schema_with = schemas::rate, required = false)]
     rate: Option<&'a RawValue>,
     #[schema(ignore)]
     problem: Option<Problem>,
@@ -52,78 +58,57 @@ enum Field {
     Unknown,
 }
 
-const NOT_AN_OBJECT: Problem = Problem::Invalid("a check must be a JSON object");
-const UNKNOWN: Problem =
-    Problem::Invalid("unknown field: a check has key, policy, cost, capacity and rate");
-const TWICE: Problem = Problem::Invalid("a field must not be given twice");
-pub(super) const KEY: Problem = Problem::Invalid("key must be a string of 1 to 1024 bytes");
-const POLICY: Problem = Problem::Invalid("policy must be a string");
-pub(super) const HALF: Problem = Problem::Invalid("capacity and rate must be given together");
-pub(super) const BOTH: Problem =
-    Problem::Invalid("policy must not be given along with capacity and rate");
-const NO_COST: Problem = Problem::Invalid("cost must not be given: a reset has no amount");
-
 // === impl CheckBody ===
 
 impl<'a> CheckBody<'a> {
-    /// Reads a body: [`Problem::Malformed`] if it is no JSON, [`Problem::Invalid`] if it has other
-    /// fields than a check, or one of them twice.
+    /// Parses a body: [`Problem::Malformed`] if it is not JSON, [`Problem::Invalid`] if it is not
+    /// an object, or a field is unknown or repeated.
     pub(super) fn parse(body: &'a [u8]) -> Result<Self, Problem> {
-        Self::read(text(body)?)
+        Self::parse_text(text(body)?)
     }
 
-    /// Reads what is text.
-    pub(super) fn read(body: &'a str) -> Result<Self, Problem> {
+    /// As [`CheckBody::parse`], of a body that is known to be UTF-8.
+    pub(super) fn parse_text(body: &'a str) -> Result<Self, Problem> {
         match serde_json::from_str::<Self>(body) {
-            Ok(body) => body.sound(),
-            // What is no object is refused before it is read to the end: JSON or not?
+            Ok(body) => body.into_result(),
+            // serde stops at the first byte of another type, so the rest may not be JSON.
             Err(error) if error.is_data() => match serde_json::from_str::<IgnoredAny>(body) {
-                Ok(_) => Err(NOT_AN_OBJECT),
+                Ok(_) => Err(rules::NOT_A_CHECK),
                 Err(_) => Err(Problem::Malformed),
             },
             Err(_) => Err(Problem::Malformed),
         }
     }
 
-    /// Itself, if it has no other fields than a check, and none twice.
-    pub(super) fn sound(self) -> Result<Self, Problem> {
+    /// The body, or the problem found while it was deserialized.
+    pub(super) fn into_result(self) -> Result<Self, Problem> {
         self.problem.map_or(Ok(self), Err)
     }
 
-    /// The question it asks of whole buckets, which has no amount.
-    pub(super) fn whole(&self) -> Result<CheckRequest<'a>, Problem> {
-        if self.cost.is_some() { Err(NO_COST) } else { self.question() }
+    /// The check request of a reset, which has no cost.
+    pub(super) fn reset_request(&self) -> Result<CheckRequest<'a>, Problem> {
+        if self.cost.is_some() { Err(rules::COST_OF_RESET) } else { self.check_request() }
     }
 
-    /// The question it asks; [`Problem::Invalid`] if a string is of the wrong type or length, a number breaks its
-    /// rule or fields exclude each other.
-    pub(super) fn question(&self) -> Result<CheckRequest<'a>, Problem> {
-        let (key, policy) = (self.key()?, self.named()?);
+    /// The check request; [`Problem::Invalid`] if a string has the wrong type or length, a number
+    /// breaks its rule, or fields exclude each other.
+    pub(super) fn check_request(&self) -> Result<CheckRequest<'a>, Problem> {
+        let (key, policy) = (self.key()?, self.policy()?);
         let cost = match self.cost {
             Some(raw) => Cost::parse(number(raw).as_bytes())?,
             None => Cost::ONE,
         };
-        let policy = match (policy, self.capacity, self.rate) {
-            (policy, None, None) => {
-                LimitSource::Named(policy.unwrap_or(Cow::Borrowed(DEFAULT_POLICY)))
-            }
-            (None, Some(capacity), Some(rate)) => {
-                let capacity = Capacity::parse(number(capacity).as_bytes())?;
-                LimitSource::Inline(Limit::new(capacity, Rate::parse(number(rate).as_bytes())?))
-            }
-            (Some(_), _, _) => return Err(BOTH),
-            (None, _, _) => return Err(HALF),
-        };
+        let (capacity, rate) = (self.capacity.map(number), self.rate.map(number));
+        let policy = limit_source(policy, capacity.as_deref(), rate.as_deref())?;
         Ok(CheckRequest { key, policy, cost })
     }
 
     fn key(&self) -> Result<Cow<'a, str>, Problem> {
-        let key = self.key.and_then(string).ok_or(KEY)?;
-        if (1..=MAX_KEY).contains(&key.len()) { Ok(key) } else { Err(KEY) }
+        self.key.and_then(string).filter(|key| is_key(key)).ok_or(rules::KEY)
     }
 
-    fn named(&self) -> Result<Option<Cow<'a, str>>, Problem> {
-        self.policy.map(|raw| string(raw).ok_or(POLICY)).transpose()
+    fn policy(&self) -> Result<Option<Cow<'a, str>>, Problem> {
+        self.policy.map(|raw| string(raw).ok_or(rules::POLICY)).transpose()
     }
 }
 
@@ -138,8 +123,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for CheckBody<'a> {
                 f.write_str("an object")
             }
 
-            /// Reads to the end whatever it meets, so that what is not JSON is told apart from what is
-            /// merely not a check.
+            /// Reads to the end even after a problem, to tell a body that is not JSON from one that
+            /// is not a check.
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut body = CheckBody::default();
                 while let Some((field, value)) = map.next_entry::<Field, &'de RawValue>()? {
@@ -150,12 +135,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for CheckBody<'a> {
                         Field::Capacity => &mut body.capacity,
                         Field::Rate => &mut body.rate,
                         Field::Unknown => {
-                            body.problem.get_or_insert(UNKNOWN);
+                            body.problem.get_or_insert(rules::UNKNOWN_FIELD);
                             continue;
                         }
                     };
                     if slot.replace(value).is_some() {
-                        body.problem.get_or_insert(TWICE);
+                        body.problem.get_or_insert(rules::REPEATED_FIELD);
                     }
                 }
                 Ok(body)
@@ -166,7 +151,32 @@ impl<'de: 'a, 'a> Deserialize<'de> for CheckBody<'a> {
     }
 }
 
-/// JSON is UTF-8. Seen as a whole, that costs less than string by string.
+/// The limit source of a check. A policy and an inline limit exclude each other, and an inline
+/// limit has both numbers.
+pub(super) fn limit_source<'a>(
+    policy: Option<Cow<'a, str>>,
+    capacity: Option<&str>,
+    rate: Option<&str>,
+) -> Result<LimitSource<'a>, Problem> {
+    match (policy, capacity, rate) {
+        (policy, None, None) => {
+            Ok(LimitSource::Named(policy.unwrap_or(Cow::Borrowed(DEFAULT_POLICY))))
+        }
+        (None, Some(capacity), Some(rate)) => {
+            let capacity = Capacity::parse(capacity.as_bytes())?;
+            Ok(LimitSource::Inline(Limit::new(capacity, Rate::parse(rate.as_bytes())?)))
+        }
+        (Some(_), _, _) => Err(rules::POLICY_AND_LIMIT),
+        (None, _, _) => Err(rules::INCOMPLETE_LIMIT),
+    }
+}
+
+/// Whether a key has a valid length.
+pub(super) fn is_key(key: &str) -> bool {
+    (1..=MAX_KEY).contains(&key.len())
+}
+
+/// The text of a body. Validating UTF-8 once costs less than string by string.
 pub(super) fn text(body: &[u8]) -> Result<&str, Problem> {
     str::from_utf8(body).map_err(|_| Problem::Malformed)
 }
@@ -180,8 +190,8 @@ fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     }
 }
 
-/// The text of a JSON number, or of a string that holds one. Escapes are decoded: PHP, for one, writes
-/// `100\/m`. Anything else is text outside the grammar.
+/// The text of a JSON number, or of a string that holds one. Escapes are decoded, since PHP writes
+/// `100\/m`. Any other value is returned as it is: the grammar of numbers refuses it.
 fn number(raw: &RawValue) -> Cow<'_, str> {
     string(raw).unwrap_or(Cow::Borrowed(raw.get()))
 }
@@ -191,39 +201,49 @@ mod tests {
     use rl_bucket::{Cost, Invalid, Limit};
 
     use super::{
-        BOTH, CheckBody, CheckRequest, HALF, KEY, NOT_AN_OBJECT, POLICY, Problem, TWICE, UNKNOWN,
+        CheckBody, CheckRequest, Problem,
+        rules::{
+            INCOMPLETE_LIMIT, KEY, NOT_A_CHECK, POLICY, POLICY_AND_LIMIT, REPEATED_FIELD,
+            UNKNOWN_FIELD,
+        },
     };
     use crate::limiter::LimitSource;
 
     #[track_caller]
-    fn asks(body: &str, key: &str, policy: LimitSource<'_>, cost: &str) {
+    fn assert_parses(body: &str, key: &str, policy: LimitSource<'_>, cost: &str) {
         let parsed = CheckBody::parse(body.as_bytes()).unwrap();
         let cost = Cost::parse(cost.as_bytes()).unwrap();
-        assert_eq!(parsed.question(), Ok(CheckRequest { key: key.into(), policy, cost }), "{body}");
+        let expected = CheckRequest { key: key.into(), policy, cost };
+        assert_eq!(parsed.check_request(), Ok(expected), "{body}");
     }
 
-    fn refusal(body: &[u8]) -> Option<Problem> {
-        CheckBody::parse(body).and_then(|parsed| parsed.question().map(drop)).err()
+    fn problem_of(body: &[u8]) -> Option<Problem> {
+        CheckBody::parse(body).and_then(|parsed| parsed.check_request().map(drop)).err()
     }
 
     #[test]
-    fn questions() {
+    fn bodies_become_check_requests() {
         let default = LimitSource::Named("default".into());
-        asks(r#"{"key":"user:42"}"#, "user:42", default.clone(), "1");
-        asks(r#" { "cost" : 2.5 , "key" : "k" } "#, "k", default.clone(), "2.5");
-        asks(r#"{"key":"k","cost":"0"}"#, "k", default.clone(), "0");
-        asks(r#"{"key":"k","policy":"default"}"#, "k", default.clone(), "1");
-        asks(r#"{"key":"k","policy":"\u0061pi"}"#, "k", LimitSource::Named("api".into()), "1");
-        asks(r#"{"k\u0065y":"\"\u00e9\n\ud83d\ude00"}"#, "\"é\n😀", default, "1");
+        assert_parses(r#"{"key":"user:42"}"#, "user:42", default.clone(), "1");
+        assert_parses(r#" { "cost" : 2.5 , "key" : "k" } "#, "k", default.clone(), "2.5");
+        assert_parses(r#"{"key":"k","cost":"0"}"#, "k", default.clone(), "0");
+        assert_parses(r#"{"key":"k","policy":"default"}"#, "k", default.clone(), "1");
+        assert_parses(
+            r#"{"key":"k","policy":"\u0061pi"}"#,
+            "k",
+            LimitSource::Named("api".into()),
+            "1",
+        );
+        assert_parses(r#"{"k\u0065y":"\"\u00e9\n\ud83d\ude00"}"#, "\"é\n😀", default, "1");
         let inline = || LimitSource::Inline(Limit::parse("10", "100/m").unwrap());
-        asks(r#"{"key":"k","capacity":10,"rate":"100/m"}"#, "k", inline(), "1");
-        asks(r#"{"key":"k","capacity":"10","rate":"100\/m"}"#, "k", inline(), "1");
+        assert_parses(r#"{"key":"k","capacity":10,"rate":"100/m"}"#, "k", inline(), "1");
+        assert_parses(r#"{"key":"k","capacity":"10","rate":"100\/m"}"#, "k", inline(), "1");
         let plain = LimitSource::Inline(Limit::parse("1", "5").unwrap());
-        asks(r#"{"key":"k","capacity":1.0,"rate":5}"#, "k", plain, "1");
+        assert_parses(r#"{"key":"k","capacity":1.0,"rate":5}"#, "k", plain, "1");
     }
 
     #[test]
-    fn not_json() {
+    fn bodies_that_are_not_json_are_malformed() {
         for body in [
             "",
             " ",
@@ -248,19 +268,19 @@ mod tests {
             "\u{feff}{\"key\":\"k\"}",
             r#""k"x"#,
         ] {
-            assert_eq!(refusal(body.as_bytes()), Some(Problem::Malformed), "{body}");
+            assert_eq!(problem_of(body.as_bytes()), Some(Problem::Malformed), "{body}");
         }
-        assert_eq!(refusal(b"{\"key\":\"\xff\"}"), Some(Problem::Malformed));
+        assert_eq!(problem_of(b"{\"key\":\"\xff\"}"), Some(Problem::Malformed));
     }
 
     #[test]
-    fn not_a_check() {
+    fn json_that_is_not_a_check_is_invalid() {
         let long = format!(r#"{{"key":"{}"}}"#, "k".repeat(1025));
         for (body, problem) in [
-            ("null", NOT_AN_OBJECT),
-            ("[]", NOT_AN_OBJECT),
-            (r#""key""#, NOT_AN_OBJECT),
-            ("7", NOT_AN_OBJECT),
+            ("null", NOT_A_CHECK),
+            ("[]", NOT_A_CHECK),
+            (r#""key""#, NOT_A_CHECK),
+            ("7", NOT_A_CHECK),
             ("{}", KEY),
             (r#"{"key":""}"#, KEY),
             (r#"{"key":null}"#, KEY),
@@ -268,23 +288,23 @@ mod tests {
             (r#"{"key":["k"]}"#, KEY),
             (r#"{"key":"\ud800"}"#, KEY),
             (&long, KEY),
-            (r#"{"key":"k","key":"k"}"#, TWICE),
-            (r#"{"key":"k","cost":1,"c\u006fst":1}"#, TWICE),
-            (r#"{"key":"k","Key":"k"}"#, UNKNOWN),
-            (r#"{"key":"k","burst":{"a":[1]}}"#, UNKNOWN),
+            (r#"{"key":"k","key":"k"}"#, REPEATED_FIELD),
+            (r#"{"key":"k","cost":1,"c\u006fst":1}"#, REPEATED_FIELD),
+            (r#"{"key":"k","Key":"k"}"#, UNKNOWN_FIELD),
+            (r#"{"key":"k","burst":{"a":[1]}}"#, UNKNOWN_FIELD),
             (r#"{"key":"k","policy":null}"#, POLICY),
             (r#"{"key":"k","policy":1}"#, POLICY),
-            (r#"{"key":"k","capacity":1}"#, HALF),
-            (r#"{"key":"k","rate":1}"#, HALF),
-            (r#"{"key":"k","policy":"default","rate":1}"#, BOTH),
-            (r#"{"key":"k","policy":"default","capacity":1,"rate":1}"#, BOTH),
+            (r#"{"key":"k","capacity":1}"#, INCOMPLETE_LIMIT),
+            (r#"{"key":"k","rate":1}"#, INCOMPLETE_LIMIT),
+            (r#"{"key":"k","policy":"default","rate":1}"#, POLICY_AND_LIMIT),
+            (r#"{"key":"k","policy":"default","capacity":1,"rate":1}"#, POLICY_AND_LIMIT),
         ] {
-            assert_eq!(refusal(body.as_bytes()), Some(problem), "{body}");
+            assert_eq!(problem_of(body.as_bytes()), Some(problem), "{body}");
         }
     }
 
     #[test]
-    fn numbers_have_one_grammar() {
+    fn numbers_follow_the_grammar_of_the_bucket() {
         for cost in [
             "-1",
             "-0",
@@ -306,7 +326,7 @@ mod tests {
             r#""inf""#,
         ] {
             let body = format!(r#"{{"key":"k","cost":{cost}}}"#);
-            assert_eq!(refusal(body.as_bytes()), Some(Invalid::Cost.into()), "{cost}");
+            assert_eq!(problem_of(body.as_bytes()), Some(Invalid::Cost.into()), "{cost}");
         }
         for (fields, invalid) in [
             (r#""capacity":0,"rate":1"#, Invalid::Capacity),
@@ -315,7 +335,7 @@ mod tests {
             (r#""capacity":1,"rate":"1/w""#, Invalid::Rate),
         ] {
             let body = format!(r#"{{"key":"k",{fields}}}"#);
-            assert_eq!(refusal(body.as_bytes()), Some(invalid.into()), "{fields}");
+            assert_eq!(problem_of(body.as_bytes()), Some(invalid.into()), "{fields}");
         }
     }
 }

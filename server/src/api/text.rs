@@ -4,11 +4,11 @@ use actix_web::web::{Bytes, BytesMut};
 use itoa::{Buffer, Integer};
 
 /// Appends a number.
-pub(super) fn number(text: &mut BytesMut, number: impl Integer) {
+pub(super) fn push_number(text: &mut BytesMut, number: impl Integer) {
     text.extend_from_slice(Buffer::new().format(number).as_bytes());
 }
 
-/// What was written since the last end.
-pub(super) fn end(text: &mut BytesMut) -> Bytes {
+/// Takes the text written since the last call.
+pub(super) fn take(text: &mut BytesMut) -> Bytes {
     text.split().freeze()
 }

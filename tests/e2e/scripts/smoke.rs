@@ -141,7 +141,7 @@ fn tokens_open_what_they_are_for() {
     assert!(output.contains("ok       GET /check: 429"), "{output}");
     fails(address, &[], &["FAILED   check: ", "got 401 ", "given: none"]);
     fails(address, &[("RL_SMOKE_TOKEN", "other")], &["got 401 ", "given: RL_SMOKE_TOKEN)"]);
-    fails(address, &[token], &["FAILED   check: ", "got 403 ", "bound to a prefix"]);
+    fails(address, &[token], &["FAILED   check: ", "got 403 ", "keys with its prefix"]);
 }
 
 #[test]

@@ -2,14 +2,14 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{DOCUMENT, PAGE, PAGE_POLICY, integrity};
+use super::{DOCUMENT, PAGE, PAGE_POLICY, SCRIPT, STYLE, hash_source};
 use crate::api::tests::{Server, status};
 
 fn document() -> Value {
     serde_json::from_slice(&DOCUMENT).unwrap()
 }
 
-/// Every path, with the methods that it takes as `Allow` writes them.
+/// Every path, with its methods as `Allow` lists them.
 fn paths() -> Vec<(String, String)> {
     let methods = |operations: &Value| {
         let methods: Vec<_> =
@@ -25,20 +25,20 @@ fn paths() -> Vec<(String, String)> {
         .collect()
 }
 
-fn walk(value: &Value, see: &mut impl FnMut(&str, &Value)) {
+fn walk(value: &Value, visit: &mut impl FnMut(&str, &Value)) {
     match value {
         Value::Object(members) => members.iter().for_each(|(name, value)| {
-            see(name, value);
-            walk(value, see);
+            visit(name, value);
+            walk(value, visit);
         }),
-        Value::Array(items) => items.iter().for_each(|item| walk(item, see)),
+        Value::Array(items) => items.iter().for_each(|item| walk(item, visit)),
         _ => {}
     }
 }
 
 #[test]
-fn describes_every_route_and_no_other() {
-    // Whatever is routed is written there as a path.
+fn every_route_is_described_and_no_other() {
+    // Every string there that begins with a slash is the path of a route.
     let routed: BTreeSet<_> = include_str!("../mod.rs")
         .split('"')
         .skip(1)
@@ -52,21 +52,21 @@ fn describes_every_route_and_no_other() {
 }
 
 #[actix_web::test]
-async fn describes_every_method_and_no_other() {
+async fn every_method_is_described_and_no_other() {
     let server = Server::new(status());
     for (path, methods) in paths() {
-        let refused = server.ask("BREW", &path, &[], "").await;
+        let refused = server.send("BREW", &path, &[], "").await;
         assert_eq!(refused.status, 405, "{path}");
         assert!(refused.headers.contains(&format!("allow: {methods}\n")), "{path}: {refused:?}");
         for method in methods.split(", ") {
-            let status = server.ask(method, &path, &[], "").await.status;
+            let status = server.send(method, &path, &[], "").await.status;
             assert!(![404, 405].contains(&status), "{method} {path}: {status}");
         }
     }
 }
 
 #[test]
-fn is_openapi_3_1() {
+fn the_document_is_openapi_3_1() {
     let document = document();
     assert_eq!(document["openapi"], "3.1.0");
     assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
@@ -94,7 +94,7 @@ fn is_openapi_3_1() {
 }
 
 #[test]
-fn numbers_have_one_grammar() {
+fn parameters_and_fields_have_the_same_patterns() {
     let document = document();
     let properties = &document["components"]["schemas"]["Check"]["properties"];
     let parameters = document["paths"]["/check"]["get"]["parameters"].as_array().unwrap();
@@ -109,7 +109,7 @@ fn numbers_have_one_grammar() {
 }
 
 #[actix_web::test]
-async fn what_it_gives_as_examples_is_taken() {
+async fn every_example_is_accepted() {
     let server = Server::new(status());
     let document = document();
     for (path, operations) in document["paths"].as_object().unwrap() {
@@ -117,9 +117,8 @@ async fn what_it_gives_as_examples_is_taken() {
         else {
             continue;
         };
-        let several =
-            media["examples"].as_object().into_iter().flatten().map(|(_, it)| &it["value"]);
-        let examples: Vec<_> = media.get("example").into_iter().chain(several).collect();
+        let named = media["examples"].as_object().into_iter().flatten().map(|(_, it)| &it["value"]);
+        let examples: Vec<_> = media.get("example").into_iter().chain(named).collect();
         assert!(!examples.is_empty(), "{path}");
         for example in examples {
             server.post(path, &example.to_string()).await;
@@ -128,28 +127,31 @@ async fn what_it_gives_as_examples_is_taken() {
 }
 
 #[actix_web::test]
-async fn the_page_needs_nothing_else() {
-    let page = Server::new(status()).ask("GET", "/docs", &[], "").await;
+async fn the_page_loads_nothing_else() {
+    let page = Server::new(status()).send("GET", "/docs", &[], "").await;
     assert_eq!((page.status, page.kind.as_str()), (200, "text/html; charset=utf-8"));
     assert!(
         page.headers.contains("content-security-policy: default-src 'none'; script-src 'sha256-")
     );
-    for once in ["<script>", "</script>", "<style>", "</style>"] {
-        assert_eq!(PAGE.matches(once).count(), 1, "{once}");
+    for tag in ["<script>", "</script>", "<style>", "</style>"] {
+        assert_eq!(PAGE.matches(tag).count(), 1, "{tag}");
     }
-    for foreign in ["//", "src=", "@import", "url(", "style=", "onclick", "innerHTML", "eval("] {
-        assert!(!PAGE.contains(foreign), "{foreign}");
+    // The hashes are those of the whole content of both tags.
+    assert!(PAGE.contains(&format!("<style>{STYLE}</style>")));
+    assert!(PAGE.contains(&format!("<script>{SCRIPT}</script>")));
+    for forbidden in ["//", "src=", "@import", "url(", "style=", "onclick", "innerHTML", "eval("] {
+        assert!(!PAGE.contains(forbidden), "{forbidden}");
     }
     assert!(!PAGE_POLICY.contains("unsafe"));
 }
 
 #[test]
-fn known_hashes() {
+fn hash_sources_match_known_values() {
     // printf abc | openssl dgst -sha256 -binary | base64
     for (text, hash) in [
         ("", "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
         ("abc", "sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="),
     ] {
-        assert_eq!(integrity(text), hash);
+        assert_eq!(hash_source(text), hash);
     }
 }

@@ -1,15 +1,14 @@
-//! Who may ask what, and what operators and platforms are told.
+//! Access by token, and the endpoints for operators and platforms.
 
 use std::sync::Arc;
 
 use rl_store::StoreHealth;
 
-use super::status;
-use super::{FILE, Server};
+use super::{POLICIES, Server, status};
 use crate::status::Status;
 
 #[actix_web::test]
-async fn tokens_say_who_may_what() {
+async fn a_token_permits_what_its_role_and_prefix_cover() {
     use sha2::{Digest, Sha256};
     let entry = |token: &str, rest: &str| {
         let hash: String =
@@ -20,7 +19,7 @@ async fn tokens_say_who_may_what() {
         + &entry("app", "role = 'check'")
         + &entry("half", "role = 'admin'\nprefix = 'a:'")
         + &entry("ops", "role = 'admin'");
-    let server = Server::with(status(), FILE, Some(&tokens));
+    let server = Server::with(status(), POLICIES, Some(&tokens));
     let (own, other) = (r#"{"key":"a:1"}"#, r#"{"key":"b:1"}"#);
     let inline = r#"{"key":"a:1","capacity":1,"rate":1}"#;
     for (token, method, path, body, status) in [
@@ -50,36 +49,36 @@ async fn tokens_say_who_may_what() {
         ("", "GET", "/health/live", "", 200),
         ("", "GET", "/metrics", "", 200),
     ] {
-        let response = server.ask(method, path, &[("authorization", token)], body).await;
+        let response = server.send(method, path, &[("authorization", token)], body).await;
         assert_eq!(response.status, status, "{token} {method} {path} {body}: {response:?}");
         assert_eq!(response.headers.contains("www-authenticate"), status == 401);
     }
     let batch = format!(r#"{{"checks":[{own},{other}]}}"#);
     let response =
-        server.ask("POST", "/check/batch", &[("authorization", "Bearer tenant")], &batch).await;
+        server.send("POST", "/check/batch", &[("authorization", "Bearer tenant")], &batch).await;
     assert!(response.body.contains(r#""allowed":true"#), "{response:?}");
     assert!(response.body.contains(r#""status":403"#), "{response:?}");
 }
 
 #[actix_web::test]
-async fn operators_see_who_is_denied() {
+async fn denied_keys_are_listed_and_counted() {
     let server = Server::new(status());
     for _ in 0..3 {
         server.post("/check", r#"{"key":"k","policy":"shadow"}"#).await;
     }
-    let denied = server.ask("GET", "/admin/denied?top=1", &[], "").await;
+    let denied = server.send("GET", "/admin/denied?top=1", &[], "").await;
     assert_eq!(denied.body, r#"{"denied":[{"policy":"shadow","key":"k","denied":2,"error":0}]}"#);
-    let metrics = server.ask("GET", "/metrics", &[], "").await.body;
+    let metrics = server.send("GET", "/metrics", &[], "").await.body;
     for line in [
         r#"rl_decisions_total{outcome="allowed",policy="shadow"} 1"#,
         r#"rl_decisions_total{outcome="would_deny",policy="shadow"} 2"#,
     ] {
-        assert!(metrics.lines().any(|other| other == line), "{metrics}");
+        assert!(metrics.lines().any(|it| it == line), "{metrics}");
     }
 }
 
 #[actix_web::test]
-async fn health() {
+async fn health_reports_the_status_of_the_front() {
     let draining = status();
     draining.drain();
     let ready =
@@ -97,8 +96,8 @@ async fn health() {
     ] {
         let server = Server::new(status);
         let hash = server.shared.policies.get().hash().to_owned();
-        let answer = server.ask("GET", path, &[], "").await;
-        assert_eq!(answer.status, expected);
-        assert_eq!(answer.body, body.replace("fe25dd5db2b9d04c", &hash));
+        let response = server.send("GET", path, &[], "").await;
+        assert_eq!(response.status, expected);
+        assert_eq!(response.body, body.replace("fe25dd5db2b9d04c", &hash));
     }
 }

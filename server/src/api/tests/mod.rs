@@ -1,7 +1,7 @@
-//! Requests to the routes as they are in a server, without a socket.
+//! Requests to the routes of a whole server, without a socket.
 
 mod access;
-mod answers;
+mod responses;
 
 use std::sync::Arc;
 
@@ -14,7 +14,12 @@ use actix_web::{
 };
 use rl_store::{Store, StoreHealth, memory::MemoryStore};
 
-use super::{Access, Observer, admin_routes, observe, routes};
+use super::{
+    admin_routes,
+    auth::Access,
+    observe::{Observer, observe},
+    routes,
+};
 use crate::{
     access::Tokens,
     limiter::{ActivePolicies, Limiter, Shared},
@@ -24,7 +29,7 @@ use crate::{
     status::Status,
 };
 
-const FILE: &str = r#"
+const POLICIES: &str = r#"
     inline = true
     [policies.default]
     capacity = 100
@@ -40,7 +45,7 @@ const FILE: &str = r#"
     ]
 "#;
 
-/// A server with the policies of `FILE`.
+/// A server, by default with `POLICIES` and without tokens.
 pub(super) struct Server {
     status: Arc<Status>,
     metrics: Arc<Metrics>,
@@ -48,7 +53,7 @@ pub(super) struct Server {
     access: Access,
 }
 
-/// A response, its headers as one text, sorted.
+/// A response, with its headers sorted in one text.
 #[derive(Debug, PartialEq)]
 pub(super) struct Response {
     pub(super) status: u16,
@@ -64,7 +69,7 @@ pub(super) fn status() -> Status {
 
 impl Server {
     pub(super) fn new(status: Status) -> Self {
-        Self::with(status, FILE, None)
+        Self::with(status, POLICIES, None)
     }
 
     fn with(status: Status, policies: &str, tokens: Option<&str>) -> Self {
@@ -88,7 +93,8 @@ impl Server {
         }
     }
 
-    pub(super) async fn ask(
+    /// Sends a request, and checks the headers that every response has.
+    pub(super) async fn send(
         &self,
         method: &str,
         path: &str,
@@ -130,8 +136,9 @@ impl Server {
         Response { status, kind, headers, body }
     }
 
+    /// Sends a `POST`, and returns the body of its 200.
     pub(super) async fn post(&self, path: &str, body: &str) -> String {
-        let response = self.ask("POST", path, &[], body).await;
+        let response = self.send("POST", path, &[], body).await;
         assert_eq!(
             (response.status, response.kind.as_str()),
             (200, "application/json"),

@@ -1,5 +1,5 @@
-//! What the paths may answer. Refusals are listed as the [`Problem`]s that they are: status, headers and
-//! text come from those.
+//! Descriptions of responses, shared by the handlers. Error responses are given as [`Problem`]s,
+//! from which their status, headers and text are taken.
 
 use std::collections::BTreeMap;
 
@@ -14,99 +14,103 @@ use utoipa::{
     },
 };
 
-use crate::api::{Problem, admin, batch, proxy, request};
+use super::{problem::Problem, rules};
 
 type Responses = BTreeMap<String, RefOr<Response>>;
 
-/// A decision, and what it says in headers.
-pub(in crate::api) struct Decided;
+/// A decision, with its headers.
+pub(super) struct DecisionResponse;
 
-/// Refusals of one question.
-pub(in crate::api) struct AskedOne;
+/// Problems of a check, peek or take.
+pub(super) struct CheckProblems;
 
-/// Refusals of a batch.
-pub(in crate::api) struct Batched;
+/// Problems of a whole batch.
+pub(super) struct BatchProblems;
 
-/// Refusals of a change, which is not made while the store is away.
-pub(in crate::api) struct Changed;
+/// Problems of a change, which also needs the store.
+pub(super) struct ChangeProblems;
 
-/// What a proxy is told.
-pub(in crate::api) struct AskedByProxy;
+/// All responses to a proxy.
+pub(super) struct ProxyResponses;
 
-/// Refusals of a list for operators.
-pub(in crate::api) struct Listed;
+/// Problems of a list for operators.
+pub(super) struct AdminProblems;
 
 const BODY: [Problem; 4] =
-    [Problem::Malformed, Problem::SlowBody, Problem::Encoding, Problem::MediaType];
+    [Problem::Malformed, Problem::BodyTimeout, Problem::Compressed, Problem::MediaType];
 
 const ACCESS: [Problem; 4] =
-    [Problem::Unauthorized, Problem::Role, Problem::Prefix, Problem::InlineOff];
+    [Problem::Unauthorized, Problem::MissingRole, Problem::OutsidePrefix, Problem::InlineOff];
 
 const FIELDS: [Problem; 6] = [
-    request::KEY,
-    request::HALF,
-    request::BOTH,
+    rules::KEY,
+    rules::INCOMPLETE_LIMIT,
+    rules::POLICY_AND_LIMIT,
     Problem::Invalid(Invalid::Cost.text()),
     Problem::Invalid(Invalid::Capacity.text()),
     Problem::Invalid(Invalid::Rate.text()),
 ];
 
-const STORE: [Problem; 2] = [Problem::NotDone, Problem::Unknown];
+const STORE: [Problem; 2] = [Problem::StoreUnavailable, Problem::OutcomeUnknown];
 
-impl IntoResponses for Decided {
+impl IntoResponses for DecisionResponse {
     fn responses() -> Responses {
         let description =
-            "A decision: `allowed` says which. So do the headers, each limit by its name.";
+            "A decision, allow or deny: see `allowed`. The headers describe each limit by name.";
         let never = json!({
-            "allowed": false, "limit": 100, "remaining": 100, "retry_after_ms": null, "reset_after_ms": 0,
+            "allowed": false,
+            "limit": 100,
+            "remaining": 100,
+            "retry_after_ms": null,
+            "reset_after_ms": 0,
         });
         let examples = [allowed(), denied(), ("Never", never)];
-        one("200", decision(description, examples))
+        BTreeMap::from([("200".to_owned(), decision(description, examples).into())])
     }
 }
 
-impl IntoResponses for AskedOne {
+impl IntoResponses for CheckProblems {
     fn responses() -> Responses {
-        refusals(
+        problems(
             BODY.into_iter()
                 .chain(ACCESS)
                 .chain(FIELDS)
-                .chain([Problem::TooLarge, Problem::UnknownPolicy]),
+                .chain([Problem::BodyTooLarge, Problem::UnknownPolicy]),
         )
     }
 }
 
-impl IntoResponses for Batched {
+impl IntoResponses for BatchProblems {
     fn responses() -> Responses {
-        refusals(BODY.into_iter().chain([
+        problems(BODY.into_iter().chain([
             Problem::Unauthorized,
             Problem::BatchTooLarge,
-            batch::NOT_A_BATCH,
+            rules::NOT_A_BATCH,
         ]))
     }
 }
 
-impl IntoResponses for Changed {
+impl IntoResponses for ChangeProblems {
     fn responses() -> Responses {
-        let mut responses = AskedOne::responses();
-        responses.extend(refusals(STORE));
+        let mut responses = CheckProblems::responses();
+        responses.extend(problems(STORE));
         responses
     }
 }
 
-impl IntoResponses for AskedByProxy {
+impl IntoResponses for ProxyResponses {
     fn responses() -> Responses {
-        let mut responses = refusals(ACCESS.into_iter().chain(FIELDS).chain([
-            proxy::ONE_KEY,
-            proxy::DENY_STATUS,
+        let mut responses = problems(ACCESS.into_iter().chain(FIELDS).chain([
+            rules::ONE_KEY,
+            rules::DENY_STATUS,
             Problem::UnknownPolicy,
         ]));
         let mut forbidden = decision(
-            "Denied, if `deny_status=403` was given; or a problem, by its content type",
+            "Denied, with `deny_status=403`; or a problem, as the content type tells",
             [denied()],
         );
-        if let Some(RefOr::T(problems)) = responses.remove("403") {
-            forbidden.content.extend(problems.content);
+        if let Some(RefOr::T(problem)) = responses.remove("403") {
+            forbidden.content.extend(problem.content);
         }
         responses.extend([
             ("200".to_owned(), decision("Allowed", [allowed()]).into()),
@@ -117,28 +121,32 @@ impl IntoResponses for AskedByProxy {
     }
 }
 
-impl IntoResponses for Listed {
+impl IntoResponses for AdminProblems {
     fn responses() -> Responses {
-        refusals([Problem::Unauthorized, Problem::Role, Problem::Prefix, admin::TOP])
+        problems([Problem::Unauthorized, Problem::MissingRole, Problem::OutsidePrefix, rules::TOP])
     }
 }
 
 fn allowed() -> (&'static str, Value) {
     let decision = json!({
-        "allowed": true, "limit": 100, "remaining": 99, "retry_after_ms": 0, "reset_after_ms": 600,
+        "allowed": true,
+        "limit": 100,
+        "remaining": 99,
+        "retry_after_ms": 0,
+        "reset_after_ms": 600,
     });
     ("Allowed", decision)
 }
 
 fn denied() -> (&'static str, Value) {
     let decision = json!({
-        "allowed": false, "limit": 100, "remaining": 0, "retry_after_ms": 590, "reset_after_ms": 59990,
+        "allowed": false,
+        "limit": 100,
+        "remaining": 0,
+        "retry_after_ms": 590,
+        "reset_after_ms": 59990,
     });
     ("Denied", decision)
-}
-
-fn one(status: &str, response: Response) -> Responses {
-    BTreeMap::from([(status.to_owned(), response.into())])
 }
 
 fn decision<const N: usize>(description: &str, examples: [(&str, Value); N]) -> Response {
@@ -147,28 +155,28 @@ fn decision<const N: usize>(description: &str, examples: [(&str, Value); N]) -> 
     for (name, description, example) in [
         (
             "RateLimit-Policy",
-            "Each limit by its name: the quota `q`, in tokens, and the window `w`, the seconds in which an empty bucket \
-             fills (draft-ietf-httpapi-ratelimit-headers-11)",
+            "Each limit by name: its quota `q` in tokens, and its window `w`, the seconds in which \
+             an empty bucket fills (draft-ietf-httpapi-ratelimit-headers-11)",
             r#""default";q=100;w=60"#,
         ),
         (
             "RateLimit",
-            "Each limit by its name: `r` tokens remain; in `t` seconds there are enough, or, if there are now, the bucket \
-             is full",
+            "Each limit by name: the remaining tokens `r`, and the seconds `t` until the bucket is \
+             full or, if the limit denies, until it allows",
             r#""default";r=99;t=1"#,
         ),
     ] {
-        response.headers.insert(name.to_owned(), text(description, example).into());
+        response.headers.insert(name.to_owned(), text_header(description, example).into());
     }
     response.headers.insert(
         "Retry-After".to_owned(),
-        seconds("If denied and not for ever: after how many seconds, rounded up").into(),
+        seconds_header("If denied, and a wait helps: the wait in seconds, rounded up").into(),
     );
     response
 }
 
-/// Responses by status, each text an example.
-fn refusals(problems: impl IntoIterator<Item = Problem>) -> Responses {
+/// Error responses by status, with each text as an example.
+fn problems(problems: impl IntoIterator<Item = Problem>) -> Responses {
     let mut by_status: BTreeMap<String, (Response, Vec<Value>)> = BTreeMap::new();
     for problem in problems {
         let Ok(details) = serde_json::to_value(problem.details()) else { continue };
@@ -178,8 +186,10 @@ fn refusals(problems: impl IntoIterator<Item = Problem>) -> Responses {
             .or_insert_with(|| (Response::new(title), Vec::new()));
         for name in problem.error_response().headers().keys() {
             let header = match name.as_str() {
-                "www-authenticate" => ("WWW-Authenticate", text("The scheme to use", "Bearer")),
-                "retry-after" => ("Retry-After", seconds("After how many seconds to ask again")),
+                "www-authenticate" => {
+                    ("WWW-Authenticate", text_header("The scheme to use", "Bearer"))
+                }
+                "retry-after" => ("Retry-After", seconds_header("Seconds to wait before a retry")),
                 _ => continue,
             };
             response.headers.insert(header.0.to_owned(), header.1.into());
@@ -190,7 +200,8 @@ fn refusals(problems: impl IntoIterator<Item = Problem>) -> Responses {
         .into_iter()
         .map(|(status, (mut response, examples))| {
             let examples = examples.into_iter().enumerate();
-            let named = examples.map(|(at, details)| (format!("Problem {}", at + 1), details));
+            let named =
+                examples.map(|(index, details)| (format!("Problem {}", index + 1), details));
             response
                 .content
                 .insert("application/problem+json".to_owned(), content("Problem", named).into());
@@ -212,14 +223,14 @@ fn content(
         .build()
 }
 
-fn text(description: &str, example: &str) -> Header {
+fn text_header(description: &str, example: &str) -> Header {
     let mut header = Header::default();
     header.description = Some(description.to_owned());
     header.example = Some(example.into());
     header
 }
 
-fn seconds(description: &str) -> Header {
+fn seconds_header(description: &str) -> Header {
     let whole = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).build();
     let mut header = Header::new(whole);
     header.description = Some(description.to_owned());

@@ -1,10 +1,9 @@
-//! What callers are answered.
+//! Responses to callers.
 
-use super::status;
-use super::{FILE, Response, Server};
+use super::{POLICIES, Response, Server, status};
 
 #[actix_web::test]
-async fn check() {
+async fn a_check_takes_its_cost() {
     let server = Server::new(status());
     assert_eq!(
         server.post("/check", r#"{"key":"user:42","cost":2}"#).await,
@@ -13,11 +12,11 @@ async fn check() {
 }
 
 #[actix_web::test]
-async fn the_short_way_to_a_check_and_the_long_one_are_one() {
-    let [short, long] = [(); 2].map(|()| Server::new(status()));
+async fn the_fast_path_and_the_router_give_the_same_responses() {
+    let [fast, routed] = [(); 2].map(|()| Server::new(status()));
     let json = |key: &str, more: &str| format!(r#"{{"key":"{key}"{more}}}"#);
     let id = [("x-request-id", "a-1"), ("content-type", "text/plain")];
-    // Each has a bucket of its own: what time adds to one would show.
+    // Each request has its own bucket: a refill in between would show.
     for (method, query, headers, body) in [
         ("POST", "", &id[..], json("a", r#","cost":100"#)),
         ("POST", "?", &[], json("b", "")),
@@ -35,14 +34,14 @@ async fn the_short_way_to_a_check_and_the_long_one_are_one() {
         ("PUT", "", &[], json("m", "")),
     ] {
         let at = |path: &str| format!("{path}{query}");
-        let short = short.ask(method, &at("/check"), headers, &body).await;
-        let long = long.ask(method, &at("/%63heck"), headers, &body).await;
-        assert_eq!(short, long, "{method} {query} {body}");
+        let fast = fast.send(method, &at("/check"), headers, &body).await;
+        let routed = routed.send(method, &at("/%63heck"), headers, &body).await;
+        assert_eq!(fast, routed, "{method} {query} {body}");
     }
 }
 
 #[actix_web::test]
-async fn the_family() {
+async fn operations_move_their_amounts() {
     let server = Server::new(status());
     let limit = r#""capacity":3,"rate":"1/d""#;
     for (path, cost, expected) in [
@@ -54,8 +53,8 @@ async fn the_family() {
         ("/charge", "3", r#"{"allowed":true,"limit":3,"remaining":-"#),
     ] {
         let body = format!(r#"{{"key":"k",{limit},"cost":{cost}}}"#);
-        let said = server.post(path, &body).await;
-        assert!(said.starts_with(expected), "{path} {cost}: {said}");
+        let reply = server.post(path, &body).await;
+        assert!(reply.starts_with(expected), "{path} {cost}: {reply}");
     }
     let body = format!(r#"{{"key":"k",{limit}}}"#);
     assert_eq!(server.post("/reset", &body).await, r#"{"reset":1}"#);
@@ -64,12 +63,19 @@ async fn the_family() {
 }
 
 #[actix_web::test]
-async fn several_limits_stand_or_fall_together() {
+async fn a_check_takes_from_all_limits_or_from_none() {
     let server = Server::new(status());
     let body = r#"{"key":"k","policy":"two","cost":2}"#;
     assert_eq!(
         server.post("/check", body).await,
-        r#"{"allowed":true,"limit":2,"remaining":0,"retry_after_ms":0,"reset_after_ms":7200000,"limits":[{"name":"burst","allowed":true,"limit":2,"remaining":0,"retry_after_ms":0,"reset_after_ms":7200000},{"name":"day","allowed":true,"limit":5,"remaining":3,"retry_after_ms":0,"reset_after_ms":34560000}]}"#
+        concat!(
+            r#"{"allowed":true,"limit":2,"remaining":0,"retry_after_ms":0,"#,
+            r#""reset_after_ms":7200000,"limits":["#,
+            r#"{"name":"burst","allowed":true,"limit":2,"remaining":0,"retry_after_ms":0,"#,
+            r#""reset_after_ms":7200000},"#,
+            r#"{"name":"day","allowed":true,"limit":5,"remaining":3,"retry_after_ms":0,"#,
+            r#""reset_after_ms":34560000}]}"#,
+        )
     );
     let denied = server.post("/check", body).await;
     assert!(denied.starts_with(r#"{"allowed":false,"limit":2,"remaining":0,"#), "{denied}");
@@ -84,40 +90,43 @@ async fn several_limits_stand_or_fall_together() {
             .contains(r#""name":"day","allowed":true,"limit":5,"remaining":5"#)
     );
     assert_eq!(server.post("/reset", r#"{"key":"k","policy":"two"}"#).await, r#"{"reset":2}"#);
-    let take = server.ask("POST", "/take", &[], body).await;
+    let take = server.send("POST", "/take", &[], body).await;
     assert!(take.status == 422 && take.body.contains("one limit"), "{take:?}");
 }
 
 #[actix_web::test]
-async fn a_shadow_lets_through_and_tells() {
+async fn a_shadow_policy_allows_and_reports_would_deny() {
     let server = Server::new(status());
     let body = r#"{"key":"k","policy":"shadow"}"#;
     assert!(server.post("/check", body).await.contains(r#""would_deny":false}"#));
-    let watched = server.ask("POST", "/check", &[], body).await;
+    let second = server.send("POST", "/check", &[], body).await;
     assert!(
-        watched.body.starts_with(r#"{"allowed":true,"limit":1,"remaining":0,"retry_after_ms":0,"#)
+        second.body.starts_with(r#"{"allowed":true,"limit":1,"remaining":0,"retry_after_ms":0,"#)
     );
-    assert!(watched.body.ends_with(r#""would_deny":true}"#));
-    assert!(!watched.headers.contains("retry-after"));
-    assert_eq!(server.ask("GET", "/check?key=k&policy=shadow", &[], "").await.status, 200);
+    assert!(second.body.ends_with(r#""would_deny":true}"#));
+    assert!(!second.headers.contains("retry-after"));
+    assert_eq!(server.send("GET", "/check?key=k&policy=shadow", &[], "").await.status, 200);
 }
 
 #[actix_web::test]
-async fn batch() {
+async fn a_batch_decides_each_check_by_itself() {
     let server = Server::new(status());
-    let said = server
+    let reply = server
         .post(
             "/check/batch",
-            r#"{"checks":[{"key":"a","cost":100},{"key":"a"},7,{"key":"b","policy":"no"},{"key":"c","policy":"two"},{"key":"b","cost":-1},{"key":"b"}]}"#,
+            concat!(
+                r#"{"checks":[{"key":"a","cost":100},{"key":"a"},7,{"key":"b","policy":"no"},"#,
+                r#"{"key":"c","policy":"two"},{"key":"b","cost":-1},{"key":"b"}]}"#,
+            ),
         )
         .await;
-    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
-    let results = said["results"].as_array().unwrap();
-    let brief: Vec<_> = results.iter().map(|it| (&it["allowed"], &it["status"])).collect();
+    let reply: serde_json::Value = serde_json::from_str(&reply).unwrap();
+    let results = reply["results"].as_array().unwrap();
+    let outcomes: Vec<_> = results.iter().map(|it| (&it["allowed"], &it["status"])).collect();
     let (yes, no, none) = (&true.into(), &false.into(), &serde_json::Value::Null);
     let (invalid, unknown) = (&422.into(), &404.into());
     assert_eq!(
-        brief,
+        outcomes,
         [
             (yes, none),
             (no, none),
@@ -134,11 +143,11 @@ async fn batch() {
 }
 
 #[actix_web::test]
-async fn the_form_for_proxies() {
+async fn proxies_get_the_decision_as_a_status() {
     let server = Server::new(status());
     let path = "/check?key_header=x-user&capacity=1&rate=1/h&deny_status=403&uri=/a?key=b";
     let headers = [("x-user", "anna")];
-    let first = server.ask("GET", path, &headers, "").await;
+    let first = server.send("GET", path, &headers, "").await;
     assert_eq!(first.status, 200);
     assert!(first.headers.contains("ratelimit: \"inline\";r=0;t=3600\n"), "{first:?}");
     for (method, path, status) in [
@@ -148,15 +157,15 @@ async fn the_form_for_proxies() {
         ("GET", "/check?key=anna&capacity=1&rate=1/h", 429),
         ("GET", "/check?key=bert&capacity=1&rate=1/h", 200),
     ] {
-        let response = server.ask(method, path, &headers, "").await;
+        let response = server.send(method, path, &headers, "").await;
         assert_eq!(response.status, status, "{method} {path}");
         assert_eq!(response.headers.contains("retry-after"), status != 200);
     }
 }
 
 #[actix_web::test]
-async fn every_error_is_a_problem_that_repeats_nothing() {
-    let server = Server::with(status(), &FILE.replace("inline = true", ""), None);
+async fn every_error_is_a_problem_that_echoes_no_input() {
+    let server = Server::with(status(), &POLICIES.replace("inline = true", ""), None);
     let padded = |len: usize| format!(r#"{{"key":"secret"}}{}"#, " ".repeat(len - 16));
     for (method, path, body, expected, detail) in [
         ("POST", "/check", String::new(), 400, "the body must be JSON"),
@@ -165,23 +174,29 @@ async fn every_error_is_a_problem_that_repeats_nothing() {
         ("POST", "/check", r#"{"key":"k","cost":"secret"}"#.into(), 422, "cost must be"),
         ("POST", "/check", r#"{"key":"k","policy":"secret"}"#.into(), 404, "no policy has"),
         ("POST", "/check", r#"{"key":"k","policy":"inline"}"#.into(), 404, "no policy has"),
-        ("POST", "/check", r#"{"key":"k","capacity":1,"rate":1}"#.into(), 403, "capacity and rate"),
+        (
+            "POST",
+            "/check",
+            r#"{"key":"k","capacity":1,"rate":1}"#.into(),
+            403,
+            "inline limits are off",
+        ),
         ("POST", "/check", padded(4097), 413, "the body must be at most 4096 bytes"),
         ("POST", "/reset", r#"{"key":"k","cost":1}"#.into(), 422, "cost must not be given"),
         ("POST", "/check/batch", "[]".into(), 422, "a batch must be"),
         ("POST", "/check/batch", padded((1 << 20) + 1), 413, "the body must be at most 1048576"),
-        ("GET", "/check", String::new(), 422, "key or key_header must be given"),
-        ("PUT", "/check", String::new(), 405, "this path does not take this method"),
-        ("GET", "/peek", String::new(), 405, "this path does not take this method"),
-        ("POST", "/metrics", String::new(), 405, "this path does not take this method"),
+        ("GET", "/check", String::new(), 422, "exactly one of key and key_header"),
+        ("PUT", "/check", String::new(), 405, "this path does not support this method"),
+        ("GET", "/peek", String::new(), 405, "this path does not support this method"),
+        ("POST", "/metrics", String::new(), 405, "this path does not support this method"),
         ("GET", "/admin/denied?top=secret", String::new(), 422, "top must be"),
-        ("POST", "/health/live", String::new(), 405, "this path does not take this method"),
-        ("DELETE", "/health/ready", String::new(), 405, "this path does not take this method"),
-        ("POST", "/check/", padded(16), 404, "nothing lives at this path"),
-        ("POST", "//check", padded(16), 404, "nothing lives at this path"),
-        ("GET", "/secret%2e%2e", String::new(), 404, "nothing lives at this path"),
+        ("POST", "/health/live", String::new(), 405, "this path does not support this method"),
+        ("DELETE", "/health/ready", String::new(), 405, "this path does not support this method"),
+        ("POST", "/check/", padded(16), 404, "no endpoint has this path"),
+        ("POST", "//check", padded(16), 404, "no endpoint has this path"),
+        ("GET", "/secret%2e%2e", String::new(), 404, "no endpoint has this path"),
     ] {
-        let Response { status, kind, body, .. } = server.ask(method, path, &[], &body).await;
+        let Response { status, kind, body, .. } = server.send(method, path, &[], &body).await;
         assert_eq!(
             (status, kind.as_str()),
             (expected, "application/problem+json"),
@@ -194,7 +209,7 @@ async fn every_error_is_a_problem_that_repeats_nothing() {
 }
 
 #[actix_web::test]
-async fn only_plain_json_is_read() {
+async fn bodies_of_other_types_or_encodings_are_refused() {
     let server = Server::new(status());
     for (name, value, status) in [
         ("content-type", "application/json", 200),
@@ -207,7 +222,7 @@ async fn only_plain_json_is_read() {
         ("content-encoding", "identity", 200),
         ("content-encoding", "gzip", 415),
     ] {
-        let response = server.ask("POST", "/check", &[(name, value)], r#"{"key":"k"}"#).await;
+        let response = server.send("POST", "/check", &[(name, value)], r#"{"key":"k"}"#).await;
         assert_eq!(response.status, status, "{name}: {value}");
     }
 }

@@ -1,0 +1,50 @@
+//! Schemas of numbers: the grammar and the bounds of `rl-bucket`.
+
+use serde_json::json;
+use utoipa::openapi::{
+    OneOfBuilder, RefOr, Schema,
+    schema::{ObjectBuilder, Type},
+};
+
+/// 0 to 1000000000, as text.
+const QUANTITY: &str = r"^(0?[0-9]{1,9}(\.[0-9]{1,9})?|1000000000(\.0{1,9})?)$";
+/// A rate, as text: a number, alone or over a period.
+const RATE: &str = r"^[0-9]{1,10}(\.[0-9]{1,9})?(/[0-9]{0,10}[smhd])?$";
+
+/// The cost, as a number or text.
+pub(super) fn cost() -> RefOr<Schema> {
+    const DESCRIPTION: &str = "The number of tokens: 0 to 1000000000; 1 if absent.";
+    number_or_text(number().minimum(Some(0)), QUANTITY, DESCRIPTION)
+        .default(Some(json!(1)))
+        .examples([json!(1), json!("2.5")])
+        .into()
+}
+
+/// The capacity, as a number or text.
+pub(super) fn capacity() -> RefOr<Schema> {
+    const DESCRIPTION: &str = "Of an inline limit, together with `rate`: the most tokens the \
+                               bucket holds, above 0 and at most 1000000000.";
+    number_or_text(number().exclusive_minimum(Some(0)), QUANTITY, DESCRIPTION)
+        .examples([json!(100), json!("0.5")])
+        .into()
+}
+
+/// The rate, as a number or text.
+pub(super) fn rate() -> RefOr<Schema> {
+    const DESCRIPTION: &str = "Of an inline limit, together with `capacity`: the tokens the bucket \
+                               gains. A number is tokens a second; text may name a period of \
+                               seconds, minutes, hours or days, such as `10/s`, `100/m`, `5/10s`. \
+                               From 0.000001 to 1000000000 a second.";
+    number_or_text(number().minimum(Some(1e-6)), RATE, DESCRIPTION)
+        .examples([json!("100/m"), json!("5/10s"), json!(0.5)])
+        .into()
+}
+
+fn number() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Number).maximum(Some(1_000_000_000))
+}
+
+fn number_or_text(number: ObjectBuilder, pattern: &str, description: &str) -> OneOfBuilder {
+    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern));
+    OneOfBuilder::new().item(number).item(text).description(Some(description))
+}
