@@ -22,14 +22,14 @@ pub(super) enum Algorithm {
 pub(super) type Delay = Option<u64>;
 
 /// A limiter that uses one of the algorithms.
-pub(super) struct Limiter {
+pub(super) struct SimulatedLimiter {
     limit: Limit,
     cost: Cost,
-    history: History,
+    admissions: Admissions,
 }
 
 /// The admissions that an algorithm remembers. Amounts are in tokens, times in microseconds.
-enum History {
+enum Admissions {
     Bucket(Option<Bucket>),
     Window {
         number: u64,
@@ -67,33 +67,33 @@ impl Algorithm {
     }
 
     /// A limiter that has admitted nothing.
-    pub(super) fn start(self, limit: &Limit, cost: Cost) -> Limiter {
-        let history = match self {
-            Self::TokenBucket => History::Bucket(None),
-            Self::FixedWindow => History::Window { number: 0, admitted: 0.0 },
-            Self::SlidingWindow => History::Log(VecDeque::new()),
-            Self::LeakyBucket => History::Queue { updated_at: 0, queued: 0.0 },
+    pub(super) fn start(self, limit: &Limit, cost: Cost) -> SimulatedLimiter {
+        let admissions = match self {
+            Self::TokenBucket => Admissions::Bucket(None),
+            Self::FixedWindow => Admissions::Window { number: 0, admitted: 0.0 },
+            Self::SlidingWindow => Admissions::Log(VecDeque::new()),
+            Self::LeakyBucket => Admissions::Queue { updated_at: 0, queued: 0.0 },
         };
-        Limiter { limit: *limit, cost, history }
+        SimulatedLimiter { limit: *limit, cost, admissions }
     }
 }
 
-// === impl Limiter ===
+// === impl SimulatedLimiter ===
 
-impl Limiter {
+impl SimulatedLimiter {
     /// Decides on a request that arrives `at` microseconds from the start, not before the previous
     /// one.
     pub(super) fn admit(&mut self, at: u64) -> Delay {
         let (capacity, cost) = (self.limit.capacity().tokens(), self.cost.tokens());
         let (rate, window) = (self.rate(), window(&self.limit));
-        match &mut self.history {
-            History::Bucket(bucket) => {
+        match &mut self.admissions {
+            Admissions::Bucket(bucket) => {
                 let level = Level::at(*bucket, &self.limit, Micros::new(START + at));
                 let step = level.check(self.cost);
                 *bucket = step.write.or(*bucket);
                 step.decision.is_allowed().then_some(0)
             }
-            History::Window { number, admitted } => {
+            Admissions::Window { number, admitted } => {
                 if *number != at / window {
                     (*number, *admitted) = (at / window, 0.0);
                 }
@@ -101,7 +101,7 @@ impl Limiter {
                 *admitted += if is_allowed { cost } else { 0.0 };
                 is_allowed.then_some(0)
             }
-            History::Log(log) => {
+            Admissions::Log(log) => {
                 while log.front().is_some_and(|admitted| admitted + window <= at) {
                     log.pop_front();
                 }
@@ -111,7 +111,7 @@ impl Limiter {
                 }
                 is_allowed.then_some(0)
             }
-            History::Queue { updated_at, queued } => {
+            Admissions::Queue { updated_at, queued } => {
                 let ahead = (*queued - (at - *updated_at) as f64 * rate).max(0.0);
                 let is_allowed = ahead + cost <= capacity;
                 (*updated_at, *queued) = (at, if is_allowed { ahead + cost } else { ahead });
@@ -124,18 +124,18 @@ impl Limiter {
     pub(super) fn remaining(&self, at: u64) -> f64 {
         let capacity = self.limit.capacity().tokens();
         let window = window(&self.limit);
-        match &self.history {
-            History::Bucket(bucket) => {
+        match &self.admissions {
+            Admissions::Bucket(bucket) => {
                 let level = Level::at(*bucket, &self.limit, Micros::new(START + at));
                 level.peek(Cost::ZERO).remaining as f64
             }
-            History::Window { number, .. } if *number != at / window => capacity,
-            History::Window { admitted, .. } => capacity - admitted,
-            History::Log(log) => {
+            Admissions::Window { number, .. } if *number != at / window => capacity,
+            Admissions::Window { admitted, .. } => capacity - admitted,
+            Admissions::Log(log) => {
                 let recent = log.iter().filter(|admitted| **admitted + window > at).count();
                 capacity - recent as f64 * self.cost.tokens()
             }
-            History::Queue { updated_at, queued } => {
+            Admissions::Queue { updated_at, queued } => {
                 capacity - (queued - (at - updated_at) as f64 * self.rate()).max(0.0)
             }
         }

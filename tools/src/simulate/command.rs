@@ -10,7 +10,7 @@ use rl_bucket::{Capacity, Cost, Limit, Rate};
 use rl_store::bucket_key::DEFAULT_POLICY;
 
 use super::{
-    load::{Arrivals, Load},
+    load::{ArrivalProcess, Load},
     plot, report,
     simulation::Simulation,
 };
@@ -83,8 +83,11 @@ pub fn run(
 
 impl SimulateArgs {
     pub(super) fn simulate(&self, limit: Limit) -> Simulation {
-        let arrivals =
-            if self.poisson { Arrivals::Poisson { seed: self.seed } } else { Arrivals::Even };
+        let arrivals = if self.poisson {
+            ArrivalProcess::Poisson { seed: self.seed }
+        } else {
+            ArrivalProcess::Even
+        };
         Simulation::new(limit, self.cost, self.load.arrivals(arrivals), self.load.length())
     }
 

@@ -4,9 +4,9 @@
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Load(Vec<Segment>);
 
-/// How arrivals are spread at a given rate.
+/// The process by which requests arrive at a given rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Arrivals {
+pub(super) enum ArrivalProcess {
     /// At even intervals.
     Even,
     /// At random, as from many callers: a Poisson process.
@@ -50,10 +50,10 @@ impl Load {
     }
 
     /// The times at which requests arrive, in microseconds from the start.
-    pub(super) fn arrivals(&self, spread: Arrivals) -> Vec<u64> {
-        let mut rng = match spread {
-            Arrivals::Even => None,
-            Arrivals::Poisson { seed } => Some(fastrand::Rng::with_seed(seed)),
+    pub(super) fn arrivals(&self, process: ArrivalProcess) -> Vec<u64> {
+        let mut rng = match process {
+            ArrivalProcess::Even => None,
+            ArrivalProcess::Poisson { seed } => Some(fastrand::Rng::with_seed(seed)),
         };
         let (mut arrivals, mut start) = (Vec::new(), 0);
         for segment in &self.0 {
@@ -63,7 +63,7 @@ impl Load {
                 Some(rng) => -(1.0 - rng.f64()).ln() * gap,
                 None => gap,
             };
-            let starts_at_once = spread == Arrivals::Even && gap.is_finite();
+            let starts_at_once = process == ArrivalProcess::Even && gap.is_finite();
             let mut at = if starts_at_once { 0.0 } else { step() };
             while at < segment.length as f64 {
                 arrivals.push(start + at as u64);
@@ -97,7 +97,7 @@ impl Segment {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arrivals, Load, NOTHING, SYNTAX, TOO_MUCH};
+    use super::{ArrivalProcess, Load, NOTHING, SYNTAX, TOO_MUCH};
 
     #[test]
     fn even_arrivals_follow_the_rates() {
@@ -106,7 +106,11 @@ mod tests {
             ("1/s:1s,0:2s,4/s:500ms", vec![0, 3_000_000, 3_250_000]),
             ("60/m:1s, 1:1s", vec![0, 1_000_000]),
         ] {
-            assert_eq!(Load::parse(text).unwrap().arrivals(Arrivals::Even), expected, "{text}");
+            assert_eq!(
+                Load::parse(text).unwrap().arrivals(ArrivalProcess::Even),
+                expected,
+                "{text}"
+            );
         }
         assert_eq!(Load::parse("1:1s,0:2m,1:1h").unwrap().length(), 3_721_000_000);
     }
@@ -114,11 +118,11 @@ mod tests {
     #[test]
     fn random_arrivals_have_the_rate_and_are_repeatable() {
         let load = Load::parse("1000/s:100s").unwrap();
-        let arrivals = load.arrivals(Arrivals::Poisson { seed: 7 });
+        let arrivals = load.arrivals(ArrivalProcess::Poisson { seed: 7 });
         assert!((99_000..101_000).contains(&arrivals.len()), "{}", arrivals.len());
         assert!(arrivals.is_sorted());
-        assert_eq!(arrivals, load.arrivals(Arrivals::Poisson { seed: 7 }));
-        assert_ne!(arrivals, load.arrivals(Arrivals::Poisson { seed: 8 }));
+        assert_eq!(arrivals, load.arrivals(ArrivalProcess::Poisson { seed: 7 }));
+        assert_ne!(arrivals, load.arrivals(ArrivalProcess::Poisson { seed: 8 }));
         let squares: f64 =
             arrivals.windows(2).map(|pair| ((pair[1] - pair[0]) as f64).powi(2)).sum();
         // The second moment of an exponential distribution is twice the square of its mean.

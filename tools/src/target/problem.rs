@@ -8,7 +8,7 @@ use ureq::http::{
 
 /// The printed fields of a problem (RFC 9457).
 #[derive(Deserialize)]
-struct Problem {
+struct ProblemJson {
     title: String,
     detail: Option<String>,
 }
@@ -19,7 +19,7 @@ pub(crate) fn describe_response<T>(response: &Response<T>, body: &str) -> String
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let is_problem = header(CONTENT_TYPE)
         .is_some_and(|kind| kind.split(';').next() == Some("application/problem+json"));
-    if is_problem && let Ok(Problem { title, detail }) = serde_json::from_str(body) {
+    if is_problem && let Ok(ProblemJson { title, detail }) = serde_json::from_str(body) {
         let detail = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
         return format!("{} {title}{detail}", status.as_u16());
     }

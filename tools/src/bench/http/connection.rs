@@ -17,7 +17,7 @@ use tokio_rustls::{
 };
 use ureq::http::Uri;
 
-use super::response::{self, InvalidResponse, PeerState, Response};
+use super::response::{self, HttpResponse, InvalidResponse, PeerState};
 
 /// Host and port of a front, and the TLS settings if its URL is `https`.
 pub(super) struct FrontAddress {
@@ -93,7 +93,7 @@ impl HttpConnection {
 
     /// Sends a request and waits for the response. After a failure, or if the future is dropped,
     /// the stream is not used again.
-    pub(super) async fn exchange(&mut self, request: &[u8]) -> io::Result<Response> {
+    pub(super) async fn exchange(&mut self, request: &[u8]) -> io::Result<HttpResponse> {
         let mut stream = match self.stream.take().and_then(idle) {
             Some(stream) => stream,
             None => self.address.connect().await?,
@@ -123,7 +123,7 @@ impl HttpConnection {
     }
 
     /// The body of the last response.
-    pub(super) fn body<'a>(&'a self, response: &'a Response) -> &'a [u8] {
+    pub(super) fn body<'a>(&'a self, response: &'a HttpResponse) -> &'a [u8] {
         response.body(&self.input)
     }
 }

@@ -6,7 +6,7 @@ use httparse::{EMPTY_HEADER, Status};
 
 /// A complete response.
 #[derive(Debug, PartialEq)]
-pub(super) struct Response {
+pub(super) struct HttpResponse {
     pub(super) status: u16,
     pub(super) content_type: Option<String>,
     pub(super) location: Option<String>,
@@ -47,7 +47,7 @@ const MAX_HEAD: usize = 64 * 1024;
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
 /// Parses the response at the start of `input`. Returns `None` if it is incomplete.
-pub(super) fn read(input: &[u8], peer: PeerState) -> Result<Option<Response>, InvalidResponse> {
+pub(super) fn read(input: &[u8], peer: PeerState) -> Result<Option<HttpResponse>, InvalidResponse> {
     let mut headers = [EMPTY_HEADER; MAX_HEADERS];
     let mut head = httparse::Response::new(&mut headers);
     let length = match head.parse(input).map_err(|_| InvalidResponse)? {
@@ -101,7 +101,7 @@ pub(super) fn read(input: &[u8], peer: PeerState) -> Result<Option<Response>, In
         Framing::Close => (peer == PeerState::Closed).then_some(Body::InPlace(length..input.len())),
     };
     keep_alive &= !matches!(framing, Framing::Close);
-    Ok(body.map(|body| Response { status, content_type, location, body, keep_alive }))
+    Ok(body.map(|body| HttpResponse { status, content_type, location, body, keep_alive }))
 }
 
 /// Joins the chunks of a body. Returns `None` if they are incomplete; nothing may follow them.
@@ -137,9 +137,9 @@ fn join_chunks(mut input: &[u8]) -> Result<Option<Vec<u8>>, InvalidResponse> {
     }
 }
 
-// === impl Response ===
+// === impl HttpResponse ===
 
-impl Response {
+impl HttpResponse {
     /// The body, given the input that this was parsed from.
     pub(super) fn body<'a>(&'a self, input: &'a [u8]) -> &'a [u8] {
         match &self.body {
