@@ -15,9 +15,9 @@ use rl_server::{
 };
 use rl_store::redis::StoreAddress;
 use rl_tools::{
+    ClientCommand,
     bench::BenchArgs,
     flags::{EngineFlag, RedisArgs, capacity, rate},
-    query,
     simulate::SimulateArgs,
 };
 
@@ -32,8 +32,8 @@ pub(crate) enum Invocation {
     Simulate(SimulateArgs),
     /// Load a front or Redis.
     Bench(Box<BenchArgs>),
-    /// Ask a front or Redis.
-    Query(Box<query::Command>),
+    /// Make a single call to a front or Redis.
+    Client(Box<ClientCommand>),
 }
 
 /// A distributed rate limiter: POST /check answers whether a key may proceed
@@ -116,7 +116,7 @@ enum Command {
     /// Load a front, or Redis, with checks, and tell how fast they are answered
     Bench(Box<BenchArgs>),
     #[command(flatten)]
-    Query(query::Command),
+    Client(ClientCommand),
 }
 
 const CAPACITY: &[u8] = b"100";
@@ -134,7 +134,7 @@ impl Invocation {
     {
         let args = Args::from_arg_matches(&Args::command().try_get_matches_from(args)?)?;
         match args.command {
-            Some(Command::Query(command)) => return Ok(Self::Query(Box::new(command))),
+            Some(Command::Client(command)) => return Ok(Self::Client(Box::new(command))),
             Some(Command::Bench(args)) => return Ok(Self::Bench(args)),
             Some(Command::Simulate(args)) => return Ok(Self::Simulate(args)),
             None => {}

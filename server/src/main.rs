@@ -38,7 +38,7 @@ async fn main() -> ExitCode {
         Invocation::Serve(settings) => serve(*settings).await,
         Invocation::CheckConfig(file) => check_config(&file),
         Invocation::Bench(args) => return bench::execute(&args).await,
-        Invocation::Query(command) => return command.execute().await,
+        Invocation::Client(command) => return command.execute().await,
         Invocation::Simulate(args) => simulate::run(&args, policy_limit, &mut io::stdout().lock()),
     };
     match done {

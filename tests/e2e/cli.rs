@@ -149,7 +149,7 @@ fn secrets_are_not_told() {
     let (code, _, err) = with(&path("none"));
     assert!(code == 2 && err.contains("--token-file"), "{err}");
     let (code, _, err) = run("check k --server", &[&server]);
-    assert!(code == 3 && err.contains("give one in --token-file or RL_TOKEN"), "{err}");
+    assert!(code == 3 && err.contains("pass one with --token-file or RL_TOKEN"), "{err}");
     let (code, _, err) = run("reset k --server", &[&server, "--token-file", &token]);
     assert!(code == 3 && err.contains("403 Forbidden: "), "{err}");
 }

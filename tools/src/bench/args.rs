@@ -1,119 +1,120 @@
-//! What may stand on the command line, and which of it goes together.
+//! The arguments of `bench`.
 
 use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
-use rl_bucket::{Capacity, Cost, Invalid, Limit, Rate};
+use rl_bucket::{Capacity, Cost, Limit, Rate};
 
-use super::keys::Keys;
+use super::{duration, keyspace::KeySpace};
 use crate::{
-    flags::{capacity, cost},
-    query::{Body, Failure, Target},
+    error::ToolError,
+    flags::{capacity, cost, rate},
+    target::{CheckBody, TargetArgs},
 };
 
-/// Of `bench`.
+/// The arguments of `bench`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BenchArgs {
-    /// Checks a second, evenly spread however long answers take: 20000, 600/m [default: as fast as
-    /// answers come]
+    /// Checks per second, sent at even intervals however long answers take: 20000, 600/m
+    /// [default: as fast as answers come]
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub(super) rate: Option<Rate>,
 
-    /// How long: 500ms, 10s, 5m, 1h; at most a day
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    /// Duration of the run: 500ms, 10s, 5m, 1h; at most 24h
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration::parse)]
     pub(super) duration: Duration,
 
-    /// How many connections to open; each has one request in flight
+    /// Connections to open, each with one request in flight
     #[arg(long, value_name = "N", default_value = "64", value_parser = up_to(10_000))]
     pub(super) connections: usize,
 
-    /// With --store: how many requests each connection may have in flight
+    /// With --store: requests in flight on each connection
     #[arg(long, value_name = "N", default_value = "1", value_parser = up_to(1000))]
     #[arg(requires = "store")]
     pub(super) pipeline: usize,
 
-    /// Threads of this load generator
+    /// Threads of the load generator
     #[arg(long, value_name = "N", default_value = "1", value_parser = up_to(64))]
     pub(super) threads: usize,
 
-    /// How many different keys are checked
+    /// Number of different keys
     #[arg(long, value_name = "N", default_value = "100000")]
     #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(1..=1_000_000_000))]
     keys: u64,
 
-    /// How unevenly: the n-th key is checked 1/n^SKEW times as often as the first (Zipf's law); 0 is
-    /// evenly, 1 as web traffic is
+    /// Skew of the keys: the n-th is checked 1/n^SKEW times as often as the first (Zipf's law). 0
+    /// is uniform, 1 resembles web traffic
     #[arg(long, value_name = "SKEW", default_value = "0", value_parser = skew)]
     skew: f64,
 
-    /// What keys begin with, before their number: no key of a real caller should
+    /// Prefix of the keys, before their number; choose one that no real caller uses
     #[arg(long, value_name = "TEXT", default_value = "bench:")]
     key_prefix: String,
 
-    /// Which keys, in which order
+    /// Seed of the random order of keys
     #[arg(long, value_name = "N", default_value = "1")]
     seed: u64,
 
-    /// How many checks go into one request
+    /// Checks per request
     #[arg(long, value_name = "N", default_value = "1", value_parser = up_to(1000))]
     pub(super) batch: usize,
 
-    /// Under which policy [default: default]. With --store it is a part of the buckets' names
+    /// Policy of the limits [default: default]. With --store it is part of the bucket keys
     #[arg(long, value_name = "NAME")]
     pub(super) policy: Option<String>,
 
-    /// How many tokens each check takes [default: 1]
+    /// Tokens that each check takes [default: 1]
     #[arg(long, value_name = "N", value_parser = cost)]
     cost: Option<Cost>,
 
-    /// A limit of one's own: tokens each bucket holds
+    /// Capacity of an inline limit: the most tokens a bucket holds
     #[arg(long, value_name = "TOKENS", requires = "refill", value_parser = capacity)]
     capacity: Option<Capacity>,
 
-    /// And how fast they come back: 10 (a second), 100/m, 5000/h, 1000/d, 5/10s
+    /// Rate at which an inline limit refills: 10 (per second), 100/m, 5000/h, 1000/d, 5/10s
     #[arg(long, value_name = "RATE", requires = "capacity", value_parser = rate)]
     refill: Option<Rate>,
 
     #[command(flatten)]
-    pub(super) target: Target,
+    pub(super) target: TargetArgs,
 }
 
-/// Bytes that a check in flight takes, beside its key; measured.
-const OVERHEAD: usize = 350;
-const MAX_IN_FLIGHT: usize = 256 * 1024 * 1024;
+/// Measured bytes of a check in flight, without its key.
+const BYTES_PER_CHECK: usize = 350;
+const MAX_BYTES_IN_FLIGHT: usize = 256 * 1024 * 1024;
 
 // === impl BenchArgs ===
 
 impl BenchArgs {
-    /// The keys to check, if what is in flight at a time fits into memory.
-    pub(super) fn keys(&self) -> Result<Keys, Failure> {
-        let keys = Keys::new(&self.key_prefix, self.keys, self.skew, self.seed);
-        let length = keys.key(0).len();
+    /// The keys to check. Fails if the requests in flight could take too much memory.
+    pub(super) fn keyspace(&self) -> Result<KeySpace, ToolError> {
+        let keyspace = KeySpace::new(&self.key_prefix, self.keys, self.skew, self.seed);
+        let length = keyspace.key(0).len();
         if length > 1024 {
-            return Err(Failure::usage("--key-prefix is too long: a key has at most 1024 bytes"));
+            return Err(ToolError::usage("--key-prefix is too long: keys have at most 1024 bytes"));
         }
-        // None of them is above 10000.
-        if self.connections * self.pipeline * self.batch * (length + OVERHEAD) > MAX_IN_FLIGHT {
-            return Err(Failure::usage(
-                "--connections, --pipeline and --batch are too much together: they need over 256 MiB",
+        // None of the factors is above 10000, so the product does not overflow.
+        let checks = self.connections * self.pipeline * self.batch;
+        if checks * (length + BYTES_PER_CHECK) > MAX_BYTES_IN_FLIGHT {
+            return Err(ToolError::usage(
+                "--connections, --pipeline and --batch together need more than 256 MiB",
             ));
         }
-        Ok(keys)
+        Ok(keyspace)
     }
 
-    /// Requests a second.
-    pub(super) fn requests(&self) -> Option<f64> {
+    pub(super) fn requests_per_second(&self) -> Option<f64> {
         self.rate.map(|rate| rate.per_second() / self.batch as f64)
     }
 
-    /// What to send to a front about a key.
-    pub(super) fn body<'a>(&'a self, key: &'a str) -> Result<Body<'a>, Failure> {
+    /// The body of a check of `key` by a front.
+    pub(super) fn body<'a>(&'a self, key: &'a str) -> Result<CheckBody<'a>, ToolError> {
         if self.policy.is_some() && self.capacity.is_some() {
-            return Err(Failure::usage(
-                "--policy must not be given along with --capacity and --refill, but for --store",
+            return Err(ToolError::usage(
+                "--policy cannot be combined with --capacity and --refill, except with --store",
             ));
         }
-        Ok(Body {
+        Ok(CheckBody {
             key,
             policy: self.policy.as_deref(),
             cost: self.cost.map(|cost| cost.to_string()),
@@ -122,12 +123,12 @@ impl BenchArgs {
         })
     }
 
-    /// Under which limit to ask Redis.
-    pub(super) fn limit(&self) -> Result<Limit, Failure> {
+    /// The limit of checks by Redis.
+    pub(super) fn limit(&self) -> Result<Limit, ToolError> {
         match (self.capacity, self.refill) {
             (Some(capacity), Some(refill)) => Ok(Limit::new(capacity, refill)),
-            _ => Err(Failure::usage(
-                "--store needs --capacity and --refill: Redis does not know the limits of a front",
+            _ => Err(ToolError::usage(
+                "--store needs --capacity and --refill: Redis does not store limits",
             )),
         }
     }
@@ -136,11 +137,11 @@ impl BenchArgs {
         self.cost.unwrap_or(Cost::ONE)
     }
 
-    /// What the load is, in one line.
+    /// A description of the load in one line.
     pub(super) fn describe(&self) -> String {
-        let counted = |count, what: &str| match count {
-            1 => format!("1 {what}"),
-            _ => format!("{count} {what}s"),
+        let counted = |count, noun: &str| match count {
+            1 => format!("1 {noun}"),
+            _ => format!("{count} {noun}s"),
         };
         let mut text = match &self.rate {
             Some(rate) => format!("{} checks/s, ", rate.per_second()),
@@ -167,70 +168,23 @@ fn up_to(most: u64) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=most)
 }
 
-fn rate(text: &str) -> Result<Rate, Invalid> {
-    Rate::parse(text.as_bytes())
-}
-
 fn skew(text: &str) -> Result<f64, &'static str> {
     match text.parse() {
         Ok(skew) if (0.0..=10.0).contains(&skew) => Ok(skew),
-        _ => Err("skew must be a number of 0 to 10"),
+        _ => Err("skew must be a number from 0 to 10"),
     }
-}
-
-fn duration(text: &str) -> Result<Duration, &'static str> {
-    const DAY: Duration = Duration::from_secs(86_400);
-    let digits = text.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
-    let unit_ms = match &text[digits.len()..] {
-        "ms" => Some(1),
-        "s" => Some(1000),
-        "m" => Some(60_000),
-        "h" => Some(3_600_000),
-        _ => None,
-    };
-    let ms = unit_ms.zip(digits.parse::<u32>().ok()).map(|(unit, count)| unit * u64::from(count));
-    ms.map(Duration::from_millis)
-        .filter(|duration| (1..=DAY.as_millis()).contains(&duration.as_millis()))
-        .ok_or(
-            "duration must be a whole number of ms, s, m or h, such as 500ms, 10s, 5m: at most 24h",
-        )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{duration, skew};
+    use super::skew;
 
     #[test]
-    fn durations() {
-        for (text, ms) in [
-            ("1ms", Some(1)),
-            ("500ms", Some(500)),
-            ("10s", Some(10_000)),
-            ("5m", Some(300_000)),
-            ("24h", Some(86_400_000)),
-            ("25h", None),
-            ("4294967295h", None),
-            ("4294967296ms", None),
-            ("0s", None),
-            ("10", None),
-            ("s", None),
-            ("", None),
-            ("-1s", None),
-            ("+1s", Some(1000)),
-            ("1.5s", None),
-            ("1é", None),
-        ] {
-            let read = duration(text).ok().map(|duration| duration.as_millis());
-            assert_eq!(read, ms, "{text}");
-        }
-    }
-
-    #[test]
-    fn skews() {
-        for (text, good) in
+    fn skews_are_numbers_from_0_to_10() {
+        for (text, is_valid) in
             [("0", true), ("1", true), ("1.07", true), ("10", true), ("-1", false), ("nan", false)]
         {
-            assert_eq!(skew(text).is_ok(), good, "{text}");
+            assert_eq!(skew(text).is_ok(), is_valid, "{text}");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Latencies by rows, each bound about one and a half times the one before: six to a power of ten.
+//! A histogram of latencies. Each bound is about one and a half times the previous one: six to a
+//! power of ten.
 
 use std::{
     io::{self, Write},
@@ -8,25 +9,27 @@ use std::{
 use hdrhistogram::{Histogram, iterators::IterationValue};
 use serde::Serialize;
 
-/// So many requests took longer than the row before says, and at most this.
+use super::duration;
+
+/// The requests between the bound of the previous row and this one.
 #[derive(Debug, PartialEq, Serialize)]
-pub(super) struct Row {
-    /// Microseconds.
+pub(super) struct HistogramRow {
+    /// The bound, inclusive, in microseconds.
     up_to_us: u64,
     requests: u64,
 }
 
-/// Bounds, tenfold.
+/// The bounds within a power of ten, times ten.
 const STEPS: [u64; 6] = [10, 15, 20, 30, 50, 70];
-/// Signs in the longest bar.
-const BAR: u64 = 50;
+/// Characters in the longest bar.
+const BAR_WIDTH: u64 = 50;
 
-/// The rows that hold all there is, without empty ones at either end.
-pub(super) fn rows(latency: &Histogram<u64>) -> Vec<Row> {
+/// The rows of all requests, without empty rows at either end.
+pub(super) fn rows(latency: &Histogram<u64>) -> Vec<HistogramRow> {
     let powers = (1..).map(|power| 10_u64.saturating_pow(power));
     let bounds = powers.flat_map(|power| STEPS.map(|step| step.saturating_mul(power) / 10));
-    // The least of the times that are one to it.
-    let at = |value: &IterationValue<u64>| latency.lowest_equivalent(value.value_iterated_to());
+    // The histogram rounds up to the highest value that it cannot tell apart; this is the lowest.
+    let lowest = |value: &IterationValue<u64>| latency.lowest_equivalent(value.value_iterated_to());
     let mut values = latency.iter_recorded().peekable();
     let mut rows = Vec::new();
     for up_to_us in bounds {
@@ -35,54 +38,33 @@ pub(super) fn rows(latency: &Histogram<u64>) -> Vec<Row> {
         }
         let bound = up_to_us.saturating_mul(1000);
         let mut requests = 0;
-        while let Some(value) = values.next_if(|value| at(value) <= bound) {
+        while let Some(value) = values.next_if(|value| lowest(value) <= bound) {
             requests += value.count_at_value();
         }
         if requests > 0 || !rows.is_empty() {
-            rows.push(Row { up_to_us, requests });
+            rows.push(HistogramRow { up_to_us, requests });
         }
     }
     rows
 }
 
-/// A line for each row.
-pub(super) fn bars(rows: &[Row], out: &mut impl Write) -> io::Result<()> {
+/// Writes a line with a bar for each row.
+pub(super) fn write_bars(rows: &[HistogramRow], out: &mut impl Write) -> io::Result<()> {
     let most = rows.iter().map(|row| row.requests).max().unwrap_or(1).max(1);
-    for Row { up_to_us, requests } in rows {
-        let up_to = span(Duration::from_micros(*up_to_us));
-        // What is there at all has a bar.
-        let bar = "#".repeat((requests * BAR).div_ceil(most) as usize);
+    for HistogramRow { up_to_us, requests } in rows {
+        let up_to = duration::format(Duration::from_micros(*up_to_us));
+        // Rounded up: even one request has a bar.
+        let bar = "#".repeat((requests * BAR_WIDTH).div_ceil(most) as usize);
         writeln!(out, "{}", format!("up to {up_to:>7} {requests:>12}  {bar}").trim_end())?;
     }
     Ok(())
 }
 
-/// A time, to three digits.
-pub(super) fn span(time: Duration) -> String {
-    let micros = time.as_secs_f64() * 1e6;
-    let (value, unit) = match micros {
-        ..999.5 => (micros, "µs"),
-        ..999_500.0 => (micros / 1e3, "ms"),
-        _ => (micros / 1e6, "s"),
-    };
-    let digits = match value {
-        ..9.995 => 2,
-        ..99.95 => 1,
-        _ => 0,
-    };
-    let text = format!("{value:.digits$}");
-    let text =
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    format!("{text} {unit}")
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use hdrhistogram::Histogram;
 
-    use super::{Row, bars, rows, span};
+    use super::{HistogramRow, rows, write_bars};
 
     #[test]
     fn every_request_is_in_one_row() {
@@ -92,7 +74,7 @@ mod tests {
             latency.record_n(micros * 1000, count).unwrap();
         }
         let rows = rows(&latency);
-        let row = |up_to_us, requests| Row { up_to_us, requests };
+        let row = |up_to_us, requests| HistogramRow { up_to_us, requests };
         assert_eq!(
             rows[..6],
             [row(150, 3), row(200, 100), row(300, 0), row(500, 0), row(700, 3), row(1000, 0)]
@@ -101,7 +83,7 @@ mod tests {
         assert_eq!(rows.iter().map(|row| row.requests).sum::<u64>(), latency.len());
 
         let mut out = Vec::new();
-        bars(&rows[..3], &mut out).unwrap();
+        write_bars(&rows[..3], &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         let bars: Vec<_> = text.lines().map(|line| line.matches('#').count()).collect();
         assert_eq!(bars, [2, 50, 0], "{text}");
@@ -116,27 +98,7 @@ mod tests {
             latency.record(nanos).unwrap();
         }
         let rows = rows(&latency);
-        assert_eq!(rows[0], Row { up_to_us: 10, requests: 1 });
+        assert_eq!(rows[0], HistogramRow { up_to_us: 10, requests: 1 });
         assert_eq!(rows.iter().map(|row| row.requests).sum::<u64>(), 2);
-    }
-
-    #[test]
-    fn spans() {
-        for (nanos, text) in [
-            (0, "0 µs"),
-            (850, "0.85 µs"),
-            (51_249, "51.2 µs"),
-            (250_000, "250 µs"),
-            (999_499, "999 µs"),
-            (999_500, "1 ms"),
-            (1_234_567, "1.23 ms"),
-            (20_000_000, "20 ms"),
-            (99_960_000, "100 ms"),
-            (999_499_999, "999 ms"),
-            (1_500_000_000, "1.5 s"),
-            (86_400_000_000_000, "86400 s"),
-        ] {
-            assert_eq!(span(Duration::from_nanos(nanos)), text);
-        }
     }
 }

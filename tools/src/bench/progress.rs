@@ -1,60 +1,72 @@
-//! A line each second, for whoever waits.
+//! Progress on stderr: a line each second.
 
 use std::{
     io::{self, IsTerminal, Write},
     time::Duration,
 };
 
-use super::{histogram::span, tally::Tally};
+use super::{duration, stats::LoadStats};
 
-/// Where the line is shown. On a terminal it is written over itself, elsewhere lines follow each other.
+/// The progress line.
 pub(super) struct Progress<W> {
     out: W,
-    rewrites: bool,
+    style: LineStyle,
 }
 
-/// Goes to the beginning of the line, and clears it.
-const BACK: &str = "\r\x1b[2K";
+/// How one line follows another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LineStyle {
+    /// Each replaces the last, on a terminal.
+    Overwrite,
+    /// Each is a line of its own.
+    Append,
+}
+
+/// Moves to the start of the line and clears it.
+const CLEAR_LINE: &str = "\r\x1b[2K";
 
 // === impl Progress ===
 
 impl Progress<io::Stderr> {
     pub(super) fn on_stderr() -> Self {
-        Self { out: io::stderr(), rewrites: io::stderr().is_terminal() }
+        let is_terminal = io::stderr().is_terminal();
+        let style = if is_terminal { LineStyle::Overwrite } else { LineStyle::Append };
+        Self { out: io::stderr(), style }
     }
 }
 
 impl<W: Write> Progress<W> {
-    /// What came in the `last` part of the time. Nobody reading it is no reason to stop.
-    pub(super) fn show(&mut self, elapsed: Duration, last: Duration, tally: &Tally) {
-        let line = line(elapsed, last, tally);
-        let _ = if self.rewrites {
-            write!(self.out, "{BACK}{line}")
-        } else {
-            writeln!(self.out, "{line}")
+    /// Shows the counts of the last `interval`. Errors are ignored: a closed stderr does not end
+    /// the run.
+    pub(super) fn show(&mut self, elapsed: Duration, interval: Duration, stats: &LoadStats) {
+        let line = line(elapsed, interval, stats);
+        let _ = match self.style {
+            LineStyle::Overwrite => write!(self.out, "{CLEAR_LINE}{line}"),
+            LineStyle::Append => writeln!(self.out, "{line}"),
         };
         let _ = self.out.flush();
     }
 
-    /// Makes room for what is said next.
+    /// Removes the line from a terminal, before other output.
     pub(super) fn clear(&mut self) {
-        if self.rewrites {
-            let _ = write!(self.out, "{BACK}");
+        if self.style == LineStyle::Overwrite {
+            let _ = write!(self.out, "{CLEAR_LINE}");
             let _ = self.out.flush();
         }
     }
 }
 
-fn line(elapsed: Duration, last: Duration, tally: &Tally) -> String {
-    let Tally { allowed, denied, degraded, .. } = tally;
-    let rate = tally.decided() as f64 / last.as_secs_f64();
+fn line(elapsed: Duration, interval: Duration, stats: &LoadStats) -> String {
+    let LoadStats { allowed, denied, degraded, .. } = stats;
+    let rate = stats.decided() as f64 / interval.as_secs_f64();
     let mut line = format!(
         "{:>4} s {rate:>9.0}/s  allowed {allowed}, denied {denied}, degraded {degraded}, errors {}",
         elapsed.as_secs_f64().round(),
-        tally.failed()
+        stats.failed()
     );
-    if !tally.latency.is_empty() {
-        line += &format!("  p50 {}, p99 {}", span(tally.quantile(0.5)), span(tally.quantile(0.99)));
+    if !stats.latency.is_empty() {
+        let [p50, p99] = [0.5, 0.99].map(|share| duration::format(stats.quantile(share)));
+        line += &format!("  p50 {p50}, p99 {p99}");
     }
     line
 }
@@ -63,32 +75,36 @@ fn line(elapsed: Duration, last: Duration, tally: &Tally) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{BACK, Progress, Tally, line};
-    use crate::bench::tally::Answer;
+    use super::{CLEAR_LINE, LineStyle, LoadStats, Progress, line};
+    use crate::bench::stats::CheckCounts;
 
     #[test]
-    fn lines() {
-        let mut tally = Tally::new();
+    fn progress_is_a_line_of_its_own_or_overwritten() {
+        let mut stats = LoadStats::new();
         let second = Duration::from_secs(1);
         assert_eq!(
-            line(second, second, &tally),
+            line(second, second, &stats),
             "   1 s         0/s  allowed 0, denied 0, degraded 0, errors 0"
         );
-        let answer = Answer { allowed: 6, denied: 4, degraded: 2, refused: Vec::new() };
-        tally.record(Ok(answer), 10, Duration::from_micros(250));
-        tally.record(Err("503".into()), 10, second);
-        let expected = "  12 s        20/s  allowed 6, denied 4, degraded 2, errors 10  p50 250 µs, p99 250 µs";
-        assert_eq!(line(12 * second, second / 2, &tally), expected);
+        let counts = CheckCounts { allowed: 6, denied: 4, degraded: 2, errors: Vec::new() };
+        stats.record(Ok(counts), 10, Duration::from_micros(250));
+        stats.record(Err("503".into()), 10, second);
+        let expected = "  12 s        20/s  allowed 6, denied 4, degraded 2, errors 10  \
+                        p50 250 µs, p99 250 µs";
+        assert_eq!(line(12 * second, second / 2, &stats), expected);
 
-        for (rewrites, shown) in [
-            (false, format!("{expected}\n{expected}\n")),
-            (true, format!("{BACK}{expected}{BACK}{expected}{BACK}")),
+        for (style, output) in [
+            (LineStyle::Append, format!("{expected}\n{expected}\n")),
+            (
+                LineStyle::Overwrite,
+                format!("{CLEAR_LINE}{expected}{CLEAR_LINE}{expected}{CLEAR_LINE}"),
+            ),
         ] {
-            let mut progress = Progress { out: Vec::new(), rewrites };
-            progress.show(12 * second, second / 2, &tally);
-            progress.show(12 * second, second / 2, &tally);
+            let mut progress = Progress { out: Vec::new(), style };
+            progress.show(12 * second, second / 2, &stats);
+            progress.show(12 * second, second / 2, &stats);
             progress.clear();
-            assert_eq!(String::from_utf8(progress.out).unwrap(), shown);
+            assert_eq!(String::from_utf8(progress.out).unwrap(), output);
         }
     }
 }

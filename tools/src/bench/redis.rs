@@ -1,133 +1,139 @@
-//! Straight at Redis, by the link, the engines and the bucket names of a front.
+//! Requests to Redis, through the store and with the bucket keys of a front.
 
 use std::rc::Rc;
 
-use rl_bucket::{Cost, Limit};
-
-use super::{
-    BenchArgs,
-    keys::{Keys, Template},
-    tally::{Answer, Trouble},
-};
-use crate::query::{Failure, Line, Redis, bucket};
-use rl_bucket::Op;
+use rl_bucket::{Cost, Limit, Op};
 use rl_store::{
     BucketRequest, EngineKind, StoreError,
     bucket_key::{DEFAULT_POLICY, Pseudonyms},
 };
 
-/// A Redis, and what it is asked.
-pub(super) struct Site {
-    redis: Redis,
+use super::{
+    args::BenchArgs,
+    keyspace::KeySpace,
+    stats::{CheckCounts, RequestError},
+    template::Template,
+};
+use crate::{
+    error::ToolError,
+    key::valid_bucket_key,
+    target::{RedisClient, RedisTarget},
+};
+
+/// A Redis, and the requests for it.
+pub(super) struct RedisLoad {
+    redis: RedisTarget,
     limit: Limit,
     cost: Cost,
-    bucket: Template,
+    bucket_key: Template,
     batch: usize,
 }
 
-/// One request at a time over a connection, which others may use as well.
-pub(super) struct Lane {
-    line: Rc<Line>,
+/// Sends one request at a time over a connection that other senders may share.
+pub(super) struct RedisSender {
+    client: Rc<RedisClient>,
     limit: Limit,
     cost: Cost,
-    buckets: Vec<Template>,
+    /// A bucket key for each check of a request.
+    bucket_keys: Vec<Template>,
 }
 
-// === impl Site ===
+// === impl RedisLoad ===
 
-impl Site {
-    /// A Redis, and what the arguments say to ask it.
-    pub(super) fn new(redis: Redis, args: &BenchArgs, keys: &Keys) -> Result<Self, Failure> {
+impl RedisLoad {
+    /// The requests that the arguments describe.
+    pub(super) fn new(
+        redis: RedisTarget,
+        args: &BenchArgs,
+        keyspace: &KeySpace,
+    ) -> Result<Self, ToolError> {
         let policy = args.policy.as_deref().unwrap_or(DEFAULT_POLICY);
-        let bucket = bucket(&Pseudonyms::plain(), &keys.key(0), policy)?;
-        let end = bucket.len() - "}:".len() - policy.len();
+        let bucket_key = valid_bucket_key(&Pseudonyms::plain(), &keyspace.key(0), policy)?;
+        let end = bucket_key.len() - "}:".len() - policy.len();
         Ok(Self {
             redis,
             limit: args.limit()?,
             cost: args.cost(),
-            bucket: Template::new(bucket, &[end], keys.width()),
+            bucket_key: Template::new(bucket_key, &[end], keyspace.width()),
             batch: args.batch,
         })
     }
 
-    /// Its address.
     pub(super) fn name(&self) -> &str {
         self.redis.name()
     }
 
-    /// Which engine answers there; takes nothing.
-    pub(super) async fn probe(&self) -> Result<&'static str, Failure> {
-        let line = self.redis.connect().await?;
-        Ok(match line.status.engine() {
+    /// Connects, and returns the name of the engine.
+    pub(super) async fn probe(&self) -> Result<&'static str, ToolError> {
+        let client = self.redis.connect().await?;
+        Ok(match client.health.engine() {
             EngineKind::Lua => "lua",
             _ => "module",
         })
     }
 
-    /// Connects, if it can be done now; if not, it goes on trying.
-    pub(super) async fn open(&self) -> Rc<Line> {
-        let line = self.redis.start();
-        let _ = self.redis.up(&line).await;
-        Rc::new(line)
+    /// Connects. If that fails now, the client keeps trying.
+    pub(super) async fn open(&self) -> Rc<RedisClient> {
+        let client = self.redis.start();
+        let _ = self.redis.wait_until_up(&client).await;
+        Rc::new(client)
     }
 
-    /// A lane of a connection.
-    pub(super) fn lane(&self, line: &Rc<Line>) -> Lane {
-        let buckets = vec![self.bucket.clone(); self.batch];
-        Lane { line: Rc::clone(line), limit: self.limit, cost: self.cost, buckets }
+    pub(super) fn sender(&self, client: &Rc<RedisClient>) -> RedisSender {
+        RedisSender {
+            client: Rc::clone(client),
+            limit: self.limit,
+            cost: self.cost,
+            bucket_keys: vec![self.bucket_key.clone(); self.batch],
+        }
     }
 }
 
-// === impl Lane ===
+// === impl RedisSender ===
 
-impl Lane {
-    /// One request about the keys of these numbers.
-    pub(super) async fn ask(
+impl RedisSender {
+    /// Sends one request that checks the keys with these numbers.
+    pub(super) async fn send(
         &mut self,
         numbers: impl IntoIterator<Item = u64>,
-    ) -> Result<Answer, Trouble> {
-        for (bucket, number) in self.buckets.iter_mut().zip(numbers) {
-            bucket.fill([number]);
+    ) -> Result<CheckCounts, RequestError> {
+        for (bucket_key, number) in self.bucket_keys.iter_mut().zip(numbers) {
+            bucket_key.fill([number]);
         }
         let (limit, amount) = (self.limit, self.cost);
-        let request = |bucket| BucketRequest { key: Template::bytes(bucket), limit, amount };
-        let mut answer = Answer::default();
-        let mut count = |allowed: bool| {
-            answer.allowed += u64::from(allowed);
-            answer.denied += u64::from(!allowed);
-        };
-        let link = &self.line.link;
-        match self.buckets.as_slice() {
-            [bucket] => {
-                let decision = link.apply(Op::Check, &request(bucket)).await;
-                count(decision.map_err(|error| self.reason(error))?.is_allowed());
+        let request = |key| BucketRequest { key: Template::bytes(key), limit, amount };
+        let mut counts = CheckCounts::default();
+        let store = &self.client.store;
+        match self.bucket_keys.as_slice() {
+            [key] => {
+                let decision = store.apply(Op::Check, &request(key)).await;
+                counts.count(decision.map_err(|error| self.error(error))?.is_allowed());
             }
-            buckets => {
-                let requests: Vec<_> = buckets.iter().map(request).collect();
-                let decisions = link.check_each(&requests).await;
-                for decision in decisions.map_err(|error| self.reason(error))? {
+            keys => {
+                let requests: Vec<_> = keys.iter().map(request).collect();
+                let decisions = store.check_each(&requests).await;
+                for decision in decisions.map_err(|error| self.error(error))? {
                     match decision {
-                        Ok(decision) => count(decision.is_allowed()),
+                        Ok(decision) => counts.count(decision.is_allowed()),
                         Err(StoreError::Failed) => {
-                            answer.refused.push("a key that is no bucket".into());
+                            counts.errors.push("the key holds no bucket".into());
                         }
-                        Err(error) => return Err(self.reason(error)),
+                        Err(error) => return Err(self.error(error)),
                     }
                 }
             }
         }
-        Ok(answer)
+        Ok(counts)
     }
 
-    /// The kind of a failure.
-    fn reason(&self, error: StoreError) -> Trouble {
-        let reason = self.line.status.reason();
+    fn error(&self, error: StoreError) -> RequestError {
+        let reason = self.client.health.reason();
         match (error, reason) {
             (StoreError::Late, _) => "no answer in time".into(),
             (_, Some(reason)) => reason.into_string().into(),
-            (StoreError::Shed, None) => "too much in flight".into(),
+            (StoreError::Shed, None) => "too many requests in flight".into(),
             (StoreError::Down, None) => "no connection".into(),
-            (StoreError::Failed, None) => "an error".into(),
+            (StoreError::Failed, None) => "an error reply".into(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The result, for people and for machines.
+//! The report of a run, as text or as JSON.
 
 use std::{
     collections::BTreeMap,
@@ -9,41 +9,43 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    histogram::{Row, bars, rows, span},
-    tally::Tally,
+    duration,
+    histogram::{HistogramRow, rows, write_bars},
+    stats::LoadStats,
 };
-use crate::query::printable;
+use crate::terminal::printable;
 
-/// All there is to say about a run.
+/// The report of a run.
 #[derive(Debug)]
-pub(super) struct Report {
+pub(super) struct LoadReport {
     pub(super) target: String,
-    /// What computed the buckets, if it was asked of Redis.
+    /// The engine, if the target is Redis.
     pub(super) engine: Option<&'static str>,
-    /// In words.
+    /// A description of the load.
     pub(super) load: String,
-    /// Checks a second.
-    pub(super) asked: Option<f64>,
-    /// Checks whose moment came, and those of them that nobody could send.
+    /// Checks a second that were to be sent; `None` if as many as possible.
+    pub(super) requested_rate: Option<f64>,
+    /// Checks that came due.
     pub(super) due: u64,
-    pub(super) missed: u64,
-    /// In which requests were sent.
+    /// Checks that came due but were not sent.
+    pub(super) unsent: u64,
+    /// The time in which requests were sent.
     pub(super) elapsed: Duration,
-    /// Ended before its time.
-    pub(super) interrupted: bool,
-    /// The part of the time, of 1, in which the busiest thread had something to do.
-    pub(super) busy: f64,
-    pub(super) tally: Tally,
+    /// Whether a signal ended the run early.
+    pub(super) is_interrupted: bool,
+    /// The share of the time (0 to 1) in which the busiest thread was not idle.
+    pub(super) busy_share: f64,
+    pub(super) stats: LoadStats,
 }
 
 #[derive(Serialize)]
-struct Json<'a> {
+struct ReportJson<'a> {
     target: &'a str,
     engine: Option<&'static str>,
     seconds: f64,
     interrupted: bool,
     asked_per_second: Option<f64>,
-    /// Decided.
+    /// Checks that were decided.
     per_second: f64,
     rate_kept: bool,
     /// Allowed, denied and errors.
@@ -57,116 +59,118 @@ struct Json<'a> {
     generator_busy: f64,
     requests: u64,
     latency_us: BTreeMap<&'static str, f64>,
-    histogram: Vec<Row>,
+    histogram: Vec<HistogramRow>,
 }
 
-/// Of the time: above it the generator may be what is measured.
-const BUSY: f64 = 0.9;
+/// The busy share above which the generator may be the bottleneck.
+const BUSY_SHARE: f64 = 0.9;
 
-// === impl Report ===
+// === impl LoadReport ===
 
-impl Report {
-    /// Every check was decided, and there was one.
-    pub(super) fn is_good(&self) -> bool {
-        self.tally.failed() == 0 && self.tally.decided() > 0
+impl LoadReport {
+    /// Whether there were checks, and all were decided.
+    pub(super) fn is_success(&self) -> bool {
+        self.stats.failed() == 0 && self.stats.decided() > 0
     }
 
     /// Decided checks a second.
     fn per_second(&self) -> f64 {
-        self.tally.decided() as f64 / self.elapsed.as_secs_f64().max(1e-9)
+        self.stats.decided() as f64 / self.elapsed.as_secs_f64().max(1e-9)
     }
 
-    /// Hardly a check was due that could not be sent. One in a hundred may be: those of the last moment.
+    /// Whether almost all checks that came due were sent. One in a hundred may be missing: those
+    /// that came due just before the end.
     fn is_rate_kept(&self) -> bool {
-        self.missed * 100 <= self.due
+        self.unsent * 100 <= self.due
     }
 
     fn latencies(&self) -> Vec<(&'static str, Duration)> {
-        let at = |part| self.tally.quantile(part);
-        if self.tally.latency.is_empty() {
+        let at = |share| self.stats.quantile(share);
+        if self.stats.latency.is_empty() {
             return Vec::new();
         }
         vec![
-            ("min", Duration::from_nanos(self.tally.latency.min())),
+            ("min", Duration::from_nanos(self.stats.latency.min())),
             ("p50", at(0.5)),
             ("p90", at(0.9)),
             ("p99", at(0.99)),
             ("p99.9", at(0.999)),
-            ("max", Duration::from_nanos(self.tally.latency.max())),
+            ("max", Duration::from_nanos(self.stats.latency.max())),
         ]
     }
 
+    /// Writes the report as text.
     pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let Tally { allowed, denied, degraded, errors, latency } = &self.tally;
-        let checks = self.tally.decided() + self.tally.failed();
+        let LoadStats { allowed, denied, degraded, errors, latency } = &self.stats;
+        let checks = self.stats.decided() + self.stats.failed();
         let engine = self.engine.map(|engine| format!(" ({engine})")).unwrap_or_default();
         writeln!(out, "{}{engine}: {}\n", printable(&self.target), self.load)?;
-        let early = if self.interrupted { ", ended early" } else { "" };
+        let early = if self.is_interrupted { ", ended early" } else { "" };
         writeln!(
             out,
             "checks   {checks:>12}  in {}, {:.0} answered a second{early}",
-            span(self.elapsed),
+            duration::format(self.elapsed),
             self.per_second()
         )?;
         let counts = [("allowed", *allowed), ("denied", *denied), ("degraded", *degraded)];
-        for (name, count) in counts.into_iter().chain([("errors", self.tally.failed())]) {
+        for (name, count) in counts.into_iter().chain([("errors", self.stats.failed())]) {
             write!(out, "{name:<9}{count:>12}")?;
             match count {
                 0 => writeln!(out)?,
                 _ => writeln!(out, "  {:.2} %", count as f64 * 100.0 / checks as f64)?,
             }
         }
-        for (trouble, count) in errors {
-            writeln!(out, "         {count:>12}  {}", printable(&trouble.0))?;
+        for (error, count) in errors {
+            writeln!(out, "         {count:>12}  {}", printable(&error.0))?;
         }
         if !latency.is_empty() {
-            let from = if self.asked.is_some() { "it was due" } else { "it was sent" };
+            let from = if self.requested_rate.is_some() { "it was due" } else { "it was sent" };
             writeln!(out, "\nlatency of {} requests, each from when {from}", latency.len())?;
-            let words =
-                self.latencies().into_iter().map(|(name, at)| format!("{name} {}", span(at)));
-            writeln!(out, "{}\n", words.collect::<Vec<_>>().join(", "))?;
-            bars(&rows(latency), out)?;
+            let latencies = self.latencies().into_iter();
+            let latencies = latencies.map(|(name, at)| format!("{name} {}", duration::format(at)));
+            writeln!(out, "{}\n", latencies.collect::<Vec<_>>().join(", "))?;
+            write_bars(&rows(latency), out)?;
         }
-        if let Some(asked) = self.asked.filter(|_| !self.is_rate_kept()) {
+        if let Some(rate) = self.requested_rate.filter(|_| !self.is_rate_kept()) {
             writeln!(
                 out,
-                "\nThe rate was not kept: {:.0} answered a second of {asked} asked. {} checks were due and \
-                 never sent; the latency knows nothing of them.",
+                "\nThe rate was not kept: {:.0} of {rate} checks a second were answered. {} checks \
+                 were due but never sent; the latencies do not include them.",
                 self.per_second(),
-                self.missed
+                self.unsent
             )?;
         }
-        if self.busy > BUSY {
+        if self.busy_share > BUSY_SHARE {
             writeln!(
                 out,
-                "\nThis load generator was busy {:.0} % of the time: it may be the limit. Give it more \
-                 --threads, or run more of it elsewhere.",
-                self.busy * 100.0
+                "\nThe load generator was busy {:.0} % of the time and may be the bottleneck: use \
+                 more --threads, or a second machine.",
+                self.busy_share * 100.0
             )?;
         }
         out.flush()
     }
 
-    /// One object, on one line.
+    /// Writes one object, on one line.
     pub(super) fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
         let micros = |at: Duration| (at.as_secs_f64() * 1e7).round() / 10.0;
-        let Tally { allowed, denied, degraded, errors, latency } = &self.tally;
-        let json = Json {
+        let LoadStats { allowed, denied, degraded, errors, latency } = &self.stats;
+        let json = ReportJson {
             target: &self.target,
             engine: self.engine,
             seconds: (self.elapsed.as_secs_f64() * 1e6).round() / 1e6,
-            interrupted: self.interrupted,
-            asked_per_second: self.asked,
+            interrupted: self.is_interrupted,
+            asked_per_second: self.requested_rate,
             per_second: (self.per_second() * 10.0).round() / 10.0,
             rate_kept: self.is_rate_kept(),
-            checks: self.tally.decided() + self.tally.failed(),
+            checks: self.stats.decided() + self.stats.failed(),
             allowed: *allowed,
             denied: *denied,
             degraded: *degraded,
-            errors: self.tally.failed(),
+            errors: self.stats.failed(),
             errors_by_kind: errors.iter().map(|(kind, count)| (&*kind.0, *count)).collect(),
-            never_sent: self.missed,
-            generator_busy: (self.busy * 1000.0).round() / 1000.0,
+            never_sent: self.unsent,
+            generator_busy: (self.busy_share * 1000.0).round() / 1000.0,
             requests: latency.len(),
             latency_us: self.latencies().into_iter().map(|(at, time)| (at, micros(time))).collect(),
             histogram: rows(latency),

@@ -1,44 +1,49 @@
-//! Four ways to hold a limit, each deciding on one arrival after the other.
+//! Four rate limiting algorithms, each deciding on one arrival after the other.
 
 use std::collections::VecDeque;
 
 use rl_bucket::{Bucket, Cost, Level, Limit, Micros};
 
-/// A way to hold a limit.
+/// A rate limiting algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Algorithm {
-    /// The one that RL serves.
+    /// The algorithm of RL.
     TokenBucket,
-    /// Count in windows that follow each other.
+    /// Counts in consecutive windows.
     FixedWindow,
-    /// Count in the window that ends now: the exact form, which keeps a log of what it admitted.
+    /// Counts in the window that ends now: the exact form, with a log of admitted requests.
     SlidingWindow,
-    /// A queue that drains at the rate: admitted requests wait (Turner, "New directions in
-    /// communications", 1986; as a queue, not as a meter, which is a token bucket).
+    /// A queue that drains at the rate, so admitted requests wait (Turner, "New directions in
+    /// communications", 1986; the queue, not the meter, which is a token bucket).
     LeakyBucket,
 }
 
-/// How long until an arrival goes on, in microseconds; `None`: it is refused.
+/// The wait until an arrival proceeds, in microseconds; `None` if it is refused.
 pub(super) type Delay = Option<u64>;
 
-/// An algorithm at work.
-pub(super) struct State {
+/// A limiter that uses one of the algorithms.
+pub(super) struct SimulatedLimiter {
     limit: Limit,
     cost: Cost,
-    memory: Memory,
+    admissions: Admissions,
 }
 
-enum Memory {
+/// The admissions that an algorithm remembers. Amounts are in tokens, times in microseconds.
+enum Admissions {
     Bucket(Option<Bucket>),
-    /// The number of the window, and what was admitted in it.
-    Window(u64, f64),
-    /// When each was admitted.
+    Window {
+        number: u64,
+        admitted: f64,
+    },
+    /// The time of each admission.
     Log(VecDeque<u64>),
-    /// When the queue was looked at, and what was in it then, in tokens.
-    Queue(u64, f64),
+    Queue {
+        updated_at: u64,
+        queued: f64,
+    },
 }
 
-/// The bucket's clock counts from 1970: any moment will do, and this one has whole seconds.
+/// The start on the bucket's clock, which counts from 1970. Any time of whole seconds will do.
 const START: u64 = 1_700_000_000_000_000;
 
 /// The time in which an empty bucket fills, in microseconds, at least 1.
@@ -61,81 +66,82 @@ impl Algorithm {
         }
     }
 
-    /// At the start, nothing having been admitted.
-    pub(super) fn start(self, limit: &Limit, cost: Cost) -> State {
-        let memory = match self {
-            Self::TokenBucket => Memory::Bucket(None),
-            Self::FixedWindow => Memory::Window(0, 0.0),
-            Self::SlidingWindow => Memory::Log(VecDeque::new()),
-            Self::LeakyBucket => Memory::Queue(0, 0.0),
+    /// A limiter that has admitted nothing.
+    pub(super) fn start(self, limit: &Limit, cost: Cost) -> SimulatedLimiter {
+        let admissions = match self {
+            Self::TokenBucket => Admissions::Bucket(None),
+            Self::FixedWindow => Admissions::Window { number: 0, admitted: 0.0 },
+            Self::SlidingWindow => Admissions::Log(VecDeque::new()),
+            Self::LeakyBucket => Admissions::Queue { updated_at: 0, queued: 0.0 },
         };
-        State { limit: *limit, cost, memory }
+        SimulatedLimiter { limit: *limit, cost, admissions }
     }
 }
 
-// === impl State ===
+// === impl SimulatedLimiter ===
 
-impl State {
-    /// A request arrives, `at` microseconds from the start; never before the last one.
-    pub(super) fn arrive(&mut self, at: u64) -> Delay {
+impl SimulatedLimiter {
+    /// Decides on a request that arrives `at` microseconds from the start, not before the previous
+    /// one.
+    pub(super) fn admit(&mut self, at: u64) -> Delay {
         let (capacity, cost) = (self.limit.capacity().tokens(), self.cost.tokens());
         let (rate, window) = (self.rate(), window(&self.limit));
-        match &mut self.memory {
-            Memory::Bucket(bucket) => {
+        match &mut self.admissions {
+            Admissions::Bucket(bucket) => {
                 let level = Level::at(*bucket, &self.limit, Micros::new(START + at));
                 let step = level.check(self.cost);
                 *bucket = step.write.or(*bucket);
                 step.decision.is_allowed().then_some(0)
             }
-            Memory::Window(number, admitted) => {
+            Admissions::Window { number, admitted } => {
                 if *number != at / window {
                     (*number, *admitted) = (at / window, 0.0);
                 }
-                let allowed = *admitted + cost <= capacity;
-                *admitted += if allowed { cost } else { 0.0 };
-                allowed.then_some(0)
+                let is_allowed = *admitted + cost <= capacity;
+                *admitted += if is_allowed { cost } else { 0.0 };
+                is_allowed.then_some(0)
             }
-            Memory::Log(log) => {
+            Admissions::Log(log) => {
                 while log.front().is_some_and(|admitted| admitted + window <= at) {
                     log.pop_front();
                 }
-                let allowed = (log.len() as f64 + 1.0) * cost <= capacity;
-                if allowed {
+                let is_allowed = (log.len() as f64 + 1.0) * cost <= capacity;
+                if is_allowed {
                     log.push_back(at);
                 }
-                allowed.then_some(0)
+                is_allowed.then_some(0)
             }
-            Memory::Queue(looked, queued) => {
-                let waiting = (*queued - (at - *looked) as f64 * rate).max(0.0);
-                let allowed = waiting + cost <= capacity;
-                (*looked, *queued) = (at, if allowed { waiting + cost } else { waiting });
-                allowed.then_some((waiting / rate) as u64)
+            Admissions::Queue { updated_at, queued } => {
+                let ahead = (*queued - (at - *updated_at) as f64 * rate).max(0.0);
+                let is_allowed = ahead + cost <= capacity;
+                (*updated_at, *queued) = (at, if is_allowed { ahead + cost } else { ahead });
+                is_allowed.then_some((ahead / rate) as u64)
             }
         }
     }
 
-    /// What could be admitted at that moment, in tokens.
-    pub(super) fn left(&self, at: u64) -> f64 {
+    /// The tokens that could be admitted at that time.
+    pub(super) fn remaining(&self, at: u64) -> f64 {
         let capacity = self.limit.capacity().tokens();
         let window = window(&self.limit);
-        match &self.memory {
-            Memory::Bucket(bucket) => {
+        match &self.admissions {
+            Admissions::Bucket(bucket) => {
                 let level = Level::at(*bucket, &self.limit, Micros::new(START + at));
                 level.peek(Cost::ZERO).remaining as f64
             }
-            Memory::Window(number, _) if *number != at / window => capacity,
-            Memory::Window(_, admitted) => capacity - admitted,
-            Memory::Log(log) => {
+            Admissions::Window { number, .. } if *number != at / window => capacity,
+            Admissions::Window { admitted, .. } => capacity - admitted,
+            Admissions::Log(log) => {
                 let recent = log.iter().filter(|admitted| **admitted + window > at).count();
                 capacity - recent as f64 * self.cost.tokens()
             }
-            Memory::Queue(looked, queued) => {
-                capacity - (queued - (at - looked) as f64 * self.rate()).max(0.0)
+            Admissions::Queue { updated_at, queued } => {
+                capacity - (queued - (at - updated_at) as f64 * self.rate()).max(0.0)
             }
         }
     }
 
-    /// Tokens a microsecond.
+    /// Tokens per microsecond.
     fn rate(&self) -> f64 {
         self.limit.rate().per_second() / 1e6
     }
@@ -146,19 +152,21 @@ mod tests {
     use rl_bucket::{Cost, Limit};
 
     use super::Algorithm;
+    use crate::simulate::timeline::most_within;
 
-    /// The delays in milliseconds, `-` for a refusal, of arrivals at these milliseconds under `4` and `4/s`.
-    fn story(algorithm: Algorithm, arrivals: &[u64]) -> String {
-        let mut state = algorithm.start(&Limit::parse("4", "4/s").unwrap(), Cost::ONE);
-        let words = arrivals.iter().map(|ms| match state.arrive(ms * 1000) {
+    /// The delays in milliseconds, `-` for a refusal, of arrivals at these milliseconds under
+    /// capacity 4 and rate 4/s.
+    fn delays(algorithm: Algorithm, arrivals: &[u64]) -> String {
+        let mut limiter = algorithm.start(&Limit::parse("4", "4/s").unwrap(), Cost::ONE);
+        let delays = arrivals.iter().map(|ms| match limiter.admit(ms * 1000) {
             Some(delay) => (delay / 1000).to_string(),
             None => "-".to_owned(),
         });
-        words.collect::<Vec<_>>().join(" ")
+        delays.collect::<Vec<_>>().join(" ")
     }
 
     #[test]
-    fn a_burst_at_the_edge_of_a_window() {
+    fn a_burst_across_the_edge_of_a_window() {
         let arrivals = [900, 900, 900, 900, 900, 1000, 1000, 1000, 1000, 1000, 1150, 1900, 1901];
         for (algorithm, expected) in [
             // One token comes back every 250 ms.
@@ -166,28 +174,28 @@ mod tests {
             // Eight within 100 ms.
             (Algorithm::FixedWindow, "0 0 0 0 - 0 0 0 0 - - - -"),
             (Algorithm::SlidingWindow, "0 0 0 0 - - - - - - - 0 0"),
-            // Four are queued at once, and go on one every 250 ms.
+            // Four are queued at once, and proceed one every 250 ms.
             (Algorithm::LeakyBucket, "0 250 500 750 - - - - - - 750 250 499"),
         ] {
-            assert_eq!(story(algorithm, &arrivals), expected, "{}", algorithm.name());
+            assert_eq!(delays(algorithm, &arrivals), expected, "{}", algorithm.name());
         }
     }
 
     #[test]
-    fn what_none_may_exceed() {
+    fn no_algorithm_admits_more_than_its_bound() {
         let limit = Limit::parse("7", "3/s").unwrap();
         let window = super::window(&limit);
-        let mut chance = fastrand::Rng::with_seed(3);
+        let mut rng = fastrand::Rng::with_seed(3);
         for algorithm in Algorithm::ALL {
-            let mut state = algorithm.start(&limit, Cost::ONE);
+            let mut limiter = algorithm.start(&limit, Cost::ONE);
             let (mut at, mut admitted) = (0, Vec::new());
             for _ in 0..20_000 {
-                at += chance.u64(0..400_000);
-                if let Some(delay) = state.arrive(at) {
+                at += rng.u64(0..400_000);
+                if let Some(delay) = limiter.admit(at) {
                     admitted.push(at + delay);
                 }
             }
-            let most = super::super::report::most_within(&admitted, window);
+            let most = most_within(&admitted, window);
             let bound = match algorithm {
                 Algorithm::TokenBucket | Algorithm::FixedWindow => 14,
                 Algorithm::SlidingWindow => 7,

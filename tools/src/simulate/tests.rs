@@ -1,9 +1,11 @@
+//! `simulate` from the command line, and the page that shows its output.
+
 use std::{env, fs, path::Path};
 
 use clap::{Args, Command, FromArgMatches};
 use rl_bucket::Limit;
 
-use super::{SimulateArgs, Simulation, plot, run};
+use super::{SimulateArgs, plot, run};
 
 fn args(words: &str) -> Result<SimulateArgs, String> {
     let command = SimulateArgs::augment_args(Command::new("simulate").no_binary_name(true));
@@ -16,8 +18,8 @@ fn no_file(_: &Path, policy: &str) -> Result<Limit, String> {
     Err(format!("no file has {policy}"))
 }
 
-fn limit(args: &SimulateArgs) -> Limit {
-    Limit::new(args.capacity, args.rate)
+fn drawn(args: &SimulateArgs) -> String {
+    plot::svg(&args.simulate(args.inline_limit()))
 }
 
 fn printed(args: &SimulateArgs) -> String {
@@ -26,10 +28,10 @@ fn printed(args: &SimulateArgs) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// The pictures and tables of `docs/algorithms.md` are what its commands make. With `RL_BLESS` set the
-/// pictures are drawn anew, and a table that is no longer true is printed.
+/// Runs the commands of `docs/algorithms.md` and compares its tables and pictures with the output.
+/// With `RL_BLESS` set, pictures are drawn anew; a table that differs is printed in any case.
 #[test]
-fn the_page_is_computed() {
+fn tables_and_pictures_of_the_page_are_current() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     let page = fs::read_to_string(docs.join("algorithms.md")).unwrap();
     let mut pictures = 0;
@@ -39,11 +41,11 @@ fn the_page_is_computed() {
         let words = command.strip_prefix("$ rl-server simulate").unwrap();
         let mut args = args(words).unwrap();
         let file = args.plot.take();
-        let said = printed(&args);
-        assert!(said.trim_end() == table.trim_end(), "{command} prints:\n{said}");
+        let output = printed(&args);
+        assert!(output.trim_end() == table.trim_end(), "{command} prints:\n{output}");
         let Some(file) = file else { continue };
         let file = docs.join(file.strip_prefix("docs").unwrap());
-        let drawn = plot::svg(&Simulation::new(&args, limit(&args)));
+        let drawn = drawn(&args);
         if env::var_os("RL_BLESS").is_some() {
             fs::write(&file, &drawn).unwrap();
         }
@@ -61,9 +63,9 @@ fn the_page_is_computed() {
 #[test]
 fn a_picture_is_well_formed() {
     let args = args("--load 100/s:2s,0:1s --poisson --seed 9").unwrap();
-    let drawn = plot::svg(&Simulation::new(&args, limit(&args)));
+    let picture = drawn(&args);
     let mut open = Vec::new();
-    for tag in drawn.split('<').skip(1) {
+    for tag in picture.split('<').skip(1) {
         let (tag, _) = tag.split_once('>').unwrap();
         let name = tag.trim_start_matches('/').split([' ', '/']).next().unwrap();
         if tag.starts_with('/') {
@@ -73,12 +75,12 @@ fn a_picture_is_well_formed() {
         }
     }
     assert!(open.is_empty(), "{open:?}");
-    assert_eq!(drawn.matches("class=\"name\"").count(), 4);
-    assert_eq!(drawn, plot::svg(&Simulation::new(&args, limit(&args))));
+    assert_eq!(picture.matches("class=\"name\"").count(), 4);
+    assert_eq!(picture, drawn(&args));
 }
 
 #[test]
-fn refusals() {
+fn invalid_command_lines_name_the_rule() {
     for (words, rule) in [
         ("--capacity 0", "capacity must be"),
         ("--rate 1/w", "rate must be"),
@@ -87,12 +89,12 @@ fn refusals() {
         ("--seed 1", "--poisson"),
         ("--seed x --poisson", "invalid digit"),
     ] {
-        let said = args(words).unwrap_err();
-        assert!(said.contains(rule), "{words}: {said}");
+        let error = args(words).unwrap_err();
+        assert!(error.contains(rule), "{words}: {error}");
     }
     let missing = args("--plot /nonexistent/x.svg").unwrap();
-    let said = run(&missing, no_file, &mut Vec::new()).unwrap_err().to_string();
-    assert!(said.starts_with("cannot write /nonexistent/x.svg: "), "{said}");
+    let error = run(&missing, no_file, &mut Vec::new()).unwrap_err().to_string();
+    assert!(error.starts_with("cannot write /nonexistent/x.svg: "), "{error}");
 }
 
 #[test]

@@ -1,32 +1,38 @@
-//! Reading one HTTP/1.1 response (RFC 9112) out of what has arrived so far.
+//! A parser for one HTTP/1.1 response (RFC 9112) in the bytes received so far.
 
 use std::ops::Range;
 
 use httparse::{EMPTY_HEADER, Status};
 
-/// A response that is there in full.
+/// A complete response.
 #[derive(Debug, PartialEq)]
-pub(super) struct Response {
+pub(super) struct HttpResponse {
     pub(super) status: u16,
     pub(super) content_type: Option<String>,
     pub(super) location: Option<String>,
-    pub(super) body: Body,
+    body: Body,
     /// Whether the connection may be used again.
-    pub(super) keep: bool,
+    pub(super) keep_alive: bool,
 }
 
-/// Where the body is.
-#[derive(Debug, PartialEq)]
-pub(super) enum Body {
-    /// A part of what has arrived.
-    There(Range<usize>),
-    /// Put together from chunks.
-    Whole(Vec<u8>),
-}
-
-/// This is no HTTP/1.1, or more of it than any answer is.
+/// Whether the peer may still send more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Nonsense;
+pub(super) enum PeerState {
+    Open,
+    Closed,
+}
+
+/// Input that is not HTTP/1.1, or larger than any answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct InvalidResponse;
+
+#[derive(Debug, PartialEq)]
+enum Body {
+    /// A range of the input.
+    InPlace(Range<usize>),
+    /// Joined from chunks.
+    Joined(Vec<u8>),
+}
 
 /// How a body ends.
 enum Framing {
@@ -40,41 +46,41 @@ const MAX_HEAD: usize = 64 * 1024;
 /// A thousand answers of sixteen limits each.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
-/// The response at the beginning of `input`; `None` if it is not there in full. `closed`: nothing
-/// more will come.
-pub(super) fn read(input: &[u8], closed: bool) -> Result<Option<Response>, Nonsense> {
+/// Parses the response at the start of `input`. Returns `None` if it is incomplete.
+pub(super) fn read(input: &[u8], peer: PeerState) -> Result<Option<HttpResponse>, InvalidResponse> {
     let mut headers = [EMPTY_HEADER; MAX_HEADERS];
     let mut head = httparse::Response::new(&mut headers);
-    let length = match head.parse(input).map_err(|_| Nonsense)? {
+    let length = match head.parse(input).map_err(|_| InvalidResponse)? {
         Status::Complete(length) => length,
-        Status::Partial if input.len() > MAX_HEAD => return Err(Nonsense),
+        Status::Partial if input.len() > MAX_HEAD => return Err(InvalidResponse),
         Status::Partial => return Ok(None),
     };
-    let status = head.code.ok_or(Nonsense)?;
+    let status = head.code.ok_or(InvalidResponse)?;
     if status < 200 {
-        // Only for the moment: the response is what follows.
-        let rest = read(&input[length..], closed)?;
-        return Ok(rest.map(|response| response.behind(length)));
+        // An interim response: the final one follows.
+        let response = read(&input[length..], peer)?;
+        return Ok(response.map(|response| response.shifted_by(length)));
     }
     let (mut content_type, mut location) = (None, None);
     let mut framing = Framing::Close;
-    let mut keep = head.version == Some(1);
+    let mut keep_alive = head.version == Some(1);
     for header in &*head.headers {
         let name = header.name;
         let text = || String::from_utf8_lossy(header.value).into_owned();
         if name.eq_ignore_ascii_case("content-length") && !matches!(framing, Framing::Chunks) {
             let length =
                 str::from_utf8(header.value).ok().and_then(|text| text.trim().parse().ok());
-            framing = Framing::Length(length.filter(|length| *length <= MAX_BODY).ok_or(Nonsense)?);
+            let length = length.filter(|length| *length <= MAX_BODY);
+            framing = Framing::Length(length.ok_or(InvalidResponse)?);
         } else if name.eq_ignore_ascii_case("transfer-encoding") {
-            // The only one that was not asked for and may come all the same.
+            // The only coding that a server may use unasked.
             framing = if header.value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
                 Framing::Chunks
             } else {
-                return Err(Nonsense);
+                return Err(InvalidResponse);
             };
         } else if name.eq_ignore_ascii_case("connection") {
-            keep = !header.value.trim_ascii().eq_ignore_ascii_case(b"close");
+            keep_alive = !header.value.trim_ascii().eq_ignore_ascii_case(b"close");
         } else if status != 200 && name.eq_ignore_ascii_case("content-type") {
             content_type = Some(text());
         } else if status != 200 && name.eq_ignore_ascii_case("location") {
@@ -86,36 +92,38 @@ pub(super) fn read(input: &[u8], closed: bool) -> Result<Option<Response>, Nonse
     }
     let rest = &input[length..];
     let body = match framing {
-        Framing::Length(body) if rest.len() > body => return Err(Nonsense), // nothing else was asked
-        Framing::Length(body) if rest.len() == body => Some(Body::There(length..length + body)),
+        // One request was sent, so nothing may follow its response.
+        Framing::Length(body) if rest.len() > body => return Err(InvalidResponse),
+        Framing::Length(body) if rest.len() == body => Some(Body::InPlace(length..length + body)),
         Framing::Length(_) => None,
-        Framing::Chunks => chunks(rest)?.map(Body::Whole),
-        Framing::Close if rest.len() > MAX_BODY => return Err(Nonsense),
-        Framing::Close => closed.then_some(Body::There(length..input.len())),
+        Framing::Chunks => join_chunks(rest)?.map(Body::Joined),
+        Framing::Close if rest.len() > MAX_BODY => return Err(InvalidResponse),
+        Framing::Close => (peer == PeerState::Closed).then_some(Body::InPlace(length..input.len())),
     };
-    keep &= !matches!(framing, Framing::Close);
-    Ok(body.map(|body| Response { status, content_type, location, body, keep }))
+    keep_alive &= !matches!(framing, Framing::Close);
+    Ok(body.map(|body| HttpResponse { status, content_type, location, body, keep_alive }))
 }
 
-/// A body that comes in chunks, if they are all there, and nothing after them.
-fn chunks(mut input: &[u8]) -> Result<Option<Vec<u8>>, Nonsense> {
+/// Joins the chunks of a body. Returns `None` if they are incomplete; nothing may follow them.
+fn join_chunks(mut input: &[u8]) -> Result<Option<Vec<u8>>, InvalidResponse> {
     let mut body = Vec::new();
     loop {
-        let (start, size) = match httparse::parse_chunk_size(input).map_err(|_| Nonsense)? {
+        let (start, size) = match httparse::parse_chunk_size(input).map_err(|_| InvalidResponse)? {
             Status::Complete((start, size)) => {
-                (start, usize::try_from(size).map_err(|_| Nonsense)?)
+                (start, usize::try_from(size).map_err(|_| InvalidResponse)?)
             }
             Status::Partial => return Ok(None),
         };
         if body.len() + size.min(MAX_BODY + 1) > MAX_BODY {
-            return Err(Nonsense);
+            return Err(InvalidResponse);
         }
         input = &input[start..];
         if size == 0 {
             let mut trailers = [EMPTY_HEADER; MAX_HEADERS];
-            return match httparse::parse_headers(input, &mut trailers).map_err(|_| Nonsense)? {
+            let trailers = httparse::parse_headers(input, &mut trailers);
+            return match trailers.map_err(|_| InvalidResponse)? {
                 Status::Complete((end, _)) if end == input.len() => Ok(Some(body)),
-                Status::Complete(_) => Err(Nonsense),
+                Status::Complete(_) => Err(InvalidResponse),
                 Status::Partial => Ok(None),
             };
         }
@@ -124,25 +132,25 @@ fn chunks(mut input: &[u8]) -> Result<Option<Vec<u8>>, Nonsense> {
         input = match rest {
             [b'\r', b'\n', rest @ ..] => rest,
             [] | [b'\r'] => return Ok(None),
-            _ => return Err(Nonsense),
+            _ => return Err(InvalidResponse),
         };
     }
 }
 
-// === impl Response ===
+// === impl HttpResponse ===
 
-impl Response {
-    /// The body, in the input that this was read from.
+impl HttpResponse {
+    /// The body, given the input that this was parsed from.
     pub(super) fn body<'a>(&'a self, input: &'a [u8]) -> &'a [u8] {
         match &self.body {
-            Body::There(range) => &input[range.clone()],
-            Body::Whole(bytes) => bytes,
+            Body::InPlace(range) => &input[range.clone()],
+            Body::Joined(bytes) => bytes,
         }
     }
 
-    /// The same, so many bytes later.
-    fn behind(mut self, length: usize) -> Self {
-        if let Body::There(range) = &mut self.body {
+    /// This response in an input that has `length` more bytes in front.
+    fn shifted_by(mut self, length: usize) -> Self {
+        if let Body::InPlace(range) = &mut self.body {
             *range = range.start + length..range.end + length;
         }
         self
@@ -151,20 +159,23 @@ impl Response {
 
 #[cfg(test)]
 mod tests {
-    use super::{Nonsense, read};
+    use super::{InvalidResponse, PeerState, read};
 
     /// Status, body, and whether the connection may be used again.
-    fn whole(input: &str, closed: bool) -> Result<Option<(u16, String, bool)>, Nonsense> {
-        let response = read(input.as_bytes(), closed)?;
+    fn parsed(
+        input: &str,
+        peer: PeerState,
+    ) -> Result<Option<(u16, String, bool)>, InvalidResponse> {
+        let response = read(input.as_bytes(), peer)?;
         Ok(response.map(|response| {
             let body = String::from_utf8(response.body(input.as_bytes()).to_vec()).unwrap();
-            (response.status, body, response.keep)
+            (response.status, body, response.keep_alive)
         }))
     }
 
     #[test]
-    fn ways_to_end() {
-        for (input, status, body, keep) in [
+    fn bodies_end_by_length_chunks_or_close() {
+        for (input, status, body, keep_alive) in [
             ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", 200, "{}", true),
             (
                 "HTTP/1.1 200 OK\r\ncontent-length:2\r\nconnection: close\r\n\r\n{}",
@@ -180,40 +191,50 @@ mod tests {
                 true,
             ),
             (
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1;x=y\r\n}\r\n0\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+                 1\r\n{\r\n1;x=y\r\n}\r\n0\r\n\r\n",
                 200,
                 "{}",
                 true,
             ),
             (
-                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nA\r\n0123456789\r\n0\r\nA: b\r\n\r\n",
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n\
+                 A\r\n0123456789\r\n0\r\nA: b\r\n\r\n",
                 200,
                 "0123456789",
                 true,
             ),
             ("HTTP/1.1 204 No Content\r\n\r\n", 204, "", true),
             (
-                "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 503 X\r\ncontent-length: 1\r\n\r\n!",
+                "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n\
+                 HTTP/1.1 503 X\r\ncontent-length: 1\r\n\r\n!",
                 503,
                 "!",
                 true,
             ),
         ] {
-            let expected = Ok(Some((status, body.to_owned(), keep)));
-            assert_eq!(whole(input, false), expected, "{input}");
-            // Every beginning of it is a beginning.
+            let expected = Ok(Some((status, body.to_owned(), keep_alive)));
+            assert_eq!(parsed(input, PeerState::Open), expected, "{input}");
+            // Every prefix is incomplete.
             for end in 0..input.len() {
-                assert_eq!(whole(&input[..end], false), Ok(None), "{}", &input[..end]);
+                assert_eq!(parsed(&input[..end], PeerState::Open), Ok(None), "{}", &input[..end]);
             }
-            assert_eq!(whole(&format!("{input}x"), false), Err(Nonsense), "{input}");
+            assert_eq!(
+                parsed(&format!("{input}x"), PeerState::Open),
+                Err(InvalidResponse),
+                "{input}"
+            );
         }
         let until_closed = "HTTP/1.1 200 OK\r\n\r\n{}";
-        assert_eq!(whole(until_closed, false), Ok(None));
-        assert_eq!(whole(until_closed, true), Ok(Some((200, "{}".to_owned(), false))));
+        assert_eq!(parsed(until_closed, PeerState::Open), Ok(None));
+        assert_eq!(
+            parsed(until_closed, PeerState::Closed),
+            Ok(Some((200, "{}".to_owned(), false)))
+        );
     }
 
     #[test]
-    fn nonsense() {
+    fn other_protocols_and_broken_framing_are_invalid() {
         for input in [
             "SSH-2.0-OpenSSH_9.6\r\n",
             "+PONG\r\n",
@@ -225,16 +246,17 @@ mod tests {
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\n{}\r\n",
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffffffff\r\n",
         ] {
-            assert_eq!(whole(input, false), Err(Nonsense), "{input}");
+            assert_eq!(parsed(input, PeerState::Open), Err(InvalidResponse), "{input}");
         }
         let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "y".repeat(super::MAX_HEAD));
-        assert_eq!(whole(&endless, false), Err(Nonsense));
+        assert_eq!(parsed(&endless, PeerState::Open), Err(InvalidResponse));
     }
 
     #[test]
-    fn what_explains_an_error() {
-        let input = "HTTP/1.1 308 X\r\nContent-Type: text/html\r\nLocation: /x\r\ncontent-length: 0\r\n\r\n";
-        let response = read(input.as_bytes(), false).unwrap().unwrap();
+    fn content_type_and_location_of_errors_are_kept() {
+        let input = "HTTP/1.1 308 X\r\nContent-Type: text/html\r\nLocation: /x\r\n\
+                     content-length: 0\r\n\r\n";
+        let response = read(input.as_bytes(), PeerState::Open).unwrap().unwrap();
         assert_eq!(response.content_type.as_deref(), Some("text/html"));
         assert_eq!(response.location.as_deref(), Some("/x"));
     }

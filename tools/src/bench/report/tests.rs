@@ -1,39 +1,39 @@
-//! The words and the JSON of known runs.
+//! The text and the JSON of known runs.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Report, Tally};
-use crate::bench::tally::Answer;
+use super::{LoadReport, LoadStats};
+use crate::bench::stats::CheckCounts;
 
-fn report() -> Report {
-    let mut tally = Tally::new();
+fn report() -> LoadReport {
+    let mut stats = LoadStats::new();
     for _ in 0..10 {
-        let answer = Answer { allowed: 3, denied: 7, degraded: 1, refused: Vec::new() };
-        tally.record(Ok(answer), 10, Duration::from_millis(2));
+        let counts = CheckCounts { allowed: 3, denied: 7, degraded: 1, errors: Vec::new() };
+        stats.record(Ok(counts), 10, Duration::from_millis(2));
     }
-    Report {
+    LoadReport {
         target: "http://h".to_owned(),
         engine: None,
         load: "a load".to_owned(),
-        asked: Some(10.0),
+        requested_rate: Some(10.0),
         due: 100,
-        missed: 0,
+        unsent: 0,
         elapsed: Duration::from_secs(10),
-        interrupted: false,
-        busy: 0.5,
-        tally,
+        is_interrupted: false,
+        busy_share: 0.5,
+        stats,
     }
 }
 
-fn text(report: &Report) -> String {
+fn text(report: &LoadReport) -> String {
     let mut out = Vec::new();
     report.write(&mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
-fn json(report: &Report) -> Value {
+fn json(report: &LoadReport) -> Value {
     let mut out = Vec::new();
     report.write_json(&mut out).unwrap();
     assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), 1);
@@ -41,9 +41,9 @@ fn json(report: &Report) -> Value {
 }
 
 #[test]
-fn all_went_well() {
+fn a_run_without_errors() {
     let report = report();
-    assert!(report.is_good());
+    assert!(report.is_success());
     assert_eq!(
         text(&report),
         "http://h: a load\n\n\
@@ -77,22 +77,23 @@ fn all_went_well() {
 }
 
 #[test]
-fn what_went_wrong_is_said() {
+fn a_run_with_errors_and_warnings() {
     let mut report = report();
-    report.tally.record(Err("connection\u{1b}[2J refused".into()), 20, Duration::ZERO);
-    (report.due, report.missed, report.interrupted, report.busy) = (200, 80, true, 0.99);
-    (report.engine, report.asked) = (Some("lua"), Some(20.0));
-    assert!(!report.is_good());
-    let said = text(&report);
+    report.stats.record(Err("connection\u{1b}[2J refused".into()), 20, Duration::ZERO);
+    (report.due, report.unsent) = (200, 80);
+    (report.is_interrupted, report.busy_share) = (true, 0.99);
+    (report.engine, report.requested_rate) = (Some("lua"), Some(20.0));
+    assert!(!report.is_success());
+    let text = text(&report);
     for part in [
         "http://h (lua): a load\n",
         "checks            120  in 10 s, 10 answered a second, ended early\n",
         "errors             20  16.67 %\n",
         "                   20  connection\u{fffd}[2J refused\n",
-        "The rate was not kept: 10 answered a second of 20 asked. 80 checks were due and never sent",
-        "This load generator was busy 99 % of the time",
+        "The rate was not kept: 10 of 20 checks a second were answered. 80 checks were due but",
+        "The load generator was busy 99 % of the time",
     ] {
-        assert!(said.contains(part), "{part}: {said}");
+        assert!(text.contains(part), "{part}: {text}");
     }
     let json = json(&report);
     assert_eq!(json["errors_by_kind"], json!({"connection\u{1b}[2J refused": 20}));
@@ -101,9 +102,9 @@ fn what_went_wrong_is_said() {
 }
 
 #[test]
-fn nothing_at_all_is_not_good() {
-    let report = Report { tally: Tally::new(), due: 0, asked: None, ..report() };
-    assert!(!report.is_good());
+fn a_run_without_answers_is_not_a_success() {
+    let report = LoadReport { stats: LoadStats::new(), due: 0, requested_rate: None, ..report() };
+    assert!(!report.is_success());
     assert!(text(&report).ends_with("errors              0\n"), "{}", text(&report));
     assert_eq!(json(&report)["latency_us"], json!({}));
 }

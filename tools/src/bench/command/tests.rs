@@ -1,4 +1,4 @@
-//! The command line as a whole, and what it makes of a front that is a few lines of this file.
+//! `bench` from the command line, against a front that is mocked here.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -10,7 +10,7 @@ use clap::Parser;
 use serde_json::{Value, json};
 
 use super::{BenchArgs, run};
-use crate::query::Failure;
+use crate::error::ToolError;
 
 #[derive(Parser)]
 struct CommandLine {
@@ -18,16 +18,16 @@ struct CommandLine {
     args: BenchArgs,
 }
 
-/// What comes of it: whether it went well and the JSON, or what is said.
+/// Runs `bench`. Returns whether every check was decided and the JSON, or the error.
 async fn bench(args: &[&str], token: Option<&str>) -> Result<(bool, Value), String> {
     let line = CommandLine::try_parse_from([&["bench"], args].concat());
     let args = line.map_err(|error| error.to_string())?.args;
     let lookup = |name: &str| token.filter(|_| name == "RL_TOKEN").map(str::to_owned);
     let mut out = Vec::new();
     match run(&args, lookup, &mut out).await {
-        Ok(good) => Ok((good, serde_json::from_slice(&out).unwrap_or(Value::Null))),
-        Err(failure @ Failure::Usage(_)) => Err(format!("usage: {failure}")),
-        Err(failure) => Err(failure.to_string()),
+        Ok(is_success) => Ok((is_success, serde_json::from_slice(&out).unwrap_or(Value::Null))),
+        Err(error @ ToolError::Usage(_)) => Err(format!("usage: {error}")),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -44,9 +44,9 @@ fn request(reader: &mut BufReader<TcpStream>) -> Option<(String, String)> {
     Some((head, String::from_utf8(body).ok()?))
 }
 
-/// A front that answers each request with what `answer` makes of its first line and body: the rest of an
-/// HTTP response after the version.
-fn front(answer: impl Fn(&str, &str) -> String + Clone + Send + 'static) -> String {
+/// Starts a front that answers each request with `answer` of its head and body: an HTTP response
+/// without its version. Returns its URL.
+fn mock_front(answer: impl Fn(&str, &str) -> String + Clone + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
@@ -71,9 +71,9 @@ fn ok(body: &str) -> String {
 }
 
 #[tokio::test(flavor = "local")]
-async fn what_does_not_go_together() {
+async fn invalid_command_lines_name_the_rule() {
     let long = "k".repeat(1024);
-    for (args, said) in [
+    for (args, expected) in [
         ("--capacity 1", "--refill <RATE>"),
         ("--refill 1", "--capacity <TOKENS>"),
         ("--rate 0", "rate must be a plain decimal number"),
@@ -83,29 +83,29 @@ async fn what_does_not_go_together() {
         ("--connections 0", "0 is not in 1..=10000"),
         ("--keys 0", "0 is not in 1..=1000000000"),
         ("--batch 1001", "1001 is not in 1..=1000"),
-        ("--skew 11", "skew must be a number of 0 to 10"),
+        ("--skew 11", "skew must be a number from 0 to 10"),
         ("--pipeline 2", "--store <STORE>"),
         ("--engine lua", "--store <STORE>"),
         ("--server http://h --store redis://h", "cannot be used with"),
-        ("--connections 1000 --batch 1000", "usage: --connections, --pipeline and --batch are too"),
+        ("--connections 1000 --batch 1000", "usage: --connections, --pipeline and --batch tog"),
         ("--server localhost", "usage: --server must be http://HOST"),
-        ("--policy api --capacity 1 --refill 1", "usage: --policy must not be given along with"),
+        ("--policy api --capacity 1 --refill 1", "usage: --policy cannot be combined with"),
         ("--store redis://h", "usage: --store needs --capacity and --refill"),
         ("--store memory --capacity 1 --refill 1", "usage: --store must be a Redis"),
         ("--store redis://h --policy x} --capacity 1 --refill 1", "usage: policy must be a name"),
         (&format!("--key-prefix {long}"), "usage: --key-prefix is too long"),
         (
             &format!("--keys 1 --batch 1000 --policy default --key-prefix {long:.1020}"),
-            "usage: --batch is too much",
+            "usage: --batch is too large",
         ),
     ] {
-        let said_instead = bench(&args.split(' ').collect::<Vec<_>>(), None).await.unwrap_err();
-        assert!(said_instead.contains(said), "{args}: {said_instead}");
+        let error = bench(&args.split(' ').collect::<Vec<_>>(), None).await.unwrap_err();
+        assert!(error.contains(expected), "{args}: {error}");
     }
 }
 
 #[tokio::test(flavor = "local")]
-async fn requests() {
+async fn requests_to_a_front() {
     for (more, path, body) in [
         ("", "/check", r#"{"key":"bench:0"}"#),
         ("--keys 1000 --seed 3 --policy api", "/check", r#"{"key":"bench:###","policy":"api"}"#),
@@ -121,7 +121,7 @@ async fn requests() {
         ),
     ] {
         let (sender, requests) = std::sync::mpsc::channel();
-        let url = front(move |head, body| {
+        let url = mock_front(move |head, body| {
             let _ = sender.send((head.to_owned(), body.to_owned()));
             let one = r#"{"allowed":true}"#;
             match head.contains(" /limits/check/batch ") {
@@ -133,50 +133,51 @@ async fn requests() {
         let fixed = ["--server", &server, "--json", "--connections", "1", "--duration", "20ms"];
         let keys: &[_] = if more.contains("--keys") { &[] } else { &["--keys", "1"] };
         let more: Vec<_> = more.split(' ').filter(|word| !word.is_empty()).collect();
-        let (good, json) = bench(&[&fixed, keys, &more].concat(), Some("t0ken")).await.unwrap();
-        assert!(good, "{json}");
+        let (is_success, json) =
+            bench(&[&fixed, keys, &more].concat(), Some("t0ken")).await.unwrap();
+        assert!(is_success, "{json}");
 
         let (head, _) = requests.recv().unwrap();
         assert!(head.starts_with("post /limits/peek http/1.1\r\n"), "first: {head}");
-        let asked: Vec<_> = requests.try_iter().collect();
-        assert_eq!(json["requests"], json!(asked.len()));
+        let checks: Vec<_> = requests.try_iter().collect();
+        assert_eq!(json["requests"], json!(checks.len()));
         let host = url.trim_start_matches("http://");
-        for (head, sent) in asked {
+        for (head, sent) in checks {
             assert!(head.starts_with(&format!("post /limits{path} http/1.1\r\n")), "{head}");
             assert!(head.contains(&format!("\r\nhost: {host}\r\n")), "{head}");
             assert!(head.contains("\r\nauthorization: bearer t0ken\r\n"), "{head}");
-            let same = |(is, pattern): (char, char)| match pattern {
-                '#' => is.is_ascii_digit(),
-                _ => is == pattern,
+            let matches = |(found, pattern): (char, char)| match pattern {
+                '#' => found.is_ascii_digit(),
+                _ => found == pattern,
             };
             assert_eq!(sent.len(), body.len());
-            assert!(sent.chars().zip(body.chars()).all(same), "{sent} {body}");
+            assert!(sent.chars().zip(body.chars()).all(matches), "{sent} {body}");
         }
     }
 }
 
 #[tokio::test(flavor = "local")]
-async fn what_came_is_counted() {
+async fn answers_and_errors_are_counted() {
     let unavailable = "503 X\r\ncontent-length: 0\r\n\r\n";
     let chunked =
         "200 OK\r\ntransfer-encoding: chunked\r\n\r\n10\r\n{\"allowed\":true}\r\n0\r\n\r\n";
     let closing = "200 OK\r\nconnection: close\r\ncontent-length: 17\r\n\r\n{\"allowed\":false}";
-    for (answer, good, field, kind) in [
+    for (answer, expected, field, kind) in [
         (ok(r#"{"allowed":true}"#), true, "allowed", ""),
         (ok(r#"{"allowed":false,"degraded":true}"#), true, "degraded", ""),
         (chunked.to_owned(), true, "allowed", ""),
         (closing.to_owned(), true, "denied", ""),
-        (ok("{}"), false, "errors", "an answer that makes no sense"),
-        (unavailable.to_owned(), false, "errors", "503 Service StoreError"),
-        ("200".to_owned() + &"x".repeat(100_000), false, "errors", "it speaks no HTTP/1.1"),
+        (ok("{}"), false, "errors", "an invalid answer"),
+        (unavailable.to_owned(), false, "errors", "503 Service Unavailable"),
+        ("200".to_owned() + &"x".repeat(100_000), false, "errors", "not an HTTP/1.1 response"),
     ] {
-        let url = front(move |head, _| match head.starts_with("post /peek") {
+        let url = mock_front(move |head, _| match head.starts_with("post /peek") {
             true => ok(r#"{"allowed":true}"#),
             false => answer.clone(),
         });
         let args = ["--server", &url, "--json", "--connections", "2", "--duration", "30ms"];
-        let (well, json) = bench(&args, None).await.unwrap();
-        assert_eq!(well, good, "{json}");
+        let (is_success, json) = bench(&args, None).await.unwrap();
+        assert_eq!(is_success, expected, "{json}");
         let count = json[field].as_u64().unwrap();
         assert!(count > 0 && json["checks"] == json!(count), "{field}: {json}");
         if !kind.is_empty() {
@@ -186,23 +187,27 @@ async fn what_came_is_counted() {
 }
 
 #[tokio::test(flavor = "local")]
-async fn nobody_there() {
+async fn a_failed_probe_is_an_error() {
     let refused = bench(&["--server", "http://127.0.0.1:1"], None).await.unwrap_err();
     assert!(refused.starts_with("http://127.0.0.1:1: Connection refused"), "{refused}");
     let problem = r#"{"title":"Not Found","status":404,"detail":"no policy has this name"}"#;
     let kind = "content-type: application/problem+json";
     let answer = format!("404 X\r\n{kind}\r\ncontent-length: {}\r\n\r\n{problem}", problem.len());
     let moved = "308 X\r\nlocation: https://rl.example/peek\r\ncontent-length: 0\r\n\r\n";
-    for (answer, said) in [
+    for (answer, expected) in [
         (answer, ": 404 Not Found: no policy has this name"),
-        (moved.to_owned(), "it redirects to https://rl.example/peek, which is not followed"),
-        ("401 X\r\ncontent-length: 0\r\n\r\n".to_owned(), "(give one in --token-file or RL_TOKEN)"),
-        (ok("<html>"), "what answered is no rl-server"),
-        (String::new(), "it speaks no HTTP/1.1"),
+        (moved.to_owned(), "redirects are not followed; this one leads to https://rl.example/peek"),
+        (
+            "401 X\r\ncontent-length: 0\r\n\r\n".to_owned(),
+            "(pass one with --token-file or RL_TOKEN)",
+        ),
+        (ok("<html>"), "invalid reply: is this the address of an rl-server?"),
+        (String::new(), "not an HTTP/1.1 response"),
     ] {
-        let url =
-            front(move |_, _| answer.clone() + &"\u{1}".repeat(usize::from(answer.is_empty())));
-        let failure = bench(&["--server", &url], None).await.unwrap_err();
-        assert!(failure.starts_with(&url) && failure.contains(said), "{failure}");
+        let url = mock_front(move |_, _| {
+            answer.clone() + &"\u{1}".repeat(usize::from(answer.is_empty()))
+        });
+        let error = bench(&["--server", &url], None).await.unwrap_err();
+        assert!(error.starts_with(&url) && error.contains(expected), "{error}");
     }
 }

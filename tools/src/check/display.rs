@@ -1,19 +1,20 @@
-//! Answers in one glance.
+//! Answers as text.
 
 use std::fmt;
 
-use super::answer::{Answer, Five};
+use super::response::{CheckResponse, DecisionJson};
+use crate::terminal::printable;
 
-/// A wait in whole milliseconds. It displays with one unit or two, rounded up: what is not early in
-/// milliseconds is not early here.
+/// A wait in whole milliseconds. It displays in one or two units, rounded up, so that a retry after
+/// the displayed time is never early.
 struct Wait(u64);
 
-// === impl Answer ===
+// === impl CheckResponse ===
 
-impl fmt::Display for Answer {
-    /// A line, and one more for each of several limits.
+impl fmt::Display for CheckResponse {
+    /// A line for the check, and one for each limit if there are several.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.five)?;
+        write!(f, "{}", self.decision)?;
         if self.would_deny {
             f.write_str(" (shadow mode: it would be denied)")?;
         }
@@ -24,15 +25,15 @@ impl fmt::Display for Answer {
         let names: Vec<String> = self.limits.iter().map(|limit| printable(&limit.name)).collect();
         let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
         for (name, limit) in names.iter().zip(&self.limits) {
-            writeln!(f, "  {name:<width$}  {}", limit.five)?;
+            writeln!(f, "  {name:<width$}  {}", limit.decision)?;
         }
         Ok(())
     }
 }
 
-// === impl Five ===
+// === impl DecisionJson ===
 
-impl fmt::Display for Five {
+impl fmt::Display for DecisionJson {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { allowed, limit, remaining, retry_after_ms, reset_after_ms } = *self;
         f.write_str(if allowed { "allowed   " } else { "denied    " })?;
@@ -69,61 +70,33 @@ impl fmt::Display for Wait {
         } else if seconds <= 120 {
             write!(f, "{seconds} s")
         } else if seconds < 60 * 60 {
-            two(f, (seconds / 60, "min"), (seconds % 60, "s"))
+            two_units(f, (seconds / 60, "min"), (seconds % 60, "s"))
         } else if minutes < 24 * 60 {
-            two(f, (minutes / 60, "h"), (minutes % 60, "min"))
+            two_units(f, (minutes / 60, "h"), (minutes % 60, "min"))
         } else {
-            two(f, (hours / 24, "d"), (hours % 24, "h"))
+            two_units(f, (hours / 24, "d"), (hours % 24, "h"))
         }
     }
 }
 
-fn two(f: &mut fmt::Formatter<'_>, rough: (u64, &str), fine: (u64, &str)) -> fmt::Result {
-    write!(f, "{} {}", rough.0, rough.1)?;
-    match fine {
+fn two_units(f: &mut fmt::Formatter<'_>, major: (u64, &str), minor: (u64, &str)) -> fmt::Result {
+    write!(f, "{} {}", major.0, major.1)?;
+    match minor {
         (0, _) => Ok(()),
         (count, unit) => write!(f, " {count} {unit}"),
     }
 }
 
-// === texts of others ===
-
-/// A text without what a terminal would obey: control characters, and those that turn the direction
-/// of reading around.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if is_obeyed(c) { '\u{fffd}' } else { c }).collect()
-}
-
-/// JSON on one line, and equally harmless. What must not be printed can only stand between tokens, where
-/// it is left out, or in strings, where it is escaped.
-pub(super) fn one_line(json: &str) -> String {
-    let mut line = String::with_capacity(json.len());
-    for c in json.chars() {
-        match c {
-            '\n' | '\r' | '\t' => {}
-            // Each of them fits into four digits.
-            c if is_obeyed(c) => line.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => line.push(c),
-        }
-    }
-    line
-}
-
-fn is_obeyed(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{super::answer::Answer, Wait, one_line, printable};
+    use super::{super::response::CheckResponse, Wait};
 
-    fn shown(json: &str) -> String {
-        serde_json::from_str::<Answer>(json).unwrap().to_string()
+    fn text(json: &str) -> String {
+        serde_json::from_str::<CheckResponse>(json).unwrap().to_string()
     }
 
     #[test]
-    fn answers() {
+    fn one_limit_is_one_line() {
         for (allowed, limit, remaining, retry, reset, line) in [
             (true, 100, 99, "0", 600, "allowed   99 of 100 left, full again in 600 ms\n"),
             (true, 100, 100, "0", 0, "allowed   100 of 100 left\n"),
@@ -146,27 +119,32 @@ mod tests {
             (false, 10, 10, "null", 0, "denied    cost is above the capacity 10: no wait helps\n"),
         ] {
             let json = format!(
-                r#"{{"allowed":{allowed},"limit":{limit},"remaining":{remaining},"retry_after_ms":{retry},"reset_after_ms":{reset},"new":[]}}"#
+                "{{\"allowed\":{allowed},\"limit\":{limit},\"remaining\":{remaining},\
+                 \"retry_after_ms\":{retry},\"reset_after_ms\":{reset},\"new\":[]}}"
             );
-            assert_eq!(shown(&json), line);
+            assert_eq!(text(&json), line);
         }
     }
 
     #[test]
-    fn remarks_and_limits() {
-        let one = r#"{"allowed":true,"limit":1,"remaining":0,"retry_after_ms":0,"reset_after_ms":5,"degraded":true,"would_deny":true}"#;
+    fn several_limits_are_a_line_each() {
+        let one = r#"{
+            "allowed":true,"limit":1,"remaining":0,"retry_after_ms":0,"reset_after_ms":5,
+            "degraded":true,"would_deny":true}"#;
         assert_eq!(
-            shown(one),
+            text(one),
             "allowed   0 of 1 left, full again in 5 ms (shadow mode: it would be denied) \
              (decided without Redis)\n"
         );
         let several = r#"{
             "allowed":false,"limit":2,"remaining":0,"retry_after_ms":100,"reset_after_ms":200,
             "degraded":false,"would_deny":false,"limits":[
-            {"name":"burst","allowed":false,"limit":2,"remaining":0,"retry_after_ms":100,"reset_after_ms":200},
-            {"name":"d\u001b[2J","allowed":true,"limit":9,"remaining":8,"retry_after_ms":0,"reset_after_ms":1000}]}"#;
+            {"name":"burst","allowed":false,"limit":2,"remaining":0,
+             "retry_after_ms":100,"reset_after_ms":200},
+            {"name":"d\u001b[2J","allowed":true,"limit":9,"remaining":8,
+             "retry_after_ms":0,"reset_after_ms":1000}]}"#;
         assert_eq!(
-            shown(several),
+            text(several),
             "denied    0 of 2 left, retry in 100 ms, full again in 200 ms\n  \
              burst  denied    0 of 2 left, retry in 100 ms, full again in 200 ms\n  \
              d\u{fffd}[2J  allowed   8 of 9 left, full again in 1 s\n"
@@ -198,18 +176,5 @@ mod tests {
         ] {
             assert_eq!(Wait(ms).to_string(), text, "{ms}");
         }
-    }
-
-    #[test]
-    fn nothing_reaches_the_terminal_that_it_obeys() {
-        assert_eq!(
-            printable("a\u{1b}[31m\r\n\u{9b}1m\u{202e}é"),
-            "a\u{fffd}[31m\u{fffd}\u{fffd}\u{fffd}1m\u{fffd}é"
-        );
-        let json = "{\r\n\t\"a\": \"\u{9b}\u{7f}\u{202e}\\u001b\"\n}\n";
-        let line = one_line(json);
-        assert_eq!(line, r#"{"a": "\u009b\u007f\u202e\u001b"}"#);
-        let parse = |text| serde_json::from_str::<serde_json::Value>(text).unwrap();
-        assert_eq!(parse(json), parse(&line));
     }
 }

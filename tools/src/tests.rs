@@ -1,4 +1,4 @@
-//! The command line as a whole, asked of a front that is a few lines of this file.
+//! `check`, `peek` and `reset` from the command line, against a front that is mocked here.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -8,22 +8,22 @@ use std::{
 
 use clap::Parser;
 
-use super::{Command, Failure, Verdict};
+use crate::ClientCommand;
 
 #[derive(Parser)]
 #[command(name = "rl-server")]
 struct CommandLine {
     #[command(subcommand)]
-    command: Command,
+    command: ClientCommand,
 }
 
-/// A front that answers one request, and then tells what it was.
-struct Canned {
+/// A front that gives a fixed response to one request, and keeps the request.
+struct MockFront {
     url: String,
     thread: JoinHandle<String>,
 }
 
-impl Canned {
+impl MockFront {
     fn new(status: &str, kind: &str, body: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -57,7 +57,7 @@ impl Canned {
     }
 }
 
-/// What comes of a command line: the exit code, and what is said, on stdout or else on stderr.
+/// Runs a command line. Returns the exit code, and the text on stdout or else on stderr.
 async fn run(args: &[&str], variables: &[(&str, &str)]) -> (u8, String) {
     let line = match CommandLine::try_parse_from([&["rl-server"], args].concat()) {
         Ok(line) => line,
@@ -69,8 +69,8 @@ async fn run(args: &[&str], variables: &[(&str, &str)]) -> (u8, String) {
     };
     let mut out = Vec::new();
     match line.command.run(lookup, &mut out).await {
-        Ok(verdict) => (verdict.code(), String::from_utf8(out).unwrap()),
-        Err(failure) => (failure.code(), failure.to_string()),
+        Ok(code) => (code, String::from_utf8(out).unwrap()),
+        Err(error) => (error.exit_code(), error.to_string()),
     }
 }
 
@@ -78,11 +78,12 @@ const ALLOWED: &str =
     r#"{"allowed":true,"limit":100,"remaining":99,"retry_after_ms":0,"reset_after_ms":600}"#;
 const DENIED: &str =
     r#"{"allowed":false,"limit":100,"remaining":0,"retry_after_ms":600,"reset_after_ms":60000}"#;
-const NOBODY: &str = "redis://:hunter2@127.0.0.1:1";
+/// Nothing listens on port 1.
+const UNREACHABLE: &str = "redis://:hunter2@127.0.0.1:1";
 
 #[tokio::test(flavor = "local")]
-async fn what_does_not_go_together() {
-    for (args, said) in [
+async fn invalid_command_lines_name_the_rule() {
+    for (args, expected) in [
         ("check", "required arguments were not provided"),
         ("check a b", "unexpected argument 'b'"),
         ("check k --capacity 1", "--rate <RATE>"),
@@ -90,7 +91,7 @@ async fn what_does_not_go_together() {
         ("check k --cost 1e3", "cost must be a plain decimal number"),
         ("check k --capacity 0 --rate 1", "capacity must be a plain decimal number above 0"),
         ("peek k --capacity 1 --rate 1/w", "rate must be a plain decimal number"),
-        ("check k --policy api --capacity 1 --rate 1", "--policy must not be given along with"),
+        ("check k --policy api --capacity 1 --rate 1", "--policy cannot be combined with"),
         ("check k --server localhost", "--server must be http://HOST"),
         ("check k --server http://h --store redis://h", "cannot be used with"),
         ("check k --token-file f --store redis://h", "cannot be used with"),
@@ -107,22 +108,22 @@ async fn what_does_not_go_together() {
     ] {
         let (code, text) = run(&args.split(' ').collect::<Vec<_>>(), &[]).await;
         assert_eq!(code, 2, "{args}: {text}");
-        assert!(text.contains(said), "{args}: {text}");
+        assert!(text.contains(expected), "{args}: {text}");
     }
-    for (variables, said) in [
+    for (variables, expected) in [
         ([("RL_SERVER", "localhost")], "--server must be"),
         ([("RL_TOKEN", "hunter2 \u{1b}")], "the token must be"),
     ] {
         let (code, text) = run(&["check", "k"], &variables).await;
-        assert!(code == 2 && text.contains(said) && !text.contains("hunter2"), "{text}");
+        assert!(code == 2 && text.contains(expected) && !text.contains("hunter2"), "{text}");
     }
 }
 
 #[tokio::test(flavor = "local")]
-async fn verdicts() {
+async fn answers_are_text_or_json() {
     let denied = "denied    0 of 100 left, retry in 600 ms, full again in 60 s\n";
     let shadow = ALLOWED.replace('}', r#","would_deny":true}"#);
-    for (command, answer, code, said) in [
+    for (command, answer, code, expected) in [
         ("check", ALLOWED, 0, "allowed   99 of 100 left, full again in 600 ms\n"),
         ("check", DENIED, 1, denied),
         ("peek", DENIED, 1, denied),
@@ -131,20 +132,20 @@ async fn verdicts() {
         ("reset", r#"{"reset":1}"#, 0, "reset     1 bucket, full"),
         ("reset", r#"{"reset":2}"#, 0, "reset     2 buckets, full"),
     ] {
-        let front = Canned::json(answer);
+        let front = MockFront::json(answer);
         let (exit, text) = run(&[command, "k", "--server", &front.url], &[]).await;
         assert_eq!(exit, code, "{text}");
-        assert!(text.starts_with(said), "{text}");
+        assert!(text.starts_with(expected), "{text}");
 
-        // As JSON it is what the front said, to the letter.
-        let front = Canned::json(&answer.replace(',', ",\n"));
+        // With --json the front's answer is printed unchanged, on one line.
+        let front = MockFront::json(&answer.replace(',', ",\n"));
         let (exit, text) = run(&[command, "k", "--json", "--server", &front.url], &[]).await;
         assert_eq!((exit, text), (code, format!("{answer}\n")));
     }
 }
 
 #[tokio::test(flavor = "local")]
-async fn requests() {
+async fn requests_to_a_front() {
     let token = ("RL_TOKEN", " hunter2\n");
     for (args, variables, line, body) in [
         (&["check", "k"][..], &[][..], "POST /check ", r#"{"key":"k"}"#),
@@ -162,31 +163,31 @@ async fn requests() {
             r#"{"key":"a\"b","policy":"api"}"#,
         ),
     ] {
-        let front = Canned::json(if args[0] == "reset" { r#"{"reset":1}"# } else { ALLOWED });
+        let front = MockFront::json(if args[0] == "reset" { r#"{"reset":1}"# } else { ALLOWED });
         let server = [("RL_SERVER", front.url.as_str())];
         let (code, text) = run(args, &[variables, &server].concat()).await;
         assert_eq!(code, 0, "{text}");
         let request = front.request();
         assert!(request.starts_with(line), "{request}");
         assert!(request.ends_with(&format!("\r\n\r\n{body}")), "{request}");
-        let shown = request.contains("authorization: Bearer hunter2\r\n");
-        assert_eq!(shown, variables.contains(&token), "{request}");
+        let is_authorized = request.contains("authorization: Bearer hunter2\r\n");
+        assert_eq!(is_authorized, variables.contains(&token), "{request}");
     }
 }
 
 #[tokio::test(flavor = "local")]
-async fn no_answer() {
+async fn responses_that_are_not_answers_are_errors() {
     let problem = "application/problem+json";
     let rule = r#"{"title":"Unprocessable Entity","status":422,"detail":"key must be\u001b[2J"}"#;
     let unauthorized = r#"{"title":"Unauthorized","status":401,"detail":"a valid token"}"#;
-    for (status, kind, body, variables, said) in [
+    for (status, kind, body, variables, expected) in [
         ("422 X", problem, rule, &[][..], ": 422 Unprocessable Entity: key must be\u{fffd}[2J"),
         (
             "401 X",
             problem,
             unauthorized,
             &[],
-            "a valid token (give one in --token-file or RL_TOKEN)",
+            "a valid token (pass one with --token-file or RL_TOKEN)",
         ),
         (
             "401 X",
@@ -195,31 +196,30 @@ async fn no_answer() {
             &[("RL_TOKEN", "hunter2")],
             "401 Unauthorized: a valid token",
         ),
-        ("502 X", "text/html", "<html>", &[], ": 502 Bad Gateway, and not from an rl-server"),
-        ("429 X", "text/html", ALLOWED, &[], ": 429 Too Many Requests, and not from an rl-server"),
-        ("200 OK", "text/html", "<html>", &[], "what answered is no rl-server"),
-        ("200 OK", "application/json", r#"{"allowed":true}"#, &[], "what answered is no rl-server"),
-        ("200 OK", "application/json", r#"{"reset":1}"#, &[], "what answered is no rl-server"),
+        ("502 X", "text/html", "<html>", &[], ": 502 Bad Gateway, not from an rl-server"),
+        ("429 X", "text/html", ALLOWED, &[], ": 429 Too Many Requests, not from an rl-server"),
+        ("200 OK", "text/html", "<html>", &[], "invalid reply: is this"),
+        ("200 OK", "application/json", r#"{"allowed":true}"#, &[], "invalid reply: is this"),
+        ("200 OK", "application/json", r#"{"reset":1}"#, &[], "invalid reply: is this"),
     ] {
-        let front = Canned::new(status, kind, body);
+        let front = MockFront::new(status, kind, body);
         let (code, text) = run(&["check", "k", "--server", &front.url], variables).await;
         assert_eq!(code, 3, "{text}");
-        assert!(text.contains(said), "{text}");
+        assert!(text.contains(expected), "{text}");
         assert!(!text.contains("hunter2") && !text.contains('\u{1b}'), "{text}");
     }
-    let front = Canned::json(ALLOWED);
+    let front = MockFront::json(ALLOWED);
     assert_eq!(run(&["reset", "k", "--server", &front.url], &[]).await.0, 3);
 }
 
-/// Nothing listens where nothing was bound.
 #[tokio::test(flavor = "local")]
-async fn nobody_there() {
+async fn refused_connections_are_errors() {
     let (code, text) = run(&["check", "k", "--server", "http://127.0.0.1:1"], &[]).await;
     assert_eq!(code, 3);
     assert!(text.starts_with("http://127.0.0.1:1: Connection refused"), "{text}");
-    // Variables for a front are in nobody's way.
-    let front = [("RL_SERVER", "http://127.0.0.1:2"), ("RL_TOKEN", "t"), ("RL_STORE", NOBODY)];
-    for store in [NOBODY, "env"] {
+    // With --store, variables for a front are ignored.
+    let front = [("RL_SERVER", "http://127.0.0.1:2"), ("RL_TOKEN", "t"), ("RL_STORE", UNREACHABLE)];
+    for store in [UNREACHABLE, "env"] {
         let (code, text) = run(&["reset", "k", "--store", store], &front).await;
         assert_eq!(code, 3);
         assert!(text.starts_with("cannot use redis://127.0.0.1:1: Connection refused"), "{text}");
@@ -227,7 +227,7 @@ async fn nobody_there() {
 }
 
 #[tokio::test(flavor = "local")]
-async fn an_answer_that_cannot_be_written_is_no_verdict() {
+async fn a_result_that_cannot_be_written_is_an_error() {
     struct Full;
 
     impl Write for Full {
@@ -240,11 +240,10 @@ async fn an_answer_that_cannot_be_written_is_no_verdict() {
         }
     }
 
-    let front = Canned::json(ALLOWED);
+    let front = MockFront::json(ALLOWED);
     let line =
         CommandLine::try_parse_from(["rl-server", "check", "k", "--server", &front.url]).unwrap();
-    let failure: Result<Verdict, Failure> = line.command.run(|_| None, &mut Full).await;
-    let failure = failure.unwrap_err();
-    assert_eq!(failure.code(), 3);
-    assert!(failure.to_string().starts_with("it was asked"), "{failure}");
+    let error = line.command.run(|_| None, &mut Full).await.unwrap_err();
+    assert_eq!(error.exit_code(), 3);
+    assert!(error.to_string().starts_with("cannot write the result of"), "{error}");
 }

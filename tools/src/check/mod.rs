@@ -1,0 +1,7 @@
+//! `rl-server check` and `peek`.
+
+mod command;
+mod display;
+mod response;
+
+pub(crate) use self::command::CheckArgs;
