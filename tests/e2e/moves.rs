@@ -182,7 +182,10 @@ fn an_incomplete_export_is_an_error() {
     let output = export(&store);
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(3), "{stderr}");
-    assert!(stderr.contains("the server lacks a command") && !stderr.contains("hunter2"), "{stderr}");
+    assert!(
+        stderr.contains("the server lacks a command") && !stderr.contains("hunter2"),
+        "{stderr}"
+    );
     server.run::<()>("ACL SETUSER reader +scan");
     assert!(export(&store).status.success());
     let output = export("memory");

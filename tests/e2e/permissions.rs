@@ -154,7 +154,8 @@ fn the_role_is_for_replicas() {
     replica.follow(&primary);
     for user in users() {
         let without_role = user.line.replacen(" +role", "", 1);
-        for (line, reason) in [(user.line, "the server is a replica"), (&without_role, "READONLY")] {
+        for (line, reason) in [(user.line, "the server is a replica"), (&without_role, "READONLY")]
+        {
             replica.run::<Value>(line);
             let store = user.url(&replica);
             let front = Front::start_unready(&["--store", &store, "--engine", user.engine]);

@@ -1,10 +1,11 @@
 //! Buckets in Redis, computed by the module or by Lua scripts.
 //!
-//! A [`RedisStore`] is what one worker uses. From there a check goes through [`client`] (one server),
-//! [`batch`] and [`dispatch`] (checks that share a round trip), [`node`] (the supervised connection to
-//! that server), [`session`] (a connection whose [`engine`] is known), [`commands`] (what is sent, and
-//! how the reply is read) and [`resp`] (the bytes). [`topology`] finds the server: one, the primary that Sentinels
-//! name, or the node of a cluster that serves the key. [`connector`] holds what all workers share.
+//! A [`RedisStore`] is what one worker uses; a [`Connector`] holds what all workers share. From there
+//! a check goes through `client` (one server), `batch` and `dispatch` (checks that share a round
+//! trip), `node` (the supervised connection to that server), `session` (a connection whose `engine`
+//! is known), `commands` (what is sent, and how the reply is read) and `resp` (the bytes).
+//! `topology` finds the server: one, the primary that Sentinels name, or the node of a cluster that
+//! serves the key.
 
 mod address;
 mod backoff;

@@ -63,7 +63,7 @@ enum Event<'a> {
     /// An attempt to open a session has started.
     Started,
     /// The attempt succeeded.
-    Opened(Session),
+    Opened(Rc<Session>),
     /// The attempt failed.
     Failed,
     /// This session is unusable, for this reason.
@@ -147,12 +147,12 @@ impl Node {
             (State::Connecting, Event::Opened(session)) => {
                 self.worker.node_up(session.engine.kind());
                 self.opened.notify_waiters();
-                State::Connected(Rc::new(session))
+                State::Connected(session)
             }
             // Callers that wait for a reply keep the old session until it has come.
             (State::Replacing(_), Event::Opened(session)) => {
                 self.worker.connector.health.engine_changed(session.engine.kind());
-                State::Connected(Rc::new(session))
+                State::Connected(session)
             }
             (State::Connecting, Event::Failed) => State::Disconnected,
             (State::Replacing(session), Event::Failed) => State::Connected(session),
@@ -187,7 +187,7 @@ impl Node {
         self.advance(Event::Started);
         match Session::open(&self.endpoint, &self.worker.connector).await {
             Ok(session) => {
-                self.advance(Event::Opened(session));
+                self.advance(Event::Opened(Rc::new(session)));
                 Ok(())
             }
             Err(error) => {

@@ -97,7 +97,9 @@ fn a_server_may_ask_who_we_are() {
     healed(&front(&store, &ours), "k");
     let anonymous =
         Front::start_unready(&[&["--store", &store, "--redis-ca", ca][..], &PATIENT].concat());
-    eventually("Redis refuses the front", SOON, || anonymous.log().contains("cannot connect to redis"));
+    eventually("Redis refuses the front", SOON, || {
+        anonymous.log().contains("cannot connect to redis")
+    });
     assert!(is_degraded(&check(&anonymous, "k", 10)));
 }
 
