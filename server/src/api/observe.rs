@@ -153,7 +153,7 @@ fn trace_id(headers: &HeaderMap) -> Option<Box<str>> {
     is_valid.then(|| id.to_ascii_lowercase().into())
 }
 
-/// Passes a request on, through the [`fast_path`], and observes the response.
+/// Passes a request on, through `fast_path`, and observes the response.
 pub async fn observe(
     mut request: ServiceRequest,
     next: Next<BoxBody>,

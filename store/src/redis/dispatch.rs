@@ -6,7 +6,7 @@ use rl_bucket::Decision;
 
 use super::{
     batch::{Batch, BatchedDecision},
-    commands::{Arguments, Check, Command, CommandSpec, MCheck},
+    commands::{Arguments, Command, CommandSpec, MCheck, check},
     engine::ScriptForm,
     error::{CallError, CommandError},
     node::{Node, WRONG_TYPE},
@@ -34,7 +34,7 @@ impl Command for Checks<'_> {
 
     fn spec(&self) -> &'static CommandSpec {
         match self.0 {
-            [one] => Check(one).spec(),
+            [one] => check(one).spec(),
             many => MCheck(many).spec(),
         }
     }
@@ -48,7 +48,7 @@ impl Command for Checks<'_> {
             decision.map_err(|NotABucket| CallError::NotABucket)
         };
         match self.0 {
-            [one] => Ok(vec![Ok(Check(one).decode(reply)?)]),
+            [one] => Ok(vec![Ok(check(one).decode(reply)?)]),
             many => Ok(MCheck(many).decode(reply)?.into_iter().map(outcome).collect()),
         }
     }

@@ -8,7 +8,7 @@ use rl_bucket::{Decision, Op};
 use super::{
     address::Topology,
     client::NodeClient,
-    commands::{Charge, CheckAll, Command, MCheck, Peek, Refund, Reset, Take},
+    commands::{CheckAll, Command, MCheck, Reset, Take, charge, peek, refund},
     connector::{Connector, Endpoint},
     error::CallError,
     topology::cluster::ClusterClient,
@@ -51,9 +51,9 @@ impl RedisStore {
     pub async fn apply(&self, op: Op, request: &BucketRequest<'_>) -> Result<Decision, StoreError> {
         match op {
             Op::Check => self.check(request).await.map_err(CallError::into_store_error),
-            Op::Peek => self.call(request.key, &Peek(request)).await,
-            Op::Refund => self.call(request.key, &Refund(request)).await,
-            Op::Charge => self.call(request.key, &Charge(request)).await,
+            Op::Peek => self.call(request.key, &peek(request)).await,
+            Op::Refund => self.call(request.key, &refund(request)).await,
+            Op::Charge => self.call(request.key, &charge(request)).await,
         }
     }
 

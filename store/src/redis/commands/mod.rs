@@ -11,13 +11,14 @@ mod mcheck;
 mod peek;
 mod refund;
 mod reset;
+mod single;
 mod spec;
 mod take;
 
 pub(super) use self::spec::{Arguments, Command, EqualNumbers};
 pub use self::spec::{CommandKind, CommandSpec};
 pub(super) use self::{
-    charge::Charge, check::Check, checkall::CheckAll, mcheck::MCheck, peek::Peek, refund::Refund,
+    charge::charge, check::check, checkall::CheckAll, mcheck::MCheck, peek::peek, refund::refund,
     reset::Reset, take::Take,
 };
 

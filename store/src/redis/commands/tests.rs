@@ -46,11 +46,11 @@ fn commands_on_one_bucket() {
     let one = request("rl:{k}:default", "100", "120/m", "0.1");
     let module = |name| format!("RL.{name} rl:{{k}}:default 100 120/m 0.1");
     let script = |name| format!("EVALSHA sha-{name} 1 rl:{{k}}:default 100 2 0.1");
-    encodes(&Check(&one), &module("CHECK"), &script("Check"));
-    encodes(&Peek(&one), &module("PEEK"), &script("Peek"));
+    encodes(&check(&one), &module("CHECK"), &script("Check"));
+    encodes(&peek(&one), &module("PEEK"), &script("Peek"));
     encodes(&Take(&one), &module("TAKE"), &script("Take"));
-    encodes(&Refund(&one), &module("REFUND"), &script("Refund"));
-    encodes(&Charge(&one), &module("CHARGE"), &script("Charge"));
+    encodes(&refund(&one), &module("REFUND"), &script("Refund"));
+    encodes(&charge(&one), &module("CHARGE"), &script("Charge"));
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn the_probe_is_a_peek() {
 #[test]
 fn a_rate_reaches_lua_to_the_last_bit() {
     let request = request("k", "0.000000001", "100/m", "1");
-    let line = line(&lua().encode(&Check(&request), ScriptForm::Hash));
+    let line = line(&lua().encode(&check(&request), ScriptForm::Hash));
     let rate = line.split(' ').nth(5).unwrap();
     assert_eq!(rate.parse::<f64>().unwrap().to_bits(), (100.0f64 / 60.0).to_bits());
 }
@@ -118,11 +118,11 @@ fn is_sent_in_full(command: &impl Command, rest: &str) {
 #[test]
 fn a_lost_script_is_sent_in_full() {
     let one = request("k", "5", "1", "1");
-    is_sent_in_full(&Check(&one), "1 k 5 1 1");
-    is_sent_in_full(&Peek(&one), "1 k 5 1 1");
+    is_sent_in_full(&check(&one), "1 k 5 1 1");
+    is_sent_in_full(&peek(&one), "1 k 5 1 1");
     is_sent_in_full(&Take(&one), "1 k 5 1 1");
-    is_sent_in_full(&Refund(&one), "1 k 5 1 1");
-    is_sent_in_full(&Charge(&one), "1 k 5 1 1");
+    is_sent_in_full(&refund(&one), "1 k 5 1 1");
+    is_sent_in_full(&charge(&one), "1 k 5 1 1");
     is_sent_in_full(&MCheck(&[one]), "1 k 5 1 1");
     is_sent_in_full(&CheckAll(&[one]), "1 k 5 1 1");
     is_sent_in_full(&Reset(&[b"k"]), "1 k");

@@ -30,7 +30,7 @@ use crate::{
         address::Host,
         batch::BatchedDecision,
         client::{NodeClient, Routing},
-        commands::{Check, Command},
+        commands::{Command, check},
         connector::Endpoint,
         error::{CallError, CommandError, Redirect},
         worker::Worker,
@@ -93,7 +93,7 @@ impl ClusterClient {
         let node = self.cluster.node(request.key)?;
         match node.client.check(request).await {
             Err(CallError::Redirected(redirect)) => {
-                let command = Check(request);
+                let command = check(request);
                 self.cluster.follow_redirects(request.key, &node, redirect, started, &command).await
             }
             outcome => outcome,
