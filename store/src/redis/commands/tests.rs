@@ -1,6 +1,6 @@
 use rl_bucket::{Cost, Limit};
 
-use super::{COMMANDS, Charge, Check, CheckAll, Command, MCheck, Peek, Refund, Reset, Take};
+use super::{COMMANDS, CheckAll, Command, MCheck, Reset, Take, charge, check, peek, refund};
 use crate::{
     BucketRequest,
     redis::{
