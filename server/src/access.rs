@@ -131,12 +131,12 @@ impl Grant {
     }
 
     /// Whether it extends to `key`.
-    pub fn owns(&self, key: &str) -> bool {
+    pub fn covers(&self, key: &str) -> bool {
         self.prefix.as_deref().is_none_or(|prefix| key.starts_with(prefix))
     }
 
     /// Whether it extends to every key.
-    pub fn owns_all(&self) -> bool {
+    pub fn covers_all_keys(&self) -> bool {
         self.prefix.is_none()
     }
 }
@@ -194,10 +194,10 @@ mod tests {
         assert_eq!(tokens.len(), 2);
         let tenant = tokens.grant(b"secret-a").unwrap();
         assert!(tenant.includes(Role::Check) && !tenant.includes(Role::Admin));
-        assert!(tenant.owns("a:1") && !tenant.owns("b:1") && !tenant.owns("a"));
-        assert!(!tenant.owns_all());
+        assert!(tenant.covers("a:1") && !tenant.covers("b:1") && !tenant.covers("a"));
+        assert!(!tenant.covers_all_keys());
         let ops = tokens.grant(b"secret-ops").unwrap();
-        assert!(ops.includes(Role::Admin) && ops.owns("b:1"));
+        assert!(ops.includes(Role::Admin) && ops.covers("b:1"));
         for other in [&b""[..], b"secret", b"secret-a ", b"Secret-a", A.as_bytes()] {
             assert_eq!(tokens.grant(other), None);
         }

@@ -30,7 +30,7 @@ pub struct Metrics {
     pub store_seconds: Histogram,
     store_errors: [IntCounter; StoreError::ALL.len()],
     /// Checks in a request to `/check/batch`.
-    pub batch: Histogram,
+    pub batch_size: Histogram,
     engine: IntGaugeVec,
     links: IntGaugeVec,
     draining: IntGauge,
@@ -118,7 +118,7 @@ impl Metrics {
             )),
             store_errors: StoreError::ALL
                 .map(|reason| store_errors.with_label_values(&[reason.name()])),
-            batch: made(Histogram::with_opts(
+            batch_size: made(Histogram::with_opts(
                 HistogramOpts::new("rl_batch_size", "Checks in a request to /check/batch.")
                     .buckets(SIZES.to_vec()),
             )),
@@ -164,7 +164,7 @@ impl Metrics {
             Box::new(metrics.request_seconds.clone()),
             Box::new(metrics.store_seconds.clone()),
             Box::new(store_errors),
-            Box::new(metrics.batch.clone()),
+            Box::new(metrics.batch_size.clone()),
             Box::new(metrics.engine.clone()),
             Box::new(metrics.links.clone()),
             Box::new(metrics.draining.clone()),

@@ -11,8 +11,6 @@ use std::{collections::HashMap, fmt, time::Instant};
 
 use hashbrown::HashTable;
 use rl_store::Sharded;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 /// The keys denied most in this minute and the one before. Safe to share.
 pub struct Offenders {
@@ -21,15 +19,15 @@ pub struct Offenders {
 }
 
 /// A key, and how often it was denied.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offender {
-    /// Under which policy.
+    /// The name of the policy.
     pub policy: String,
-    /// As the caller named it; with `--key-secret-file`, the pseudonym that stands for it.
+    /// The caller's key, or its pseudonym if there is a secret.
     pub key: String,
     /// Denials, at most this many.
     pub denied: u64,
-    /// And at least this many fewer.
+    /// Denials that `denied` may be too high by.
     pub error: u64,
 }
 

@@ -112,7 +112,7 @@ impl State {
         let shared = Shared {
             local: Arc::new(MemoryStore::new()),
             policies,
-            names,
+            pseudonyms: names,
             denials: Denials::new(),
             offenders: Arc::new(Offenders::new()),
             metrics: metrics.clone(),

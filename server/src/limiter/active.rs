@@ -38,7 +38,7 @@ impl ActivePolicies {
     }
 
     /// The policy of this name.
-    pub fn named(&self, name: &str) -> Option<&Arc<ActivePolicy>> {
+    pub fn get(&self, name: &str) -> Option<&Arc<ActivePolicy>> {
         self.by_name.get(name)
     }
 

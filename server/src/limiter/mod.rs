@@ -38,7 +38,7 @@ pub struct Shared {
     /// The limits.
     pub policies: Arc<Reloadable<ActivePolicies>>,
     /// What keys are called in the store, and wherever else they are kept.
-    pub names: Pseudonyms,
+    pub pseudonyms: Pseudonyms,
     /// Denials that need not be asked again.
     pub denials: Denials,
     /// Who is denied most.
@@ -53,7 +53,7 @@ pub struct CheckRequest<'a> {
     /// Whose bucket, 1 to 1024 bytes.
     pub key: Cow<'a, str>,
     /// Under which limits.
-    pub policy: LimitSource<'a>,
+    pub source: LimitSource<'a>,
     /// How many tokens it is about.
     pub cost: Cost,
 }
@@ -62,7 +62,7 @@ pub struct CheckRequest<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub enum LimitSource<'a> {
     /// Those configured under this name.
-    Named(Cow<'a, str>),
+    Policy(Cow<'a, str>),
     /// The one that came with the question.
     Inline(Limit),
 }
@@ -73,13 +73,13 @@ pub enum LimiterError {
     /// No policy has the name that was given.
     UnknownPolicy,
     /// Limits that come with a question are not taken.
-    InlineOff,
+    InlineForbidden,
     /// The policy has several limits, and this works with one.
     SeveralLimits,
     /// The store did not do it, for sure.
-    NotDone,
+    NotChanged,
     /// Whether the store did it is not known.
-    Unknown,
+    Unconfirmed,
 }
 
 // === impl Limiter ===
@@ -96,7 +96,7 @@ impl Limiter {
         if let Store::Memory(memory) = &self.store {
             return self.check_in(memory, &policies, question);
         }
-        let case = ResolvedCheck::new(&policies, &self.shared.names, question)?;
+        let case = ResolvedCheck::new(&policies, &self.shared.pseudonyms, question)?;
         drop(policies); // held no longer than needed
         let sent = Instant::now();
         let answer = match self.remembered(&case, sent) {
@@ -121,7 +121,7 @@ impl Limiter {
             return questions.iter().map(check).collect();
         }
         let sent = Instant::now();
-        let case = |question| ResolvedCheck::new(&policies, &self.shared.names, question);
+        let case = |question| ResolvedCheck::new(&policies, &self.shared.pseudonyms, question);
         let cases: Vec<_> = questions.iter().map(case).collect();
         drop(policies); // held no longer than needed
         let remembered =
@@ -158,7 +158,7 @@ impl Limiter {
         results
             .map(|((case, decided), question)| {
                 // Every case that is good was decided above.
-                let (case, decided) = (case?, decided.ok_or(LimiterError::Unknown)?);
+                let (case, decided) = (case?, decided.ok_or(LimiterError::Unconfirmed)?);
                 let answer = self.asked(case, decided, sent);
                 self.count(&question.key, &answer);
                 Ok(answer)
@@ -191,7 +191,8 @@ impl Limiter {
                 OnError::Closed => (0, result::closed(&request.limit)),
             }
         });
-        let answer = CheckResult { degraded: taken.is_err(), ..case.answer(smallvec![decision]) };
+        let answer =
+            CheckResult { is_degraded: taken.is_err(), ..case.answer(smallvec![decision]) };
         self.count(&question.key, &answer);
         Ok((granted, answer))
     }
@@ -234,7 +235,7 @@ impl Limiter {
 
     /// The case of a question under the policies in force.
     fn case(&self, question: &CheckRequest<'_>) -> Result<ResolvedCheck, LimiterError> {
-        ResolvedCheck::new(&self.shared.policies.get(), &self.shared.names, question)
+        ResolvedCheck::new(&self.shared.policies.get(), &self.shared.pseudonyms, question)
     }
 
     /// Decides by a store that answers at once, of which nothing is remembered since it is asked sooner.
@@ -244,7 +245,7 @@ impl Limiter {
         policies: &ActivePolicies,
         question: &CheckRequest<'_>,
     ) -> Result<CheckResult, LimiterError> {
-        let case = ResolvedCheck::new(policies, &self.shared.names, question)?;
+        let case = ResolvedCheck::new(policies, &self.shared.pseudonyms, question)?;
         let decisions = case.ask_in(memory, Op::Check);
         let answer = case.answer(decisions);
         self.count(&question.key, &answer);
@@ -340,7 +341,7 @@ impl Limiter {
             OnError::Closed => limits.map(result::closed).collect(),
             OnError::Local => case.ask_in(&self.shared.local, op),
         };
-        CheckResult { degraded: true, ..case.answer(decisions) }
+        CheckResult { is_degraded: true, ..case.answer(decisions) }
     }
 
     /// Counts a check or a take.
@@ -349,13 +350,13 @@ impl Limiter {
         let deciding = answer.deciding();
         let counter = match deciding.outcome {
             rl_bucket::Outcome::Allowed => &meters.allowed,
-            _ if answer.policy.shadow => &meters.would_deny,
+            _ if answer.policy.is_shadow => &meters.would_deny,
             rl_bucket::Outcome::NotYet { .. } => &meters.denied,
             rl_bucket::Outcome::Never => &meters.never,
         };
         counter.inc();
         if !deciding.is_allowed() {
-            self.shared.offenders.denied(answer.policy.name(), &self.shared.names.of(key));
+            self.shared.offenders.denied(answer.policy.name(), &self.shared.pseudonyms.of(key));
         }
     }
 }
@@ -363,8 +364,8 @@ impl Limiter {
 /// What is told of a change that the store did not confirm.
 fn not_changed(reason: StoreError) -> LimiterError {
     match reason {
-        StoreError::Down | StoreError::Shed => LimiterError::NotDone,
-        StoreError::Late | StoreError::Failed => LimiterError::Unknown,
+        StoreError::Down | StoreError::Shed => LimiterError::NotChanged,
+        StoreError::Late | StoreError::Failed => LimiterError::Unconfirmed,
     }
 }
 

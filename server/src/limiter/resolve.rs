@@ -31,13 +31,13 @@ impl ResolvedCheck {
         names: &Pseudonyms,
         question: &CheckRequest<'_>,
     ) -> Result<Self, LimiterError> {
-        let (policy, limits) = match &question.policy {
-            LimitSource::Named(name) => {
-                let policy = policies.named(name).ok_or(LimiterError::UnknownPolicy)?;
+        let (policy, limits) = match &question.source {
+            LimitSource::Policy(name) => {
+                let policy = policies.get(name).ok_or(LimiterError::UnknownPolicy)?;
                 (policy, policy.limits(&question.key))
             }
             LimitSource::Inline(limit) => {
-                (policies.inline().ok_or(LimiterError::InlineOff)?, Limits::inline(*limit))
+                (policies.inline().ok_or(LimiterError::InlineForbidden)?, Limits::inline(*limit))
             }
         };
         let name = names.of(&question.key);
@@ -74,6 +74,6 @@ impl ResolvedCheck {
     }
 
     pub(super) fn answer(self, decisions: Decisions) -> CheckResult {
-        CheckResult { policy: self.policy, limits: self.limits, decisions, degraded: false }
+        CheckResult { policy: self.policy, limits: self.limits, decisions, is_degraded: false }
     }
 }

@@ -18,7 +18,7 @@ pub struct CheckResult {
     /// One for each limit.
     pub decisions: Decisions,
     /// Whether they were made without Redis, so that they hold for this front alone.
-    pub degraded: bool,
+    pub is_degraded: bool,
 }
 
 /// How soon to ask again when a policy denies for want of Redis: about when that may be back.
@@ -29,7 +29,7 @@ const CLOSED_RETRY_MS: u64 = 1000;
 impl CheckResult {
     /// Whether the caller may go on: every limit allows, or the policy only watches.
     pub fn is_allowed(&self) -> bool {
-        self.policy.shadow || !self.is_denied()
+        self.policy.is_shadow || !self.is_denied()
     }
 
     /// Whether a limit denies.

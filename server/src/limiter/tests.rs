@@ -40,7 +40,7 @@ fn shared() -> Arc<Shared> {
     Arc::new(Shared {
         local: Arc::new(MemoryStore::new()),
         policies: Arc::new(Reloadable::new(policies)),
-        names: Default::default(),
+        pseudonyms: Default::default(),
         denials: Default::default(),
         offenders: Default::default(),
         metrics,
@@ -66,7 +66,7 @@ fn without_redis() -> (Limiter, TcpListener) {
 }
 
 fn question<'a>(key: &'a str, policy: &'a str) -> CheckRequest<'a> {
-    CheckRequest { key: key.into(), policy: LimitSource::Named(policy.into()), cost: Cost::ONE }
+    CheckRequest { key: key.into(), source: LimitSource::Policy(policy.into()), cost: Cost::ONE }
 }
 
 fn brief(answer: &CheckResult) -> (bool, u64, i64) {
@@ -78,17 +78,17 @@ async fn each_key_and_policy_has_its_bucket() {
     let limiter = limiter();
     let inline = || LimitSource::Inline(Limit::parse("1", "1/h").unwrap());
     for (key, policy, remaining) in [
-        ("a", LimitSource::Named("default".into()), 1),
-        ("a", LimitSource::Named("default".into()), 0),
-        ("b", LimitSource::Named("default".into()), 1),
-        ("big", LimitSource::Named("default".into()), 8),
+        ("a", LimitSource::Policy("default".into()), 1),
+        ("a", LimitSource::Policy("default".into()), 0),
+        ("b", LimitSource::Policy("default".into()), 1),
+        ("big", LimitSource::Policy("default".into()), 8),
         ("a", inline(), 0),
         ("b", inline(), 0),
-        ("a", LimitSource::Named("two".into()), 1),
+        ("a", LimitSource::Policy("two".into()), 1),
     ] {
         let question = CheckRequest { key: key.into(), policy, cost: Cost::ONE };
         let answer = limiter.check(&question).await.unwrap();
-        assert!(answer.is_allowed() && !answer.degraded);
+        assert!(answer.is_allowed() && !answer.is_degraded);
         assert_eq!(answer.deciding().remaining, remaining, "{question:?}");
     }
 }
@@ -135,24 +135,27 @@ async fn a_policy_says_what_happens_without_redis() {
         ("closed", (false, 7, 0)),
     ] {
         let answer = limiter.check(&question("k", policy)).await.unwrap();
-        assert!(answer.degraded);
+        assert!(answer.is_degraded);
         assert_eq!(brief(&answer), expected, "{policy}");
     }
     let closed = limiter.peek(&question("k", "closed")).await.unwrap();
     assert_eq!(closed.deciding().outcome, Outcome::NotYet { retry_after_ms: 1000 });
     let many = Cost::parse(b"5.5").unwrap();
     for (policy, expected) in [("default", 2), ("open", 5), ("closed", 0)] {
-        let question =
-            CheckRequest { key: "t".into(), policy: LimitSource::Named(policy.into()), cost: many };
+        let question = CheckRequest {
+            key: "t".into(),
+            source: LimitSource::Policy(policy.into()),
+            cost: many,
+        };
         let (granted, answer) = limiter.take(&question).await.unwrap();
-        assert!(answer.degraded);
+        assert!(answer.is_degraded);
         assert_eq!(granted, expected, "{policy}");
     }
     // A change is not made up.
     for policy in ["default", "open", "closed", "two"] {
         let question = question("k", policy);
-        assert_eq!(limiter.refund(&question).await.err(), Some(LimiterError::NotDone));
-        assert_eq!(limiter.charge(&question).await.err(), Some(LimiterError::NotDone));
-        assert_eq!(limiter.reset(&question).await.err(), Some(LimiterError::NotDone));
+        assert_eq!(limiter.refund(&question).await.err(), Some(LimiterError::NotChanged));
+        assert_eq!(limiter.charge(&question).await.err(), Some(LimiterError::NotChanged));
+        assert_eq!(limiter.reset(&question).await.err(), Some(LimiterError::NotChanged));
     }
 }

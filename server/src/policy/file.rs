@@ -151,7 +151,7 @@ impl Text<'_> {
             limits: limits.into(),
             overrides,
             on_error: table.on_error,
-            shadow: table.mode == Mode::Shadow,
+            is_shadow: table.mode == Mode::Shadow,
         })
     }
 
@@ -304,8 +304,8 @@ mod tests {
         assert_eq!(limits(&policies, "api", "x"), ["burst 20 10/s", "day 10000 10000/d"]);
         assert_eq!(limits(&policies, "api", "vip:1"), ["burst 20 10/s", "day 10000 20000/d"]);
         let (default, api) = (&policies.by_name["default"], &policies.by_name["api"]);
-        assert_eq!((default.on_error.name(), default.shadow), ("local", false));
-        assert_eq!((api.on_error.name(), api.shadow), ("closed", true));
+        assert_eq!((default.on_error.name(), default.is_shadow), ("local", false));
+        assert_eq!((api.on_error.name(), api.is_shadow), ("closed", true));
 
         let bucket = |policy: &super::Policy| policy.bucket("k", &policy.limits("k")[0]);
         assert_eq!(bucket(default), b"rl:{k}:default");

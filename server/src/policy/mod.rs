@@ -43,7 +43,7 @@ pub struct Policy {
     /// Who answers while Redis does not.
     pub on_error: OnError,
     /// Whether a denial is only reported, and the caller let through.
-    pub shadow: bool,
+    pub is_shadow: bool,
 }
 
 /// A limit, and what the outside calls it: the name of its policy if it is the only one.
@@ -134,7 +134,7 @@ impl Policy {
             limits: Arc::new([limit]),
             overrides: HashMap::new(),
             on_error: OnError::Local,
-            shadow: false,
+            is_shadow: false,
         }
     }
 
@@ -145,7 +145,7 @@ impl Policy {
             limits: Arc::new([]),
             overrides: HashMap::new(),
             on_error: OnError::Local,
-            shadow: false,
+            is_shadow: false,
         }
     }
 
