@@ -1,5 +1,5 @@
-//! What is counted, for Prometheus. Labels hold names from the configuration and fixed words, never a
-//! key, so that no caller can grow them.
+//! The metrics of a front, in the Prometheus text format. Labels hold configured names and fixed
+//! words, never a key, so that no caller can add a series.
 
 use std::{
     collections::HashSet,
@@ -11,22 +11,21 @@ use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector, process_collector::ProcessCollector,
 };
-
 use rl_store::{EngineKind, StoreError};
 
 use crate::{policy::OnError, status::Status};
 
-/// Every series of one server.
+/// The metrics of one front.
 pub struct Metrics {
     registry: Registry,
     decisions: IntCounterVec,
     degraded: IntCounterVec,
-    remembered: IntCounterVec,
+    cache_hits: IntCounterVec,
     /// HTTP requests by endpoint and status.
     pub requests: IntCounterVec,
     /// Seconds from the head of a request to its response, by endpoint.
     pub request_seconds: HistogramVec,
-    /// Seconds from question to answer of Redis.
+    /// Seconds from a request to Redis to its reply.
     pub store_seconds: Histogram,
     store_errors: [IntCounter; StoreError::ALL.len()],
     /// Checks in a request to `/check/batch`.
@@ -34,232 +33,222 @@ pub struct Metrics {
     engine: IntGaugeVec,
     links: IntGaugeVec,
     draining: IntGauge,
-    files: Files,
-    names: Mutex<HashSet<String>>,
+    files: FileMetrics,
+    /// The policies that have counters.
+    policies: Mutex<HashSet<String>>,
 }
 
-/// What happens to the files that are read again when they change, by file.
-struct Files {
-    reloads: IntCounterVec,
-    good: IntGaugeVec,
+/// The metrics of the files that are reloaded, by file.
+struct FileMetrics {
+    loads: IntCounterVec,
+    is_last_good: IntGaugeVec,
     generation: IntGaugeVec,
-    hash: IntGaugeVec,
+    info: IntGaugeVec,
 }
 
 /// The counters of one policy, looked up once.
 #[derive(Clone)]
-pub struct PolicyMeters {
-    /// Checks by outcome.
+pub struct PolicyCounters {
+    /// Checks and takes that were allowed.
     pub allowed: IntCounter,
-    /// Denied for now.
+    /// Denials for now.
     pub denied: IntCounter,
-    /// Denied for good: the cost is above the capacity.
+    /// Denials for good: the cost is above the capacity.
     pub never: IntCounter,
-    /// Allowed only because the policy is in shadow mode.
+    /// Denials in shadow mode, which allows the check.
     pub would_deny: IntCounter,
-    /// Denials that this front remembered, so that Redis was not asked.
-    pub remembered: IntCounter,
+    /// Denials from the denial cache, without a call to Redis.
+    pub cached: IntCounter,
     degraded: [IntCounter; OnError::ALL.len()],
 }
 
-/// Upper bounds in seconds, from a check in memory to a lost deadline.
-const SECONDS: [f64; 14] =
-    [5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
-const SIZES: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
+/// Upper bounds in seconds, from a check in memory to a missed deadline.
+const SECONDS: &[f64] =
+    &[5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
+const SIZES: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
 
 const OUTCOMES: [&str; 4] = ["allowed", "denied", "never", "would_deny"];
+
+const NO_LABELS: &[&str] = &[];
 
 // === impl Metrics ===
 
 impl Metrics {
-    /// All at nothing.
+    /// Every metric, at 0.
     pub fn new() -> Self {
         let registry = Registry::new();
+        let counters = |name: &str, labels: &[&str], help: &str| {
+            register(&registry, IntCounterVec::new(Opts::new(name, help), labels))
+        };
+        let gauges = |name: &str, labels: &[&str], help: &str| {
+            register(&registry, IntGaugeVec::new(Opts::new(name, help), labels))
+        };
+        let histograms = |name: &str, labels: &[&str], help: &str, buckets: &[f64]| {
+            let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+            register(&registry, HistogramVec::new(options, labels))
+        };
         let store_errors = counters(
             "rl_redis_errors_total",
-            "Questions that Redis did not answer, by reason: no connection, too much waiting, too late, or an error.",
             &["reason"],
+            "Redis requests that failed, by reason (down, shed, late, failed).",
         );
-        let metrics = Self {
+        let build = gauges("rl_build_info", &["version"], "1 for the running version.");
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        checked(registry.register(Box::new(ProcessCollector::for_self())));
+        Self {
             decisions: counters(
                 "rl_decisions_total",
-                "Checks and takes decided.",
                 &["policy", "outcome"],
+                "Checks and takes, by policy and outcome.",
             ),
             degraded: counters(
                 "rl_degraded_total",
-                "Answers given without Redis, by what the policy says to do then.",
                 &["policy", "on_error"],
+                "Checks, peeks and takes decided without Redis, by policy and its on_error rule.",
             ),
-            remembered: counters(
+            cache_hits: counters(
                 "rl_denial_cache_hits_total",
-                "Denials answered from this front's memory.",
                 &["policy"],
+                "Denials answered from the denial cache, without a call to Redis.",
             ),
             requests: counters(
                 "rl_http_requests_total",
-                "HTTP requests answered, by path and status.",
                 &["endpoint", "code"],
+                "HTTP requests answered, by path and status.",
             ),
-            request_seconds: made(HistogramVec::new(
-                HistogramOpts::new(
-                    "rl_http_request_duration_seconds",
-                    "From the head of a request to its response.",
-                )
-                .buckets(SECONDS.to_vec()),
+            request_seconds: histograms(
+                "rl_http_request_duration_seconds",
                 &["endpoint"],
-            )),
-            store_seconds: made(Histogram::with_opts(
-                HistogramOpts::new(
-                    "rl_redis_duration_seconds",
-                    "From a question sent to Redis to its answer, or to the deadline.",
-                )
-                .buckets(SECONDS.to_vec()),
-            )),
+                "Time from the head of a request to its response.",
+                SECONDS,
+            ),
+            store_seconds: histograms(
+                "rl_redis_duration_seconds",
+                NO_LABELS,
+                "Time from a request to Redis to its reply, or to the deadline.",
+                SECONDS,
+            )
+            .with_label_values(NO_LABELS),
             store_errors: StoreError::ALL
-                .map(|reason| store_errors.with_label_values(&[reason.name()])),
-            batch_size: made(Histogram::with_opts(
-                HistogramOpts::new("rl_batch_size", "Checks in a request to /check/batch.")
-                    .buckets(SIZES.to_vec()),
-            )),
-            engine: gauges("rl_engine", "1 for the engine that serves.", &["engine"]),
+                .map(|error| store_errors.with_label_values(&[error.name()])),
+            batch_size: histograms(
+                "rl_batch_size",
+                NO_LABELS,
+                "Checks in a request to /check/batch.",
+                SIZES,
+            )
+            .with_label_values(NO_LABELS),
+            engine: gauges("rl_engine", &["engine"], "1 for the engine in use."),
             links: gauges(
                 "rl_redis_links",
-                "Links to Redis by the state of their breaker: closed ones ask, open ones do not.",
                 &["state"],
+                "Links to Redis, one for each worker, by state: closed (up) or open (down).",
             ),
-            draining: made(IntGauge::new("rl_draining", "1 once the server shuts down.")),
-            files: Files {
-                reloads: counters(
+            draining: gauges("rl_draining", NO_LABELS, "1 once the front is shutting down.")
+                .with_label_values(NO_LABELS),
+            files: FileMetrics {
+                loads: counters(
                     "rl_config_reloads_total",
-                    "Contents of a configuration file met, by what became of them.",
                     &["file", "result"],
+                    "Loads of a configuration file, the first included, by result.",
                 ),
-                good: gauges(
+                is_last_good: gauges(
                     "rl_config_last_reload_successful",
-                    "0 while a configuration file has a content that was refused.",
                     &["file"],
+                    "1 if the last load of a configuration file succeeded, 0 if it was refused.",
                 ),
                 generation: gauges(
                     "rl_config_generation",
-                    "How many contents of a configuration file have been in force.",
                     &["file"],
+                    "Number of the content in force: 1 at the start, 1 more after each reload.",
                 ),
-                hash: gauges(
+                info: gauges(
                     "rl_config_info",
-                    "1 for the content in force: equal hashes, equal contents.",
                     &["file", "hash"],
+                    "1 for the content in force. Fronts with equal hashes have equal files.",
                 ),
             },
-            names: Mutex::default(),
+            policies: Mutex::default(),
             registry,
-        };
-        let build = gauges("rl_build_info", "1 for the version that runs.", &["version"]);
-        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let collectors: [Box<dyn Collector>; 17] = [
-            Box::new(metrics.decisions.clone()),
-            Box::new(metrics.degraded.clone()),
-            Box::new(metrics.remembered.clone()),
-            Box::new(metrics.requests.clone()),
-            Box::new(metrics.request_seconds.clone()),
-            Box::new(metrics.store_seconds.clone()),
-            Box::new(store_errors),
-            Box::new(metrics.batch_size.clone()),
-            Box::new(metrics.engine.clone()),
-            Box::new(metrics.links.clone()),
-            Box::new(metrics.draining.clone()),
-            Box::new(metrics.files.reloads.clone()),
-            Box::new(metrics.files.good.clone()),
-            Box::new(metrics.files.generation.clone()),
-            Box::new(metrics.files.hash.clone()),
-            Box::new(build),
-            Box::new(ProcessCollector::for_self()),
-        ];
-        for collector in collectors {
-            made(metrics.registry.register(collector));
         }
-        metrics
     }
 
-    /// The counters of the policy `name`, which from now on show.
-    pub fn policy(&self, name: &str) -> PolicyMeters {
-        self.names().insert(name.to_owned());
+    /// The counters of the policy `name`, which are shown from now on.
+    pub fn policy(&self, name: &str) -> PolicyCounters {
+        self.policies().insert(name.to_owned());
         let [allowed, denied, never, would_deny] =
             OUTCOMES.map(|outcome| self.decisions.with_label_values(&[name, outcome]));
-        PolicyMeters {
+        PolicyCounters {
             allowed,
             denied,
             never,
             would_deny,
-            remembered: self.remembered.with_label_values(&[name]),
+            cached: self.cache_hits.with_label_values(&[name]),
             degraded: OnError::ALL
                 .map(|on_error| self.degraded.with_label_values(&[name, on_error.name()])),
         }
     }
 
-    /// Forgets the policies that are not among `names`.
+    /// Removes the counters of all policies but these.
     pub fn keep_policies<'a>(&self, names: impl Iterator<Item = &'a str>) {
         let kept: HashSet<_> = names.map(str::to_owned).collect();
-        let mut known = self.names();
-        for gone in known.difference(&kept) {
+        let mut policies = self.policies();
+        for removed in policies.difference(&kept) {
             for outcome in OUTCOMES {
-                let _ = self.decisions.remove_label_values(&[gone, outcome]);
+                let _ = self.decisions.remove_label_values(&[removed, outcome]);
             }
             for on_error in OnError::ALL {
-                let _ = self.degraded.remove_label_values(&[gone, on_error.name()]);
+                let _ = self.degraded.remove_label_values(&[removed, on_error.name()]);
             }
-            let _ = self.remembered.remove_label_values(&[gone]);
+            let _ = self.cache_hits.remove_label_values(&[removed]);
         }
-        *known = kept;
+        *policies = kept;
     }
 
-    /// Redis did not answer.
-    pub fn unavailable(&self, reason: StoreError) {
-        self.store_errors[reason as usize].inc();
+    /// Counts a call that Redis did not answer.
+    pub fn count_store_error(&self, error: StoreError) {
+        self.store_errors[error as usize].inc();
     }
 
-    /// A content of a configuration file came into force in place of another: the `generation`th
-    /// since the start.
-    pub fn loaded(&self, file: &str, generation: u64, hash: &str, before: Option<&str>) {
-        self.files.reloads.with_label_values(&[file, "loaded"]).inc();
-        self.files.reloads.with_label_values(&[file, "refused"]); // shown, if only as 0
-        self.files.good.with_label_values(&[file]).set(1);
-        self.files
-            .generation
-            .with_label_values(&[file])
-            .set(i64::try_from(generation).unwrap_or(i64::MAX));
-        if let Some(before) = before {
-            let _ = self.files.hash.remove_label_values(&[file, before]);
+    /// Counts a load of a configuration file, whose content replaces the one with the hash
+    /// `previous`.
+    pub fn count_load(&self, file: &str, generation: u64, hash: &str, previous: Option<&str>) {
+        let files = &self.files;
+        files.loads.with_label_values(&[file, "loaded"]).inc();
+        files.loads.with_label_values(&[file, "refused"]); // shown from the start, at 0
+        files.is_last_good.with_label_values(&[file]).set(1);
+        files.generation.with_label_values(&[file]).set(saturating(generation));
+        if let Some(previous) = previous {
+            let _ = files.info.remove_label_values(&[file, previous]);
         }
-        self.files.hash.with_label_values(&[file, hash]).set(1);
+        files.info.with_label_values(&[file, hash]).set(1);
     }
 
-    /// A content of a configuration file was refused.
-    pub fn refused(&self, file: &str) {
-        self.files.reloads.with_label_values(&[file, "refused"]).inc();
-        self.files.good.with_label_values(&[file]).set(0);
+    /// Counts a content of a configuration file that was refused.
+    pub fn count_refused_load(&self, file: &str) {
+        self.files.loads.with_label_values(&[file, "refused"]).inc();
+        self.files.is_last_good.with_label_values(&[file]).set(0);
     }
 
-    /// Everything, as Prometheus text (exposition format 0.0.4).
+    /// All metrics, in the Prometheus text format 0.0.4.
     pub fn text(&self, status: &Status) -> String {
+        let store = status.store();
         for engine in EngineKind::ALL {
-            let serves = i64::from(engine == status.store().engine());
-            self.engine.with_label_values(&[engine.name()]).set(serves);
+            let is_used = engine == store.engine();
+            self.engine.with_label_values(&[engine.name()]).set(is_used.into());
         }
-        for (state, links) in
-            [("closed", status.store().links_up()), ("open", status.store().links_down())]
-        {
-            self.links.with_label_values(&[state]).set(i64::try_from(links).unwrap_or(i64::MAX));
+        for (state, links) in [("closed", store.links_up()), ("open", store.links_down())] {
+            self.links.with_label_values(&[state]).set(saturating(links as u64));
         }
         self.draining.set(status.is_draining().into());
         let mut text = Vec::new();
-        // Writing to memory does not fail, and neither does a registry that has refused duplicates.
+        // Cannot fail: memory takes every write, and the registry refuses duplicates at the start.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
         String::from_utf8(text).unwrap_or_default()
     }
 
-    fn names(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    fn policies(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.policies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -275,52 +264,57 @@ impl fmt::Debug for Metrics {
     }
 }
 
-// === impl PolicyMeters ===
+// === impl PolicyCounters ===
 
-impl PolicyMeters {
-    /// An answer without Redis.
-    pub fn degraded(&self, on_error: OnError) {
+impl PolicyCounters {
+    /// Counts an answer without Redis.
+    pub fn count_degraded(&self, on_error: OnError) {
         self.degraded[on_error as usize].inc();
     }
 }
 
-impl fmt::Debug for PolicyMeters {
+impl fmt::Debug for PolicyCounters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PolicyMeters").finish_non_exhaustive()
+        f.debug_struct("PolicyCounters").finish_non_exhaustive()
     }
 }
 
-// === construction ===
-
-fn counters(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-    made(IntCounterVec::new(Opts::new(name, help), labels))
-}
-
-fn gauges(name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-    made(IntGaugeVec::new(Opts::new(name, help), labels))
-}
-
-/// Pseudonyms and labels are written in this file, so a bad or doubled one shows in the first test.
+/// Registers metrics and returns them.
 #[track_caller]
-fn made<T>(result: prometheus::Result<T>) -> T {
-    result.unwrap_or_else(|error| panic!("a metric: {error}"))
+fn register<C>(registry: &Registry, metrics: prometheus::Result<C>) -> C
+where
+    C: Collector + Clone + 'static,
+{
+    let metrics = checked(metrics);
+    checked(registry.register(Box::new(metrics.clone())));
+    metrics
+}
+
+/// Names and labels are fixed in this file, so that any test finds an invalid or repeated one.
+#[track_caller]
+fn checked<T>(result: prometheus::Result<T>) -> T {
+    result.unwrap_or_else(|error| panic!("invalid metrics: {error}"))
+}
+
+fn saturating(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Metrics;
     use std::sync::Arc;
 
     use rl_store::{StoreError, StoreHealth};
 
+    use super::Metrics;
     use crate::{policy::OnError, status::Status};
 
     #[test]
-    fn a_policy_shows_while_it_exists() {
+    fn a_policy_is_shown_while_it_exists() {
         let (metrics, status) = (Metrics::new(), Status::new(Arc::new(StoreHealth::memory())));
-        let meters = metrics.policy("api");
-        meters.denied.inc();
-        meters.degraded(OnError::Open);
+        let counters = metrics.policy("api");
+        counters.denied.inc();
+        counters.count_degraded(OnError::Open);
         let text = metrics.text(&status);
         for line in [
             r#"rl_decisions_total{outcome="denied",policy="api"} 1"#,
@@ -339,13 +333,13 @@ mod tests {
     }
 
     #[test]
-    fn one_hash_at_a_time() {
+    fn a_file_has_one_hash_at_a_time() {
         let metrics = Metrics::new();
-        metrics.loaded("policies", 1, "aa", None);
-        metrics.loaded("tokens", 1, "cc", None);
-        metrics.loaded("policies", 2, "bb", Some("aa"));
-        metrics.refused("policies");
-        metrics.unavailable(StoreError::Late);
+        metrics.count_load("policies", 1, "aa", None);
+        metrics.count_load("tokens", 1, "cc", None);
+        metrics.count_load("policies", 2, "bb", Some("aa"));
+        metrics.count_refused_load("policies");
+        metrics.count_store_error(StoreError::Late);
         let text = metrics.text(&Status::new(Arc::new(StoreHealth::memory())));
         for line in [
             r#"rl_config_info{file="policies",hash="bb"} 1"#,
