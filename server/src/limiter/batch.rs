@@ -17,6 +17,14 @@ struct Entry {
     cached: Option<Decisions>,
 }
 
+/// A check of a batch, with its decisions.
+pub(super) enum DecidedCheck {
+    /// The denial cache had them.
+    Cached(ResolvedCheck, Decisions),
+    /// The check was sent to the store.
+    Sent(ResolvedCheck, Result<Decisions, StoreError>),
+}
+
 // === impl Batch ===
 
 impl Batch {
@@ -34,8 +42,7 @@ impl Batch {
     pub(super) async fn decide(
         self,
         store: &MeteredStore,
-    ) -> impl Iterator<Item = Result<(ResolvedCheck, Result<Decisions, StoreError>), LimiterError>>
-    {
+    ) -> impl Iterator<Item = Result<DecidedCheck, LimiterError>> {
         let mut single = Vec::with_capacity(self.entries.len());
         let mut joint = Vec::new();
         for Entry { check, cached } in self.entries.iter().flatten() {
@@ -52,13 +59,15 @@ impl Batch {
         let (mut single, mut joint) = (single.into_iter(), joint.into_iter());
         self.entries.into_iter().map(move |entry| {
             let Entry { check, cached } = entry?;
+            if let Some(decisions) = cached {
+                return Ok(DecidedCheck::Cached(check, decisions));
+            }
             let decisions = match check.bucket_request() {
-                _ if cached.is_some() => cached.map(Ok),
                 Some(_) => single.next().map(|it| it.map(|decision| smallvec![decision])),
                 None => joint.next(),
             };
             // The store decides every check it is sent.
-            Ok((check, decisions.ok_or(LimiterError::Unconfirmed)?))
+            Ok(DecidedCheck::Sent(check, decisions.ok_or(LimiterError::Unconfirmed)?))
         })
     }
 }

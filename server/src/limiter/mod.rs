@@ -21,7 +21,11 @@ pub use self::{
     request::{CheckRequest, LimitSource},
     result::CheckResult,
 };
-use self::{batch::Batch, resolve::ResolvedCheck, store::MeteredStore};
+use self::{
+    batch::{Batch, DecidedCheck},
+    resolve::ResolvedCheck,
+    store::MeteredStore,
+};
 use crate::{denials::DenialCache, metrics::Metrics, offenders::Offenders, reload::Reloadable};
 
 /// The limiter of one worker.
@@ -93,8 +97,12 @@ impl Limiter {
         drop(policies); // not held across an await
         let decided = batch.decide(&self.store).await;
         let results = requests.iter().zip(decided).map(|(request, decided)| {
-            let (check, decisions) = decided?;
-            let result = self.check_result(check, decisions, sent_at);
+            let result = match decided? {
+                DecidedCheck::Cached(check, decisions) => check.into_result(decisions),
+                DecidedCheck::Sent(check, decisions) => {
+                    self.check_result(check, decisions, sent_at)
+                }
+            };
             self.count(&request.key, &result);
             Ok(result)
         });

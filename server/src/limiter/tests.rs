@@ -1,6 +1,10 @@
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{
+    net::TcpListener,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use rl_bucket::{Cost, Limit, Outcome};
+use rl_bucket::{Cost, Decision, Limit, Outcome};
 use rl_store::{
     Store, StoreHealth,
     memory::MemoryStore,
@@ -159,4 +163,27 @@ async fn without_redis_each_policy_decides_by_its_on_error() {
         assert_eq!(limiter.charge(&request).await.err(), Some(LimiterError::NotChanged));
         assert_eq!(limiter.reset(&request).await.err(), Some(LimiterError::NotChanged));
     }
+}
+
+#[actix_web::test]
+async fn a_cached_denial_ends_when_it_should_however_often_it_is_used() {
+    let (limiter, _listener) = without_redis();
+    let denials = &limiter.shared.denials;
+    let limits = limiter.shared.policies.get().get("default").unwrap().limits("k");
+    let outcome = Outcome::NotYet { retry_after_ms: 60_000 };
+    let denied = Decision { outcome, limit: 2, remaining: 0, reset_after_ms: 60_000 };
+    let sent_at = Instant::now() - Duration::from_millis(10);
+    denials.insert(b"rl:{k}:default", &limits, Cost::ONE, &[denied], sent_at);
+
+    let requests = [request("k", "default")];
+    let single = limiter.check(&requests[0]).await.unwrap();
+    let [Ok(batched)] = &limiter.check_each(&requests).await[..] else { panic!("no result") };
+    for result in [&single, batched] {
+        assert!(result.is_denied() && !result.is_degraded);
+    }
+    let get = |ms| {
+        let now = sent_at + Duration::from_millis(ms);
+        denials.get(b"rl:{k}:default", &limits, Cost::ONE, now)
+    };
+    assert!(get(999).is_some() && get(1000).is_none(), "a second after the check was sent");
 }
