@@ -23,7 +23,7 @@ pub(crate) fn policies(
     match source {
         PolicySource::Flags(limit) => {
             let policies = ActivePolicies::new(Policies::without_file(*limit), metrics);
-            metrics.count_load("policies", 1, policies.hash(), None);
+            metrics.files.count_load("policies", 1, policies.hash(), None);
             Ok(Arc::new(Reloadable::new(policies)))
         }
         PolicySource::File(path) => {
@@ -66,19 +66,19 @@ fn load<T: Send + Sync + 'static>(
     let file = WatchedFile::open(path, parse)?;
     let value = file.value();
     let mut last_hash = hash(&value.get()).to_owned();
-    metrics.count_load(name, value.generation(), &last_hash, None);
+    metrics.files.count_load(name, value.generation(), &last_hash, None);
     info!("{name} loaded: hash {last_hash}");
     let (metrics, reloaded, path) = (metrics.clone(), value.clone(), path.display().to_string());
     rt::spawn(file.watch(when, move |outcome| {
         let (value, generation) = (reloaded.get(), reloaded.generation());
         match outcome {
             ReloadOutcome::Loaded => {
-                metrics.count_load(name, generation, hash(&value), Some(&last_hash));
+                metrics.files.count_load(name, generation, hash(&value), Some(&last_hash));
                 hash(&value).clone_into(&mut last_hash);
                 info!("{name} reloaded: generation {generation}, hash {last_hash}");
             }
             ReloadOutcome::Refused(reason) => {
-                metrics.count_refused_load(name);
+                metrics.files.count_refused(name);
                 error!(
                     "{name} refused: {path}: {reason}; \
                      generation {generation} stays in force until the file is fixed"

@@ -1,23 +1,25 @@
 //! The metrics of a front, in the Prometheus text format. Labels hold configured names and fixed
 //! words, never a key, so that no caller can add a series.
 
+mod families;
+mod files;
+
 use std::{
     collections::HashSet,
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder, core::Collector, process_collector::ProcessCollector,
-};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use rl_store::{EngineKind, StoreError};
 
+use self::families::Families;
+pub use self::files::FileMetrics;
 use crate::{policy::OnError, status::Status};
 
 /// The metrics of one front.
 pub struct Metrics {
-    registry: Registry,
+    families: Families,
     decisions: IntCounterVec,
     degraded: IntCounterVec,
     cache_hits: IntCounterVec,
@@ -33,17 +35,10 @@ pub struct Metrics {
     engine: IntGaugeVec,
     links: IntGaugeVec,
     draining: IntGauge,
-    files: FileMetrics,
+    /// Loads of the configuration files.
+    pub files: FileMetrics,
     /// The policies that have counters.
     policies: Mutex<HashSet<String>>,
-}
-
-/// The metrics of the files that are reloaded, by file.
-struct FileMetrics {
-    loads: IntCounterVec,
-    is_last_good: IntGaugeVec,
-    generation: IntGaugeVec,
-    info: IntGaugeVec,
 }
 
 /// The counters of one policy, looked up once.
@@ -69,107 +64,69 @@ const SIZES: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 10
 
 const OUTCOMES: [&str; 4] = ["allowed", "denied", "never", "would_deny"];
 
-const NO_LABELS: &[&str] = &[];
-
 // === impl Metrics ===
 
 impl Metrics {
     /// Every metric, at 0.
     pub fn new() -> Self {
-        let registry = Registry::new();
-        let counters = |name: &str, labels: &[&str], help: &str| {
-            register(&registry, IntCounterVec::new(Opts::new(name, help), labels))
-        };
-        let gauges = |name: &str, labels: &[&str], help: &str| {
-            register(&registry, IntGaugeVec::new(Opts::new(name, help), labels))
-        };
-        let histograms = |name: &str, labels: &[&str], help: &str, buckets: &[f64]| {
-            let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-            register(&registry, HistogramVec::new(options, labels))
-        };
-        let store_errors = counters(
+        let families = Families::new();
+        let store_errors = families.counters(
             "rl_redis_errors_total",
             &["reason"],
             "Redis requests that failed, by reason (down, shed, late, failed).",
         );
-        let build = gauges("rl_build_info", &["version"], "1 for the running version.");
+        let build = families.gauges("rl_build_info", &["version"], "1 for the running version.");
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        checked(registry.register(Box::new(ProcessCollector::for_self())));
+        families.process();
         Self {
-            decisions: counters(
+            decisions: families.counters(
                 "rl_decisions_total",
                 &["policy", "outcome"],
                 "Checks and takes, by policy and outcome.",
             ),
-            degraded: counters(
+            degraded: families.counters(
                 "rl_degraded_total",
                 &["policy", "on_error"],
                 "Checks, peeks and takes decided without Redis, by policy and its on_error rule.",
             ),
-            cache_hits: counters(
+            cache_hits: families.counters(
                 "rl_denial_cache_hits_total",
                 &["policy"],
                 "Denials answered from the denial cache, without a call to Redis.",
             ),
-            requests: counters(
+            requests: families.counters(
                 "rl_http_requests_total",
                 &["endpoint", "code"],
                 "HTTP requests answered, by path and status.",
             ),
-            request_seconds: histograms(
+            request_seconds: families.histograms(
                 "rl_http_request_duration_seconds",
                 &["endpoint"],
                 "Time from the head of a request to its response.",
                 SECONDS,
             ),
-            store_seconds: histograms(
+            store_seconds: families.histogram(
                 "rl_redis_duration_seconds",
-                NO_LABELS,
                 "Time from a request to Redis to its reply, or to the deadline.",
                 SECONDS,
-            )
-            .with_label_values(NO_LABELS),
+            ),
             store_errors: StoreError::ALL
                 .map(|error| store_errors.with_label_values(&[error.name()])),
-            batch_size: histograms(
+            batch_size: families.histogram(
                 "rl_batch_size",
-                NO_LABELS,
                 "Checks in a request to /check/batch.",
                 SIZES,
-            )
-            .with_label_values(NO_LABELS),
-            engine: gauges("rl_engine", &["engine"], "1 for the engine in use."),
-            links: gauges(
+            ),
+            engine: families.gauges("rl_engine", &["engine"], "1 for the engine in use."),
+            links: families.gauges(
                 "rl_redis_links",
                 &["state"],
                 "Links to Redis, one for each worker, by state: closed (up) or open (down).",
             ),
-            draining: gauges("rl_draining", NO_LABELS, "1 once the front is shutting down.")
-                .with_label_values(NO_LABELS),
-            files: FileMetrics {
-                loads: counters(
-                    "rl_config_reloads_total",
-                    &["file", "result"],
-                    "Loads of a configuration file, the first included, by result.",
-                ),
-                is_last_good: gauges(
-                    "rl_config_last_reload_successful",
-                    &["file"],
-                    "1 if the last load of a configuration file succeeded, 0 if it was refused.",
-                ),
-                generation: gauges(
-                    "rl_config_generation",
-                    &["file"],
-                    "Number of the content in force: 1 at the start, 1 more after each reload.",
-                ),
-                info: gauges(
-                    "rl_config_info",
-                    &["file", "hash"],
-                    "1 for the content in force. Fronts with equal hashes have equal files.",
-                ),
-            },
+            draining: families.gauge("rl_draining", "1 once the front is shutting down."),
+            files: FileMetrics::new(&families),
             policies: Mutex::default(),
-            registry,
+            families,
         }
     }
 
@@ -210,26 +167,6 @@ impl Metrics {
         self.store_errors[error as usize].inc();
     }
 
-    /// Counts a load of a configuration file, whose content replaces the one with the hash
-    /// `previous`.
-    pub fn count_load(&self, file: &str, generation: u64, hash: &str, previous: Option<&str>) {
-        let files = &self.files;
-        files.loads.with_label_values(&[file, "loaded"]).inc();
-        files.loads.with_label_values(&[file, "refused"]); // shown from the start, at 0
-        files.is_last_good.with_label_values(&[file]).set(1);
-        files.generation.with_label_values(&[file]).set(saturating(generation));
-        if let Some(previous) = previous {
-            let _ = files.info.remove_label_values(&[file, previous]);
-        }
-        files.info.with_label_values(&[file, hash]).set(1);
-    }
-
-    /// Counts a content of a configuration file that was refused.
-    pub fn count_refused_load(&self, file: &str) {
-        self.files.loads.with_label_values(&[file, "refused"]).inc();
-        self.files.is_last_good.with_label_values(&[file]).set(0);
-    }
-
     /// All metrics, in the Prometheus text format 0.0.4.
     pub fn text(&self, status: &Status) -> String {
         let store = status.store();
@@ -238,13 +175,10 @@ impl Metrics {
             self.engine.with_label_values(&[engine.name()]).set(is_used.into());
         }
         for (state, links) in [("closed", store.links_up()), ("open", store.links_down())] {
-            self.links.with_label_values(&[state]).set(saturating(links as u64));
+            self.links.with_label_values(&[state]).set(i64::try_from(links).unwrap_or(i64::MAX));
         }
         self.draining.set(status.is_draining().into());
-        let mut text = Vec::new();
-        // Cannot fail: memory takes every write, and the registry refuses duplicates at the start.
-        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
-        String::from_utf8(text).unwrap_or_default()
+        self.families.text()
     }
 
     fn policies(&self) -> MutexGuard<'_, HashSet<String>> {
@@ -277,27 +211,6 @@ impl fmt::Debug for PolicyCounters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PolicyCounters").finish_non_exhaustive()
     }
-}
-
-/// Registers metrics and returns them.
-#[track_caller]
-fn register<C>(registry: &Registry, metrics: prometheus::Result<C>) -> C
-where
-    C: Collector + Clone + 'static,
-{
-    let metrics = checked(metrics);
-    checked(registry.register(Box::new(metrics.clone())));
-    metrics
-}
-
-/// Names and labels are fixed in this file, so that any test finds an invalid or repeated one.
-#[track_caller]
-fn checked<T>(result: prometheus::Result<T>) -> T {
-    result.unwrap_or_else(|error| panic!("invalid metrics: {error}"))
-}
-
-fn saturating(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -335,10 +248,10 @@ mod tests {
     #[test]
     fn a_file_has_one_hash_at_a_time() {
         let metrics = Metrics::new();
-        metrics.count_load("policies", 1, "aa", None);
-        metrics.count_load("tokens", 1, "cc", None);
-        metrics.count_load("policies", 2, "bb", Some("aa"));
-        metrics.count_refused_load("policies");
+        metrics.files.count_load("policies", 1, "aa", None);
+        metrics.files.count_load("tokens", 1, "cc", None);
+        metrics.files.count_load("policies", 2, "bb", Some("aa"));
+        metrics.files.count_refused("policies");
         metrics.count_store_error(StoreError::Late);
         let text = metrics.text(&Status::new(Arc::new(StoreHealth::memory())));
         for line in [
