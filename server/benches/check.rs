@@ -20,13 +20,13 @@ fn limit() -> Limit {
 
 fn check_result(outcome: Outcome) -> CheckResult {
     let policies = ActivePolicies::new(Policies::without_file(limit()), &Metrics::new());
-    let policy = Arc::clone(policies.named(DEFAULT_POLICY).unwrap());
+    let policy = Arc::clone(policies.get(DEFAULT_POLICY).unwrap());
     let decision = Decision { outcome, limit: 100, remaining: 42, reset_after_ms: 34_800 };
     CheckResult {
         limits: policy.limits("user:42"),
         policy,
         decisions: Decisions::from_slice(&[decision]),
-        degraded: false,
+        is_degraded: false,
     }
 }
 

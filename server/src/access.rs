@@ -1,36 +1,38 @@
-//! Who may ask what: bearer tokens (RFC 6750) from a file that holds only their hashes.
+//! The rights of callers: bearer tokens (RFC 6750) from a file that holds only their hashes.
 //!
-//! A token is a long random text, so a plain SHA-256 of it cannot be turned back; slow password hashes
-//! are for texts that can be guessed, and would be paid on every check.
+//! A token is a long random text, so its plain SHA-256 cannot be reversed. Slow password hashes are
+//! for texts that can be guessed, and would cost every check.
 
 use std::{collections::HashMap, fmt, str};
 
+use rl_store::hex;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// Every token that is taken.
+/// The valid tokens.
 pub struct Tokens {
-    /// By the first bytes of the hash: what the time of this look-up tells is of no use to anybody.
+    /// By the first bytes of the hash. The timing of this look-up reveals nothing useful: an
+    /// attacker cannot choose the hash of a guess.
     by_prefix: HashMap<[u8; 8], Vec<(Hash, Grant)>>,
     len: usize,
     hash: String,
 }
 
-/// What the holder of a token may do; everything where no tokens are configured.
+/// The rights of a token: a role, and a prefix of keys. Without a token file callers have all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     role: Role,
     prefix: Option<Box<str>>,
 }
 
-/// Kinds of callers, each may do what the one before may.
+/// The role of a caller. Each includes the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Check, peek and take under the configured policies.
+    /// May check, peek and take under the configured policies.
     Check,
-    /// Also refund, charge and reset, bring limits, and see which keys are denied most.
+    /// May also refund, charge and reset, send inline limits, and list the offenders.
     Admin,
 }
 
@@ -38,15 +40,15 @@ type Hash = [u8; 32];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct FileTable {
     #[serde(default)]
-    tokens: Vec<Entry>,
+    tokens: Vec<TokenTable>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
-    /// For the reader of the file.
+struct TokenTable {
+    /// For people who read the file.
     #[serde(rename = "name")]
     _name: String,
     sha256: String,
@@ -58,10 +60,10 @@ struct Entry {
 
 impl Tokens {
     /// Reads a token file: TOML with `[[tokens]]` of `name`, `sha256` (64 hex digits), `role` and
-    /// optionally `prefix`. The error names the token, and repeats no hash.
-    pub fn read(file: &[u8]) -> Result<Self, String> {
-        let text = str::from_utf8(file).map_err(|_| "the file must be UTF-8")?;
-        let entries = toml::from_str::<File>(text)
+    /// optionally `prefix`. The error names the token and repeats no hash.
+    pub fn read(content: &[u8]) -> Result<Self, String> {
+        let text = str::from_utf8(content).map_err(|_| "the file must be UTF-8")?;
+        let tables = toml::from_str::<FileTable>(text)
             .map_err(|error| {
                 let before = text.get(..error.span().unwrap_or_default().start).unwrap_or_default();
                 let line = before.matches('\n').count() + 1;
@@ -69,43 +71,46 @@ impl Tokens {
             })?
             .tokens;
         let mut tokens = Self {
-            by_prefix: HashMap::with_capacity(entries.len()),
-            len: entries.len(),
-            hash: hex(&Sha256::digest(file)[..8]),
+            by_prefix: HashMap::with_capacity(tables.len()),
+            len: tables.len(),
+            hash: hex(&Sha256::digest(content)[..8]),
         };
-        for (at, entry) in entries.into_iter().enumerate() {
-            let hash = unhex(&entry.sha256)
+        for (at, table) in tables.into_iter().enumerate() {
+            let hash = unhex(&table.sha256)
                 .ok_or_else(|| format!("token {}: sha256 must be 64 hex digits", at + 1))?;
-            if entry.prefix.as_deref() == Some("") {
-                return Err(format!("token {}: prefix must not be empty: leave it out", at + 1));
+            if table.prefix.as_deref() == Some("") {
+                return Err(format!(
+                    "token {}: prefix must not be empty: omit it for all keys",
+                    at + 1
+                ));
             }
-            let slot = tokens.by_prefix.entry(first(&hash)).or_default();
-            if slot.iter().any(|(other, _)| *other == hash) {
-                return Err(format!("token {}: its sha256 is there twice", at + 1));
+            let same_prefix = tokens.by_prefix.entry(first(&hash)).or_default();
+            if same_prefix.iter().any(|(other, _)| *other == hash) {
+                return Err(format!("token {}: another token has the same sha256", at + 1));
             }
-            slot.push((hash, Grant { role: entry.role, prefix: entry.prefix }));
+            same_prefix.push((hash, Grant { role: table.role, prefix: table.prefix }));
         }
         Ok(tokens)
     }
 
-    /// What the holder of `token` may do; `None` if it is not taken.
+    /// The grant of `token`; `None` if it is not valid.
     pub fn grant(&self, token: &[u8]) -> Option<&Grant> {
         let hash: Hash = Sha256::digest(token).into();
         let candidates = self.by_prefix.get(&first(&hash))?;
-        candidates.iter().find(|(known, _)| known.ct_eq(&hash).into()).map(|(_, grant)| grant)
+        candidates.iter().find(|(valid, _)| valid.ct_eq(&hash).into()).map(|(_, grant)| grant)
     }
 
-    /// How many there are.
+    /// The number of tokens.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether nobody may ask anything.
+    /// Whether there are none, so that every request is refused.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Tells one content from another: 16 hex digits.
+    /// A short hash of the file: 16 hex digits, equal on all fronts with the same file.
     pub fn hash(&self) -> &str {
         &self.hash
     }
@@ -120,23 +125,23 @@ impl fmt::Debug for Tokens {
 // === impl Grant ===
 
 impl Grant {
-    /// Everything.
+    /// All rights.
     pub const fn all() -> Self {
         Self { role: Role::Admin, prefix: None }
     }
 
-    /// Whether it includes what `role` may do.
+    /// Whether it includes the rights of `role`.
     pub fn includes(&self, role: Role) -> bool {
         self.role >= role
     }
 
     /// Whether it extends to `key`.
-    pub fn owns(&self, key: &str) -> bool {
+    pub fn covers(&self, key: &str) -> bool {
         self.prefix.as_deref().is_none_or(|prefix| key.starts_with(prefix))
     }
 
     /// Whether it extends to every key.
-    pub fn owns_all(&self) -> bool {
+    pub fn covers_all_keys(&self) -> bool {
         self.prefix.is_none()
     }
 }
@@ -146,10 +151,7 @@ fn first(hash: &Hash) -> [u8; 8] {
     [a, b, c, d, e, f, g, h]
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
+/// The hash in 64 hex digits of either case.
 fn unhex(text: &str) -> Option<Hash> {
     let digits = text.as_bytes();
     let mut hash = Hash::default();
@@ -166,24 +168,26 @@ fn unhex(text: &str) -> Option<Hash> {
 
 #[cfg(test)]
 mod tests {
+    use rl_store::hex;
+    use sha2::{Digest, Sha256};
+
     use super::{Role, Tokens};
 
-    /// Well-formed, and of nothing.
+    /// A well-formed hash of no known token.
     const A: &str = "9a2a8e2f6d11e3b7a6c18f4f11a6ff13f5ab4b0bb49b5d3a2b7a2f0e2d3c4b5a";
 
     fn sha256(token: &str) -> String {
-        use sha2::{Digest, Sha256};
-        super::hex(&Sha256::digest(token.as_bytes()))
+        hex(&Sha256::digest(token.as_bytes()))
     }
 
     #[test]
-    fn known_hash() {
+    fn hashes_are_as_in_fips_180_4() {
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!(sha256(""), empty, "FIPS 180-4");
+        assert_eq!(sha256(""), empty, "the hash of nothing");
     }
 
     #[test]
-    fn grants() {
+    fn a_token_has_the_role_and_keys_of_its_grant() {
         let file = format!(
             "[[tokens]]\nname = 'a'\nsha256 = '{}'\nrole = 'check'\nprefix = 'a:'\n\
              [[tokens]]\nname = 'ops'\nsha256 = '{}'\nrole = 'admin'\n",
@@ -194,10 +198,10 @@ mod tests {
         assert_eq!(tokens.len(), 2);
         let tenant = tokens.grant(b"secret-a").unwrap();
         assert!(tenant.includes(Role::Check) && !tenant.includes(Role::Admin));
-        assert!(tenant.owns("a:1") && !tenant.owns("b:1") && !tenant.owns("a"));
-        assert!(!tenant.owns_all());
+        assert!(tenant.covers("a:1") && !tenant.covers("b:1") && !tenant.covers("a"));
+        assert!(!tenant.covers_all_keys());
         let ops = tokens.grant(b"secret-ops").unwrap();
-        assert!(ops.includes(Role::Admin) && ops.owns("b:1"));
+        assert!(ops.includes(Role::Admin) && ops.covers("b:1"));
         for other in [&b""[..], b"secret", b"secret-a ", b"Secret-a", A.as_bytes()] {
             assert_eq!(tokens.grant(other), None);
         }
@@ -205,10 +209,10 @@ mod tests {
     }
 
     #[test]
-    fn mistakes() {
+    fn errors_name_the_token_and_the_rule() {
         let entry = |fields: &str| format!("[[tokens]]\nname = 'x'\n{fields}");
         let twice = entry(&format!("sha256 = '{A}'\nrole = 'check'\n")).repeat(2);
-        for (text, mistake) in [
+        for (text, expected) in [
             ("x = 1".to_owned(), "line 1: unknown field `x`"),
             (entry("role = 'check'"), "line 1: missing field `sha256`"),
             (entry(&format!("sha256 = '{A}'")), "line 1: missing field `role`"),
@@ -222,10 +226,10 @@ mod tests {
                 entry(&format!("sha256 = '{A}'\nrole = 'check'\nprefix = ''")),
                 "token 1: prefix must not be empty",
             ),
-            (twice, "token 2: its sha256 is there twice"),
+            (twice, "token 2: another token has the same sha256"),
         ] {
-            let said = Tokens::read(text.as_bytes()).unwrap_err();
-            assert!(said.starts_with(mistake), "{text}\n-> {said}");
+            let error = Tokens::read(text.as_bytes()).unwrap_err();
+            assert!(error.starts_with(expected), "{text}\n-> {error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The command line: flags, each also an environment variable, and the subcommands.
+//! The command line: flags, which are environment variables too, and subcommands.
 
 use std::{env, ffi::OsString, num::NonZeroUsize, path::PathBuf, thread, time::Duration};
 
@@ -24,11 +24,11 @@ use rl_tools::{
 /// The parsed command line.
 #[derive(Debug)]
 pub(crate) enum Invocation {
-    /// Serve.
+    /// Run a front.
     Serve(Box<Settings>),
-    /// Check a policy file.
+    /// Validate a policy file.
     CheckConfig(PathBuf),
-    /// Simulate algorithms under a load.
+    /// Compare algorithms under a load.
     Simulate(SimulateArgs),
     /// Load a front or Redis.
     Bench(Box<BenchArgs>),
@@ -47,9 +47,10 @@ struct Args {
     #[arg(long, env = "RL_LISTEN", value_name = "HOST:PORT", value_parser = host_and_port)]
     listen: Option<String>,
 
-    /// Where buckets live: `memory`, `redis://USER:PASSWORD@HOST:PORT/DB` (all but HOST optional),
-    /// `redis+sentinel://HOST:PORT,HOST:PORT/SERVICE`, `redis+cluster://HOST:PORT,HOST:PORT`; with TLS `rediss`
-    // Read as plain text: a parse error of clap's would print the password.
+    /// Where to keep buckets: `memory`, `redis://USER:PASSWORD@HOST:PORT/DB` (only HOST is
+    /// required), `redis+sentinel://HOST:PORT,HOST:PORT/SERVICE` or
+    /// `redis+cluster://HOST:PORT,HOST:PORT`; for TLS, `rediss` instead of `redis`
+    // Not parsed by clap, whose errors would print the password.
     #[arg(long, env = "RL_STORE", value_name = "STORE", default_value = "memory")]
     #[arg(hide_env_values = true)]
     store: String,
@@ -57,63 +58,67 @@ struct Args {
     #[command(flatten)]
     redis: RedisArgs,
 
-    /// What computes buckets in Redis
+    /// Engine that computes buckets in Redis
     #[arg(long, env = "RL_ENGINE", value_enum, default_value_t = EngineFlag::Auto)]
     engine: EngineFlag,
 
-    /// Policy file (TOML), read again as --reload says
+    /// Policy file (TOML), reloaded as --reload says
     #[arg(long, env = "RL_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Say whether a policy file is good, and exit
+    /// Validate a policy file, and exit
     #[arg(long, value_name = "FILE")]
     check_config: Option<PathBuf>,
 
-    /// Without --config: tokens a bucket holds under the policy "default" [default: 100]
+    /// Most tokens a bucket holds under the policy "default", without --config [default: 100]
     #[arg(long, env = "RL_CAPACITY", value_name = "TOKENS", value_parser = capacity)]
     capacity: Option<Capacity>,
 
-    /// And how fast they come back: 10 (a second), 100/m, 5000/h, 1000/d, 5/10s [default: 100/m]
+    /// Tokens a bucket gains under the policy "default", without --config: 10 (per second),
+    /// 100/m, 5000/h, 1000/d or 5/10s [default: 100/m]
     #[arg(long, env = "RL_RATE", value_name = "RATE", value_parser = rate)]
     rate: Option<Rate>,
 
-    /// Token file (TOML): who may ask what, read again as --config is; without it everybody may
+    /// Token file (TOML) with the rights of callers, reloaded as --reload says; without it, no
+    /// token is needed
     #[arg(long, env = "RL_TOKENS", value_name = "FILE")]
     tokens: Option<PathBuf>,
 
-    /// When the files of --config, --tokens and --redis-password-file are read again
-    #[arg(long, env = "RL_RELOAD", value_name = "WHEN", value_enum, default_value_t = Reload::Change)]
+    /// When to reload the files of --config, --tokens and --redis-password-file
+    #[arg(long, env = "RL_RELOAD", value_name = "WHEN")]
+    #[arg(value_enum, default_value_t = Reload::Change)]
     reload: Reload,
 
-    /// Secret file: HMAC-SHA-256 under it stands for each key in Redis and in /admin/denied
+    /// Secret file: in Redis and in /admin/denied, each key is replaced by its HMAC-SHA-256
     #[arg(long, env = "RL_KEY_SECRET_FILE", value_name = "FILE")]
     key_secret_file: Option<PathBuf>,
 
-    /// Address of a second listener, for /metrics, /admin/denied and /health
+    /// Second address to listen on, for /metrics, /admin/denied and /health
     #[arg(long, env = "RL_ADMIN_LISTEN", value_name = "HOST:PORT", value_parser = host_and_port)]
     admin_listen: Option<String>,
 
-    /// Longest wait for Redis, in milliseconds, before a check is decided without it
+    /// Longest wait for Redis in milliseconds, 1 to 60000; then a check is decided without it
     #[arg(long, env = "RL_DEADLINE_MS", value_name = "MS", default_value = "50")]
     #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(1..=60_000))]
     deadline_ms: u64,
 
-    /// Worker threads [default: one per core]
+    /// Worker threads, 1 to 1024 [default: one per core]
     #[arg(long, env = "RL_WORKERS", value_name = "N")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     workers: Option<usize>,
 
-    /// How log lines look
-    #[arg(long, env = "RL_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    /// Format of log lines
+    #[arg(long, env = "RL_LOG_FORMAT", value_name = "FORMAT")]
+    #[arg(value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
 }
 
-/// What there is to do beside serving
+/// Subcommands
 #[derive(Subcommand)]
 enum Command {
-    /// Show how token bucket, fixed window, sliding window and leaky bucket meet a load
+    /// Compare token bucket, fixed window, sliding window and leaky bucket under a load
     Simulate(SimulateArgs),
-    /// Load a front, or Redis, with checks, and tell how fast they are answered
+    /// Load a front or Redis with checks, and measure how fast they are answered
     Bench(Box<BenchArgs>),
     #[command(flatten)]
     Client(ClientCommand),
@@ -126,8 +131,8 @@ const LISTEN: &str = "127.0.0.1:8080";
 // === impl Invocation ===
 
 impl Invocation {
-    /// Reads command line (the first of `args` being the program's name) and environment. The error
-    /// knows its text and its exit code; `--help` and `--version` are errors too.
+    /// Reads the command line (the first of `args` is the program's name) and the environment. The
+    /// error has a text and an exit code; `--help` and `--version` are errors too.
     pub(crate) fn from_args<A>(args: impl IntoIterator<Item = A>) -> Result<Self, Error>
     where
         A: Into<OsString> + Clone,
@@ -142,7 +147,7 @@ impl Invocation {
         if let Some(file) = args.check_config {
             return Ok(Self::CheckConfig(file));
         }
-        match args.check(env::var("PORT").ok()) {
+        match args.settings(env::var("PORT").ok()) {
             Ok(settings) => Ok(Self::Serve(Box::new(settings))),
             Err(text) => Err(Args::command().error(ErrorKind::ValueValidation, text)),
         }
@@ -152,8 +157,8 @@ impl Invocation {
 // === impl Args ===
 
 impl Args {
-    /// Checks that the flags fit together.
-    fn check(self, port: Option<String>) -> Result<Settings, String> {
+    /// The settings. The error names the flags that do not fit together.
+    fn settings(self, port: Option<String>) -> Result<Settings, String> {
         let listen = match (self.listen, port) {
             (Some(listen), _) => listen,
             (None, Some(port)) => host_and_port(&format!("0.0.0.0:{port}"))
@@ -175,7 +180,7 @@ impl Args {
         let policies = match (self.config, self.capacity, self.rate) {
             (Some(file), None, None) => PolicySource::File(file),
             (Some(_), _, _) => {
-                return Err("--capacity and --rate are for servers without --config".to_owned());
+                return Err("--capacity and --rate cannot be used with --config".to_owned());
             }
             (None, capacity, rate) => PolicySource::Flags(Limit::new(
                 capacity.map_or_else(|| Capacity::parse(CAPACITY), Ok).map_err(Invalid::text)?,
@@ -207,7 +212,7 @@ fn host_and_port(text: &str) -> Result<String, &'static str> {
         Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
             Ok(text.to_owned())
         }
-        _ => Err("listen must be HOST:PORT, such as 127.0.0.1:8080"),
+        _ => Err("the address must be HOST:PORT, such as 127.0.0.1:8080"),
     }
 }
 
@@ -222,11 +227,11 @@ mod tests {
     fn settings(args: &[&str], port: Option<&str>) -> Result<Settings, String> {
         let args = Args::try_parse_from([&["rl-server"], args].concat())
             .map_err(|error| error.to_string())?;
-        args.check(port.map(str::to_owned))
+        args.settings(port.map(str::to_owned))
     }
 
     #[test]
-    fn defaults() {
+    fn without_flags_the_defaults_apply() {
         let settings = settings(&[], None).unwrap();
         assert_eq!(settings.listen, "127.0.0.1:8080");
         assert!(settings.store.is_none());
@@ -241,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn port_counts_only_when_no_address_is_given() {
+    fn port_is_used_only_without_listen() {
         assert_eq!(settings(&[], Some("9000")).unwrap().listen, "0.0.0.0:9000");
         let given = settings(&["--listen", "[::1]:7000"], Some("9000")).unwrap();
         assert_eq!(given.listen, "[::1]:7000");
@@ -249,15 +254,15 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_from_flags_or_from_a_file() {
+    fn limits_come_from_flags_or_from_a_file() {
         let both = settings(&["--config", "f", "--rate", "1"], None).unwrap_err();
-        assert!(both.contains("for servers without --config"), "{both}");
+        assert!(both.contains("cannot be used with --config"), "{both}");
         let file = settings(&["--config", "f"], None).unwrap();
         assert!(matches!(file.policies, PolicySource::File(_)));
     }
 
     #[test]
-    fn refusals_name_the_rule() {
+    fn errors_name_the_rule() {
         for (args, text) in [
             (["--capacity", "0"], "capacity must be a plain decimal number above 0"),
             (["--capacity", "1e3"], "capacity must be a plain decimal number above 0"),
@@ -265,7 +270,7 @@ mod tests {
             (["--deadline-ms", "0"], "0 is not in 1..=60000"),
             (["--deadline-ms", "60001"], "60001 is not in 1..=60000"),
             (["--workers", "0"], "0 is not in 1..=1024"),
-            (["--listen", "8080"], "listen must be HOST:PORT"),
+            (["--listen", "8080"], "the address must be HOST:PORT"),
             (["--engine", "lua"], "--engine needs a --store in Redis"),
             (["--store", "rediss:/h"], "--store must be memory, or redis://"),
         ] {

@@ -1,4 +1,4 @@
-//! Ends a front: requests in flight are finished, new ones are still answered for a moment.
+//! Shuts a front down: finishes the requests in flight, and answers new ones for a moment.
 
 use std::{io, time::Duration};
 
@@ -7,11 +7,11 @@ use tokio::{pin, select, time::sleep};
 
 use crate::status::Status;
 
-/// The time for which new requests are still answered, with readiness at 503 and each response
-/// closing its connection, so that no caller is cut off before it could know.
+/// The time for which new requests are still answered. Readiness is 503 and each response closes
+/// its connection, so callers notice before they are cut off.
 const NOTICE: Duration = Duration::from_millis(500);
-/// The time after that in which requests in flight must finish, in seconds. Together they are less
-/// than the 8 s promised.
+/// The time after that in which requests in flight must finish, in seconds. Both together are less
+/// than the promised 8 s.
 pub(crate) const SHUTDOWN_SECONDS: u64 = 7;
 
 /// Serves until `shutdown` resolves, then drains: within 8 seconds.
@@ -22,22 +22,22 @@ pub(crate) async fn until(
     status: &Status,
 ) -> io::Result<()> {
     let handles = (main.handle(), admin.as_ref().map(Server::handle));
-    // Spawned, so that it is polled whatever this task waits for.
+    // Spawned, so that it runs while this task waits for something else.
     let mut admin = admin.map(rt::spawn);
     pin!(main);
     select! {
-        ended = &mut main => return ended,
+        result = &mut main => return result,
         () = shutdown => status.drain(),
     }
     select! {
-        ended = &mut main => return ended,
+        result = &mut main => return result,
         () = sleep(NOTICE) => {}
     }
-    let (ended, ()) = tokio::join!(main, handles.0.stop(true));
-    // Last, so that a final scrape sees everything.
+    let (result, ()) = tokio::join!(main, handles.0.stop(true));
+    // Stopped last, so that a final scrape counts every request.
     if let (Some(handle), Some(admin)) = (handles.1, &mut admin) {
         handle.stop(false).await;
         let _ = admin.await;
     }
-    ended
+    result
 }

@@ -3,8 +3,8 @@
 //!
 //! A request goes down through these modules: [`mod@run`] (workers; [`drain`] ends them) → [`api`]
 //! (HTTP and JSON) → [`limiter`] (finds the limits, and decides by the store or without it) →
-//! [`policy`] and [`denials`] (what is known here), [`rl_store`] (where the buckets are). Beside
-//! them are [`settings`], [`reload`] (files that are read again), [`access`] (tokens),
+//! [`policy`] and [`denials`] (decided here), [`rl_store`] (where buckets live). Beside them are
+//! [`settings`], [`reload`] and `config_files` (files that are reloaded), [`access`] (tokens),
 //! [`metrics`], [`offenders`], [`status`] and [`telemetry`] (the log).
 //!
 //! The command line is in the binary, which alone knows the subcommands of `rl-tools`.
@@ -13,6 +13,7 @@
 
 pub mod access;
 pub mod api;
+mod config_files;
 pub mod denials;
 pub mod drain;
 pub mod limiter;

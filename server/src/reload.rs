@@ -1,8 +1,9 @@
-//! Files that are read again when they change: the policies and the tokens.
+//! Files that are reloaded when they change: the policies and the tokens.
 //!
-//! A file is looked at twice a second, not watched: that also sees the swapped symbolic links of a
-//! mounted ConfigMap or secret, and network file systems. A changed content counts once two looks
-//! agree, so that a file is not read while it is being written. Where each look costs, SIGHUP alone has it read.
+//! A file is read twice a second rather than watched: that also notices the swapped symbolic links
+//! of a mounted ConfigMap or secret, and works on network file systems. New content is loaded once
+//! two reads agree, so that a file is not loaded while it is being written. Where each read costs
+//! money, only SIGHUP reads the file.
 
 use std::{
     fmt, fs, io,
@@ -21,47 +22,56 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-/// When files are read again.
+/// When files are reloaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Reload {
-    /// When they change, within a second, and on SIGHUP
+    /// Within a second of a change, and on SIGHUP
     Change,
-    /// On SIGHUP only, for mounts where each look is a billed call; the password with each new connection
+    /// On SIGHUP only, for mounts where each read is billed; the password for each new connection
     Signal,
 }
 
-/// The content of a file, as it is in force.
+/// The value in force, which a reload replaces.
 #[derive(Debug)]
 pub struct Reloadable<T> {
     value: ArcSwap<T>,
     generation: AtomicU64,
 }
 
-/// A file that is read again when it changes.
+/// A file that is reloaded when it changes.
 pub struct WatchedFile<T> {
     path: PathBuf,
-    read: Box<Read<T>>,
-    live: Arc<Reloadable<T>>,
-    /// The last content that was judged, good or bad.
-    judged: Option<Vec<u8>>,
-    /// A new content that was seen once.
-    seen: Option<Vec<u8>>,
+    parse: Box<Parse<T>>,
+    value: Arc<Reloadable<T>>,
+    /// The content that was loaded or refused last; `None` once the file cannot be read.
+    last_content: Option<Vec<u8>>,
+    /// New content that one read has found.
+    pending: Option<Vec<u8>>,
 }
 
-/// What became of a changed content.
+/// The outcome of a reload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReloadOutcome {
-    /// It is in force.
+    /// The new content is in force.
     Loaded,
-    /// It is not, for this reason, and what was in force stays.
+    /// The new content is refused for this reason, and the old one stays in force.
     Refused(String),
 }
 
-type Read<T> = dyn Fn(&[u8]) -> Result<T, String> + Send;
+/// The reason to read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trigger {
+    /// The interval has passed: load content that is new and that two reads agree on.
+    Interval,
+    /// A signal has arrived: load the content, even if it is not new.
+    Signal,
+}
 
-/// A policy file with tens of thousands of overrides fits; a mistaken path to something huge does not.
+type Parse<T> = dyn Fn(&[u8]) -> Result<T, String> + Send;
+
+/// Room for a policy file with tens of thousands of overrides, but not for a file given by mistake.
 const MAX_SIZE: u64 = 16 << 20;
-const LOOK: Duration = Duration::from_millis(500);
+const INTERVAL: Duration = Duration::from_millis(500);
 
 // === impl Reloadable ===
 
@@ -71,12 +81,12 @@ impl<T> Reloadable<T> {
         Self { value: ArcSwap::from_pointee(value), generation: AtomicU64::new(1) }
     }
 
-    /// What is in force now.
+    /// The value in force now.
     pub fn get(&self) -> arc_swap::Guard<Arc<T>> {
         self.value.load()
     }
 
-    /// How many contents have been in force.
+    /// The number of values that have been in force.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Relaxed)
     }
@@ -90,78 +100,77 @@ impl<T> Reloadable<T> {
 // === impl WatchedFile ===
 
 impl<T> WatchedFile<T> {
-    /// Reads `path`; the error names it, the place and the reason.
+    /// Loads the file at `path`. The error names the file, and the reason that `parse` gives.
     pub fn open(
         path: &Path,
-        read: impl Fn(&[u8]) -> Result<T, String> + Send + 'static,
+        parse: impl Fn(&[u8]) -> Result<T, String> + Send + 'static,
     ) -> Result<Self, String> {
-        let content = content(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let value = read(&content).map_err(|error| format!("{}: {error}", path.display()))?;
+        let content = read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let value = parse(&content).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self {
             path: path.to_owned(),
-            read: Box::new(read),
-            live: Arc::new(Reloadable::new(value)),
-            judged: Some(content),
-            seen: None,
+            parse: Box::new(parse),
+            value: Arc::new(Reloadable::new(value)),
+            last_content: Some(content),
+            pending: None,
         })
     }
 
-    /// What it says, wherever that is needed.
-    pub fn live(&self) -> Arc<Reloadable<T>> {
-        self.live.clone()
+    /// The value of the file, to share.
+    pub fn value(&self) -> Arc<Reloadable<T>> {
+        self.value.clone()
     }
 
-    /// Looks at the file; what changed, if anything did. `now` judges what is there at once, even if it
-    /// was judged before.
-    pub fn look(&mut self, now: bool) -> Option<ReloadOutcome> {
-        let content = match content(&self.path) {
+    /// Reloads the file forever, and reports each outcome to `on_reload`.
+    pub async fn watch(
+        mut self,
+        when: Reload,
+        mut on_reload: impl FnMut(&ReloadOutcome),
+    ) -> io::Result<()> {
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut ticks = interval(INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let trigger = tokio::select! {
+                _ = ticks.tick(), if when == Reload::Change => Trigger::Interval,
+                _ = hangup.recv() => Trigger::Signal,
+            };
+            if let Some(outcome) = self.reload(trigger) {
+                on_reload(&outcome);
+            }
+        }
+    }
+
+    /// Reads the file, and loads its content if the trigger asks for that.
+    fn reload(&mut self, trigger: Trigger) -> Option<ReloadOutcome> {
+        let content = match read(&self.path) {
             Ok(content) => content,
-            // Told once, until there is a file again.
-            Err(_) if !now && self.judged.is_none() => return None,
+            // Reported once, until the file can be read again.
+            Err(_) if trigger == Trigger::Interval && self.last_content.is_none() => return None,
             Err(error) => {
-                (self.judged, self.seen) = (None, None);
+                (self.last_content, self.pending) = (None, None);
                 return Some(ReloadOutcome::Refused(error.to_string()));
             }
         };
-        if !now {
-            if self.judged.as_ref() == Some(&content) {
-                self.seen = None;
+        if trigger == Trigger::Interval {
+            if self.last_content.as_ref() == Some(&content) {
+                self.pending = None;
                 return None;
             }
-            if self.seen.as_ref() != Some(&content) {
-                self.seen = Some(content);
+            if self.pending.as_ref() != Some(&content) {
+                self.pending = Some(content);
                 return None;
             }
         }
-        let change = match (self.read)(&content) {
+        let outcome = match (self.parse)(&content) {
             Ok(value) => {
-                self.live.replace(value);
+                self.value.replace(value);
                 ReloadOutcome::Loaded
             }
             Err(reason) => ReloadOutcome::Refused(reason),
         };
-        (self.judged, self.seen) = (Some(content), None);
-        Some(change)
-    }
-
-    /// Looks for ever, at once on SIGHUP; each change is told to `on_change`.
-    pub async fn follow(
-        mut self,
-        when: Reload,
-        mut on_change: impl FnMut(&ReloadOutcome),
-    ) -> io::Result<()> {
-        let mut hangup = signal(SignalKind::hangup())?;
-        let mut looks = interval(LOOK);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let now = tokio::select! {
-                _ = looks.tick(), if when == Reload::Change => false,
-                _ = hangup.recv() => true,
-            };
-            if let Some(change) = self.look(now) {
-                on_change(&change);
-            }
-        }
+        (self.last_content, self.pending) = (Some(content), None);
+        Some(outcome)
     }
 }
 
@@ -171,11 +180,12 @@ impl<T> fmt::Debug for WatchedFile<T> {
     }
 }
 
-/// What the file holds.
-pub fn content(path: &Path) -> io::Result<Vec<u8>> {
+/// The content of a file of at most 16 MiB.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let size = fs::metadata(path)?.len();
     if size > MAX_SIZE {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 16 MiB"));
+        let rule = "the file must be at most 16 MiB";
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, rule));
     }
     fs::read(path)
 }
@@ -184,8 +194,13 @@ pub fn content(path: &Path) -> io::Result<Vec<u8>> {
 mod tests {
     use std::{env, fs, path::PathBuf, process};
 
-    use super::{ReloadOutcome, WatchedFile};
+    use super::{
+        ReloadOutcome::{Loaded, Refused},
+        Trigger::{Interval, Signal},
+        WatchedFile,
+    };
 
+    /// A temporary file.
     struct Scratch(PathBuf);
 
     impl Scratch {
@@ -207,42 +222,42 @@ mod tests {
     }
 
     #[test]
-    fn a_change_counts_once_it_rests() {
+    fn new_content_is_loaded_once_two_reads_agree() {
         let file = Scratch::new("rest", "1");
-        let mut source = WatchedFile::open(&file.0, number).unwrap();
-        let live = source.live();
-        assert_eq!(source.look(false), None);
+        let mut watched = WatchedFile::open(&file.0, number).unwrap();
+        let value = watched.value();
+        assert_eq!(watched.reload(Interval), None);
         fs::write(&file.0, "2").unwrap();
-        assert_eq!(source.look(false), None);
+        assert_eq!(watched.reload(Interval), None);
         fs::write(&file.0, "23").unwrap();
-        assert_eq!(source.look(false), None, "it is still being written");
-        assert_eq!(source.look(false), Some(ReloadOutcome::Loaded));
-        assert_eq!((**live.get(), live.generation()), (23, 2));
-        assert_eq!(source.look(false), None);
+        assert_eq!(watched.reload(Interval), None, "it is still being written");
+        assert_eq!(watched.reload(Interval), Some(Loaded));
+        assert_eq!((**value.get(), value.generation()), (23, 2));
+        assert_eq!(watched.reload(Interval), None);
         fs::write(&file.0, "4").unwrap();
-        assert_eq!(source.look(true), Some(ReloadOutcome::Loaded), "told to look: no second look");
-        assert_eq!((**live.get(), live.generation()), (4, 3));
+        assert_eq!(watched.reload(Signal), Some(Loaded), "a signal needs no second read");
+        assert_eq!((**value.get(), value.generation()), (4, 3));
     }
 
     #[test]
-    fn a_bad_content_is_refused_once_and_the_old_stays() {
+    fn invalid_content_is_refused_once_and_the_old_stays() {
         let file = Scratch::new("bad", "1");
-        let mut source = WatchedFile::open(&file.0, number).unwrap();
-        let refused = Some(ReloadOutcome::Refused("not a number".to_owned()));
+        let mut watched = WatchedFile::open(&file.0, number).unwrap();
+        let refused = Some(Refused("not a number".to_owned()));
         fs::write(&file.0, "x").unwrap();
-        assert_eq!((source.look(false), source.look(false)), (None, refused.clone()));
-        assert_eq!((source.look(false), source.look(false)), (None, None));
-        assert_eq!(source.look(true), refused);
+        assert_eq!((watched.reload(Interval), watched.reload(Interval)), (None, refused.clone()));
+        assert_eq!((watched.reload(Interval), watched.reload(Interval)), (None, None));
+        assert_eq!(watched.reload(Signal), refused);
         fs::remove_file(&file.0).unwrap();
-        assert!(matches!(source.look(false), Some(ReloadOutcome::Refused(_))));
-        assert_eq!(source.look(false), None);
-        assert_eq!((**source.live().get(), source.live().generation()), (1, 1));
+        assert!(matches!(watched.reload(Interval), Some(Refused(_))));
+        assert_eq!(watched.reload(Interval), None);
+        assert_eq!((**watched.value().get(), watched.value().generation()), (1, 1));
         fs::write(&file.0, "5").unwrap();
-        assert_eq!((source.look(false), source.look(false)), (None, Some(ReloadOutcome::Loaded)));
+        assert_eq!((watched.reload(Interval), watched.reload(Interval)), (None, Some(Loaded)));
     }
 
     #[test]
-    fn what_cannot_be_read_is_named() {
+    fn errors_at_the_start_name_the_file() {
         let missing = WatchedFile::open("/nonexistent/file".as_ref(), number).unwrap_err();
         assert!(missing.starts_with("/nonexistent/file: "), "{missing}");
         let file = Scratch::new("start", "x");

@@ -1,15 +1,14 @@
-//! Runs a front: reads its files, starts its workers.
+//! Runs a front: loads its files and starts its workers.
 
-use std::{io, net::TcpListener, path::Path, sync::Arc, time::Duration};
+use std::{io, net::TcpListener, sync::Arc, time::Duration};
 
 use actix_web::{
     App, HttpServer,
     dev::Server,
     middleware::from_fn,
-    rt,
     web::{self, Data, ServiceConfig},
 };
-use log::{error, info};
+use log::info;
 use rl_store::{
     Store, StoreHealth,
     bucket_key::Pseudonyms,
@@ -19,30 +18,28 @@ use rl_store::{
 use socket2::SockRef;
 
 use crate::{
-    access::Tokens,
     api::{self, Access, Observer},
-    denials::Denials,
+    config_files,
+    denials::DenialCache,
     drain::{self, SHUTDOWN_SECONDS},
-    limiter::{ActivePolicies, Limiter, Shared},
+    limiter::{Limiter, Shared},
     metrics::Metrics,
     offenders::Offenders,
-    policy::Policies,
-    reload::{Reload, ReloadOutcome, Reloadable, WatchedFile},
-    settings::{PolicySource, Settings},
+    settings::Settings,
     status::Status,
 };
 
-/// Longer than load balancers and clients keep an idle connection by default, so that they close it,
-/// not we under a request of theirs.
+/// Longer than load balancers and clients keep an idle connection by default. So they close it, not
+/// the front under a request of theirs.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// The time after which a connection is closed whose peer has not acknowledged data.
 const USER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Serves on `listener`, and for operators on `admin` if there is one, until `shutdown` resolves; then
-/// drains, within 8 seconds.
+/// Serves on `listener`, and on `admin` for operators if there is one, until `shutdown` resolves;
+/// then drains, within 8 seconds.
 ///
-/// Needs a Tokio or actix runtime. It fails if a file of the settings is bad or the workers cannot be
-/// started; a store that is away is no error.
+/// Needs a Tokio or actix runtime. Fails if a file of the settings is invalid or the workers cannot
+/// be started; a store that is away is no error.
 pub async fn run(
     listener: TcpListener,
     admin: Option<TcpListener>,
@@ -53,30 +50,30 @@ pub async fn run(
     info!("store: {}, workers: {}", settings.store_name(), settings.workers);
     let workers = settings.workers;
     let has_admin = admin.is_some();
-    let servers = {
-        let (state, inner) = (state.clone(), state.clone());
-        let main = serve(listener, workers, move |config| {
-            inner.provide(config);
-            config.app_data(Data::new(inner.limiter()));
+    let main = {
+        let state = state.clone();
+        serve(listener, workers, move |config| {
+            state.add_data(config);
+            config.app_data(Data::new(state.limiter()));
             if !has_admin {
                 api::admin_routes(config);
             }
             api::routes(config);
-        })?;
-        let admin = admin.map(|listener| {
-            serve(listener, 1, move |config| {
-                state.provide(config);
-                api::admin_routes(config);
-                api::health_routes(config);
-                config.default_service(web::to(api::not_found));
-            })
-        });
-        (main, admin.transpose()?)
+        })?
     };
-    drain::until(shutdown, servers.0, servers.1, &state.status).await
+    let admin = admin.map(|listener| {
+        let state = state.clone();
+        serve(listener, 1, move |config| {
+            state.add_data(config);
+            api::admin_routes(config);
+            api::health_routes(config);
+            config.default_service(web::to(api::not_found));
+        })
+    });
+    drain::until(shutdown, main, admin.transpose()?, &state.status).await
 }
 
-/// What the workers share.
+/// The state that workers share.
 #[derive(Clone)]
 struct State {
     status: Arc<Status>,
@@ -91,19 +88,18 @@ struct State {
 // === impl State ===
 
 impl State {
-    /// Reads the files that the settings name, and from now on as they say.
+    /// Loads the files that the settings name, and watches them as the settings say.
     fn new(settings: &Settings) -> io::Result<Self> {
         let metrics = Arc::new(Metrics::new());
         let when = settings.reload;
-        let policies = policies(&settings.policies, when, &metrics).map_err(io::Error::other)?;
-        let tokens =
-            settings.tokens.as_deref().map(|path| tokens(path, when, &metrics)).transpose();
-        let names = settings
-            .key_secret
-            .as_deref()
-            .map_or_else(|| Ok(Pseudonyms::plain()), Pseudonyms::read);
-        let names =
-            names.map_err(|error| io::Error::other(format!("--key-secret-file {error}")))?;
+        let policies =
+            config_files::policies(&settings.policies, when, &metrics).map_err(io::Error::other)?;
+        let tokens = settings.tokens.as_deref();
+        let tokens = tokens.map(|path| config_files::tokens(path, when, &metrics)).transpose();
+        let secret = settings.key_secret.as_deref();
+        let pseudonyms = secret
+            .map_or_else(|| Ok(Pseudonyms::plain()), Pseudonyms::read)
+            .map_err(|error| io::Error::other(format!("--key-secret-file {error}")))?;
         let health = Arc::new(match settings.store {
             None => StoreHealth::memory(),
             Some(_) => StoreHealth::redis(settings.workers),
@@ -112,8 +108,8 @@ impl State {
         let shared = Shared {
             local: Arc::new(MemoryStore::new()),
             policies,
-            names,
-            denials: Denials::new(),
+            pseudonyms,
+            denials: DenialCache::new(),
             offenders: Arc::new(Offenders::new()),
             metrics: metrics.clone(),
         };
@@ -130,8 +126,8 @@ impl State {
         })
     }
 
-    /// Gives handlers what they ask for.
-    fn provide(&self, config: &mut ServiceConfig) {
+    /// Adds the data that handlers extract.
+    fn add_data(&self, config: &mut ServiceConfig) {
         config
             .app_data(Data::from(self.status.clone()))
             .app_data(Data::from(self.metrics.clone()))
@@ -141,7 +137,7 @@ impl State {
             .app_data(Data::from(self.shared.offenders.clone()));
     }
 
-    /// The limiter of one worker; it is called on the worker's own thread.
+    /// The limiter of one worker. Must be called on the worker's own thread.
     fn limiter(&self) -> Limiter {
         let store = match &self.connector {
             None => Store::Memory(self.shared.local.clone()),
@@ -151,77 +147,6 @@ impl State {
     }
 }
 
-/// The policies in force.
-fn policies(
-    source: &PolicySource,
-    when: Reload,
-    metrics: &Arc<Metrics>,
-) -> Result<Arc<Reloadable<ActivePolicies>>, String> {
-    let report = {
-        let metrics = metrics.clone();
-        move |policies: &ActivePolicies| metrics.keep_policies(policies.names())
-    };
-    match source {
-        PolicySource::Flags(limit) => {
-            let policies = ActivePolicies::new(Policies::without_file(*limit), metrics);
-            metrics.loaded("policies", 1, policies.hash(), None);
-            Ok(Arc::new(Reloadable::new(policies)))
-        }
-        PolicySource::File(path) => {
-            let read = metrics.clone();
-            let read = move |file: &[u8]| match Policies::read(file) {
-                Ok(policies) => Ok(ActivePolicies::new(policies, &read)),
-                Err(error) => Err(error.to_string()),
-            };
-            follow("policies", path, when, metrics, read, ActivePolicies::hash, report)
-        }
-    }
-}
-
-/// The tokens in force.
-fn tokens(
-    path: &Path,
-    when: Reload,
-    metrics: &Arc<Metrics>,
-) -> Result<Arc<Reloadable<Tokens>>, String> {
-    follow("tokens", path, when, metrics, Tokens::read, Tokens::hash, |_| {})
-}
-
-/// Reads a file, and from now on as `when` says; tells the metrics, and `in_force`
-/// what holds then: of a refused content, nothing.
-fn follow<T: Send + Sync + 'static>(
-    what: &'static str,
-    path: &Path,
-    when: Reload,
-    metrics: &Arc<Metrics>,
-    read: impl Fn(&[u8]) -> Result<T, String> + Send + 'static,
-    hash: fn(&T) -> &str,
-    in_force: impl Fn(&T) + 'static,
-) -> Result<Arc<Reloadable<T>>, String> {
-    let source = WatchedFile::open(path, read)?;
-    let live = source.live();
-    let mut before = hash(&live.get()).to_owned();
-    metrics.loaded(what, live.generation(), &before, None);
-    info!("{what}: hash {before}");
-    let (metrics, seen, path) = (metrics.clone(), live.clone(), path.display().to_string());
-    rt::spawn(source.follow(when, move |change| {
-        let (value, generation) = (seen.get(), seen.generation());
-        match change {
-            ReloadOutcome::Loaded => {
-                metrics.loaded(what, generation, hash(&value), Some(&before));
-                hash(&value).clone_into(&mut before);
-                info!("{what} reloaded: generation {generation}, hash {before}");
-            }
-            ReloadOutcome::Refused(reason) => {
-                metrics.refused(what);
-                error!("{what} refused, generation {generation} stays: {path}: {reason}");
-            }
-        }
-        in_force(&value);
-    }));
-    Ok(live)
-}
-
 /// Starts workers on `listener`, each configured on its own thread.
 fn serve(
     listener: TcpListener,
@@ -229,7 +154,7 @@ fn serve(
     configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> io::Result<Server> {
     listener.set_nonblocking(true)?;
-    // Connections inherit it.
+    // Accepted connections inherit the option.
     #[cfg(target_os = "linux")]
     SockRef::from(&listener).set_tcp_user_timeout(Some(USER_TIMEOUT))?;
     let server = HttpServer::new(move || {
@@ -248,6 +173,8 @@ fn serve(
 mod tests {
     use std::net::TcpListener;
 
+    use rl_bucket::Limit;
+    use rl_store::redis::EngineChoice;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpStream,
@@ -255,9 +182,6 @@ mod tests {
     };
 
     use super::run;
-    use rl_bucket::Limit;
-    use rl_store::redis::EngineChoice;
-
     use crate::{
         reload::Reload,
         settings::{PolicySource, Settings},
@@ -265,7 +189,7 @@ mod tests {
     };
 
     #[actix_web::test]
-    async fn serves_then_drains() {
+    async fn a_request_half_sent_at_shutdown_is_answered() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let settings = Settings {
@@ -291,11 +215,11 @@ mod tests {
             format!("POST /check HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
         let mut client = TcpStream::connect(address).await.unwrap();
         client.write_all(format!("{head}{body}{head}").as_bytes()).await.unwrap();
-        let mut answer = [0; 12];
-        client.read_exact(&mut answer).await.unwrap();
-        assert_eq!(&answer, b"HTTP/1.1 200");
+        let mut status_line = [0; 12];
+        client.read_exact(&mut status_line).await.unwrap();
+        assert_eq!(&status_line, b"HTTP/1.1 200");
 
-        // The second request is half sent when the server is told to stop: it is answered in full.
+        // The second request is half sent when the front shuts down. It is answered in full.
         stop.send(()).unwrap();
         client.write_all(body.as_bytes()).await.unwrap();
         let mut rest = String::new();

@@ -7,24 +7,24 @@ use rl_store::redis::{EngineChoice, RedisSettings};
 
 use crate::{reload::Reload, telemetry::LogFormat};
 
-/// The settings of one front. Values that do not fit together cannot be built from a command line.
+/// The settings of one front. The command line refuses values that do not fit together.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `HOST:PORT` to bind.
     pub listen: String,
-    /// `HOST:PORT` to bind for operators, if they have a listener of their own.
+    /// `HOST:PORT` to bind for operators; `None`: their paths are served on `listen`.
     pub admin_listen: Option<String>,
-    /// The Redis that holds the buckets; `None`: this process does.
+    /// The Redis that holds the buckets; `None`: this process holds them.
     pub store: Option<RedisSettings>,
     /// The engine to use in Redis.
     pub engine: EngineChoice,
-    /// Where the limits come from.
+    /// The origin of the policies.
     pub policies: PolicySource,
-    /// The file of the tokens that callers must have; `None`: every caller may ask everything.
+    /// The token file; `None`: callers need no token and have all rights.
     pub tokens: Option<PathBuf>,
-    /// When policies, tokens and the password of Redis are read again.
+    /// When the files of policies, tokens and the Redis password are reloaded.
     pub reload: Reload,
-    /// The file of the secret under which keys get pseudonyms; `None`: keys keep their names.
+    /// The file with the secret for pseudonyms; `None`: keys keep their names.
     pub key_secret: Option<PathBuf>,
     /// The longest a check may wait for Redis: 1 ms to 60 s.
     pub deadline: Duration,
@@ -34,12 +34,12 @@ pub struct Settings {
     pub log_format: LogFormat,
 }
 
-/// Where the limits come from.
+/// The origin of the policies.
 #[derive(Clone, Debug)]
 pub enum PolicySource {
     /// Flags: the limit of the policy `default`.
     Flags(Limit),
-    /// A file, read again when it changes.
+    /// A file, which is reloaded when it changes.
     File(PathBuf),
 }
 

@@ -48,8 +48,8 @@ impl Status {
 
     /// Whether requests should be sent here at `now`.
     ///
-    /// A front that was told to use an engine the store lacks never becomes ready by waiting: that
-    /// is a mistake to find at deployment, not an outage to sit out.
+    /// A front whose settings ask for an engine that the store lacks never becomes ready: that is a
+    /// mistake to find at deployment, not an outage to wait out.
     pub fn readiness(&self, now: Instant) -> Readiness {
         let has_waited = now.saturating_duration_since(self.started) >= STARTUP_TIMEOUT
             && !self.store.is_misconfigured();

@@ -12,14 +12,14 @@ use serde_json::{Map, Value};
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people
+    /// Lines for people
     Text,
-    /// One JSON object per line, as Cloud Logging reads it
+    /// One JSON object per line, in the format of Cloud Logging
     Json,
 }
 
-/// Without `RUST_LOG`: level info. actix logs every request it cannot read as an error of its own, so
-/// anyone who can connect could fill the log.
+/// The filter without `RUST_LOG`: level info. actix logs every request that it cannot parse as an
+/// error, so any client could fill the log.
 const FILTER: &str = "info,actix_server=warn,actix_http=off";
 
 /// Sends the log to stderr, at the levels that `RUST_LOG` gives.
@@ -36,9 +36,9 @@ pub fn init(format: LogFormat) {
     logger.init();
 }
 
-/// A record as Cloud Logging's structured logging reads it: `severity`, `message`, `time`, `target`, and what
-/// the record holds by key. A `trace` becomes the field that ties the line to its trace, by its full
-/// name if the project is known.
+/// A record in the format of Cloud Logging: `severity`, `message`, `time`, `target`, and the
+/// record's key-value pairs. `trace` becomes the field that links the line to its trace, with the
+/// trace's full name if the project is known.
 fn json(record: &Record<'_>, time: &str, project: Option<&str>) -> Value {
     let severity = match record.level() {
         Level::Error => "ERROR",
@@ -56,7 +56,7 @@ fn json(record: &Record<'_>, time: &str, project: Option<&str>) -> Value {
     Value::Object(line)
 }
 
-/// Puts the keys of a record into a line, those without a value left out.
+/// Adds the key-value pairs of a record to a line, except those with an empty value.
 struct Fields<'a> {
     line: &'a mut Map<String, Value>,
     project: Option<&'a str>,
@@ -87,7 +87,7 @@ mod tests {
     use super::json;
 
     #[test]
-    fn json_lines() {
+    fn a_json_line_has_the_fields_of_cloud_logging() {
         let fields = [("status", log::kv::Value::from(503)), ("trace", "4bf9".into())];
         let fields = [fields, [("request_id", "".into()), ("endpoint", "/reset".into())]].concat();
         let line = |level, project| {
@@ -98,7 +98,12 @@ mod tests {
         };
         assert_eq!(
             line(Level::Warn, Some("p")),
-            r#"{"endpoint":"/reset","logging.googleapis.com/trace":"projects/p/traces/4bf9","message":"it said \"no\"\n","severity":"WARNING","status":503,"target":"rl","time":"2026-01-02T03:04:05.000000Z"}"#
+            concat!(
+                r#"{"endpoint":"/reset","#,
+                r#""logging.googleapis.com/trace":"projects/p/traces/4bf9","#,
+                r#""message":"it said \"no\"\n","severity":"WARNING","status":503,"#,
+                r#""target":"rl","time":"2026-01-02T03:04:05.000000Z"}"#,
+            )
         );
         assert!(line(Level::Trace, None).contains(r#""logging.googleapis.com/trace":"4bf9","#));
     }

@@ -6,16 +6,12 @@
 //! guessed. RFC 2104 allows half of the output to be kept. Two of 2^50 keys share a pseudonym with a
 //! probability of 2^-29, and without the secret such a pair cannot be searched for.
 
-use std::{
-    borrow::Cow,
-    fmt::{self, Write},
-    fs::File,
-    io::Read,
-    path::Path,
-};
+use std::{borrow::Cow, fmt, fs::File, io::Read, path::Path};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+
+use crate::hex;
 
 /// Maps each key to the name that stands for it.
 #[derive(Clone, Default)]
@@ -65,11 +61,7 @@ impl Pseudonyms {
     pub fn of<'k>(&self, key: &'k str) -> Cow<'k, str> {
         let Some(secret) = &self.secret else { return Cow::Borrowed(key) };
         let code = secret.clone().chain_update(key).finalize().into_bytes();
-        let mut name = String::with_capacity(2 * PSEUDONYM);
-        for byte in code.iter().take(PSEUDONYM) {
-            let _ = write!(name, "{byte:02x}"); // writing to a string cannot fail
-        }
-        Cow::Owned(name)
+        Cow::Owned(hex(&code[..PSEUDONYM]))
     }
 }
 

@@ -37,6 +37,7 @@
 
 pub mod bucket_key;
 mod health;
+mod hex;
 pub mod memory;
 pub mod redis;
 mod request;
@@ -46,6 +47,7 @@ mod throttle;
 
 pub use self::{
     health::{EngineKind, StoreHealth},
+    hex::hex,
     request::{BucketRequest, Decisions, JointDecision, MAX_KEY, NotABucket, StoreError},
     sharded::Sharded,
     store::{Store, now},

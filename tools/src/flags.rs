@@ -1,4 +1,4 @@
-//! Flags that the front and the tools share: how to reach Redis, and numbers.
+//! Flags that the front and the tools share: the login to Redis, TLS, and numbers.
 
 use std::path::PathBuf;
 
@@ -11,30 +11,29 @@ use rl_store::redis::{
 /// Flags for the login to Redis and for TLS.
 #[derive(Args, Clone, Debug, Default)]
 pub struct RedisArgs {
-    /// Password for Redis: the first line of this file, read for each new connection and, unless
+    /// File with the Redis password in its first line, read for each new connection and, unless
     /// --reload is signal, once a second
     #[arg(long, env = "RL_REDIS_PASSWORD_FILE", value_name = "FILE")]
     redis_password_file: Option<PathBuf>,
 
-    /// Log in by IAM instead of a password: with access tokens of the service account that this
-    /// process runs as
+    /// Log in by IAM instead of a password, with access tokens of this process's service account
     #[arg(long, env = "RL_REDIS_IAM", value_name = "CLOUD", value_enum)]
     #[arg(conflicts_with = "redis_password_file")]
     redis_iam: Option<Cloud>,
 
-    /// Password for the Sentinels, in a file as well
+    /// File with the Sentinels' password in its first line
     #[arg(long, env = "RL_SENTINEL_PASSWORD_FILE", value_name = "FILE")]
     sentinel_password_file: Option<PathBuf>,
 
-    /// With rediss://: certificates (PEM) to trust instead of the public authorities
+    /// Certificates (PEM) to trust instead of the public authorities; for rediss://
     #[arg(long, env = "RL_REDIS_CA", value_name = "FILE")]
     redis_ca: Option<PathBuf>,
 
-    /// What the server's certificate must prove [default: full]
+    /// What to verify of the server's certificate [default: full]
     #[arg(long, env = "RL_REDIS_VERIFY", value_name = "WHAT", value_enum)]
     redis_verify: Option<VerifyFlag>,
 
-    /// Client certificate (PEM), for servers that ask for one
+    /// Client certificate (PEM), for servers that require one
     #[arg(long, env = "RL_REDIS_CERT", value_name = "FILE", requires = "redis_key")]
     redis_cert: Option<PathBuf>,
 
@@ -43,29 +42,29 @@ pub struct RedisArgs {
     redis_key: Option<PathBuf>,
 }
 
-/// The cloud whose service accounts are used.
+/// A value of `--redis-iam`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Cloud {
-    /// Google Cloud: tokens come from the metadata server
+    /// Google Cloud: tokens from the metadata server
     Google,
 }
 
 /// A value of `--redis-verify`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum VerifyFlag {
-    /// A chain to a trusted certificate, and the name or IP address in --store
+    /// Its chain to a trusted certificate, and the host name or IP address in --store
     Full,
-    /// The chain alone, for managed servers whose certificate names something else: give --redis-ca
+    /// Its chain only, for managed servers whose certificate names another host; needs --redis-ca
     Ca,
 }
 
 /// A value of `--engine`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum EngineFlag {
-    /// The module if the server has it, else Lua
+    /// The module if Redis has it, else the Lua scripts
     #[default]
     Auto,
-    /// The Redis module only
+    /// The module only
     Module,
     /// The Lua scripts only
     Lua,
@@ -93,18 +92,19 @@ impl RedisArgs {
         };
         RedisSettings::new(address, options).map_err(|error| match error {
             SettingsError::TlsOptionsWithoutTls => {
-                "--redis-ca, --redis-verify and --redis-cert are for rediss:// stores".to_owned()
+                "--redis-ca, --redis-verify and --redis-cert need a rediss:// store".to_owned()
             }
             SettingsError::VerifyCaWithoutCa => {
-                "--redis-verify ca needs --redis-ca: any server has a certificate that a public \
-                 authority signed"
+                "--redis-verify ca needs --redis-ca: otherwise any certificate of a public \
+                 authority would pass"
                     .to_owned()
             }
             SettingsError::TokensWithoutTls => {
-                "--redis-iam is for rediss:// stores: a token opens more than one store".to_owned()
+                "--redis-iam needs a rediss:// store: a token gives access to more than this one"
+                    .to_owned()
             }
             SettingsError::TokensAndPassword => {
-                "--redis-iam is for stores without a password in --store".to_owned()
+                "--redis-iam cannot be used with a password in --store".to_owned()
             }
             SettingsError::File(text) => text,
         })
@@ -161,14 +161,14 @@ mod tests {
     #[test]
     fn flags_that_contradict_each_other_are_refused() {
         for (store, args, reason) in [
-            ("redis://h", &["--redis-ca", "f"][..], "are for rediss:// stores"),
-            ("redis://h", &["--redis-verify", "full"], "are for rediss:// stores"),
+            ("redis://h", &["--redis-ca", "f"][..], "need a rediss:// store"),
+            ("redis://h", &["--redis-verify", "full"], "need a rediss:// store"),
             ("rediss://h", &["--redis-verify", "ca"], "needs --redis-ca"),
             ("rediss://h", &["--redis-cert", "f"], "--redis-key <FILE>"),
             ("rediss://h", &["--redis-ca", "/nowhere/ca.pem"], "/nowhere/ca.pem"),
             ("redis://h", &["--redis-password-file", "/nowhere/word"], "/nowhere/word"),
-            ("redis://h", &["--redis-iam", "google"], "is for rediss:// stores"),
-            ("rediss://:p@h", &["--redis-iam", "google"], "without a password in --store"),
+            ("redis://h", &["--redis-iam", "google"], "needs a rediss:// store"),
+            ("rediss://:p@h", &["--redis-iam", "google"], "with a password in --store"),
             (
                 "rediss://h",
                 &["--redis-iam", "google", "--redis-password-file", "f"],

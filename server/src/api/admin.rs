@@ -20,7 +20,21 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 pub(super) struct Denied {
     /// The keys, the most denied first.
-    denied: Vec<Offender>,
+    denied: Vec<DeniedKey>,
+}
+
+/// A key, and the number of its denials.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Offender)]
+struct DeniedKey {
+    /// The name of the policy.
+    policy: String,
+    /// The key as the caller sent it; with `--key-secret-file`, its pseudonym.
+    key: String,
+    /// Denials, at most this many.
+    denied: u64,
+    /// `denied` is too high by at most this many.
+    error: u64,
 }
 
 /// The default of `top`.
@@ -87,5 +101,14 @@ pub(super) async fn denied(
             _ => return Err(rules::TOP),
         },
     };
-    Ok(json(&mut HttpResponse::Ok(), &Denied { denied: offenders.top(top) }))
+    let denied = offenders.top(top).into_iter().map(DeniedKey::from).collect();
+    Ok(json(&mut HttpResponse::Ok(), &Denied { denied }))
+}
+
+// === impl DeniedKey ===
+
+impl From<Offender> for DeniedKey {
+    fn from(Offender { policy, key, denied, error }: Offender) -> Self {
+        Self { policy, key, denied, error }
+    }
 }

@@ -43,16 +43,16 @@ impl Caller {
 
     /// [`Problem::OutsidePrefix`] unless the grant covers every key.
     pub(super) fn require_every_key(&self) -> Result<(), Problem> {
-        if self.grant.owns_all() { Ok(()) } else { Err(Problem::OutsidePrefix) }
+        if self.grant.covers_all_keys() { Ok(()) } else { Err(Problem::OutsidePrefix) }
     }
 
     /// [`Problem::OutsidePrefix`] unless the grant covers the key, [`Problem::MissingRole`] for an
     /// inline limit without the role `admin`.
     pub(super) fn authorize(&self, check: &CheckRequest<'_>) -> Result<(), Problem> {
-        if !self.grant.owns(&check.key) {
+        if !self.grant.covers(&check.key) {
             return Err(Problem::OutsidePrefix);
         }
-        if matches!(check.policy, LimitSource::Inline(_)) {
+        if matches!(check.source, LimitSource::Inline(_)) {
             self.require_role(Role::Admin)?;
         }
         Ok(())

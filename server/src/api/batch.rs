@@ -103,7 +103,7 @@ pub(super) async fn check(
 ) -> Result<HttpResponse, Problem> {
     let (caller, body) = request.read(Role::Check, BodyKind::Batch).await?;
     let bodies = parse(&body)?;
-    metrics.batch.observe(bodies.len() as f64);
+    metrics.batch_size.observe(bodies.len() as f64);
 
     let mut checks = Vec::with_capacity(bodies.len());
     let requests: Vec<Result<(), Problem>> = bodies

@@ -147,10 +147,10 @@ impl From<LimiterError> for Problem {
     fn from(error: LimiterError) -> Self {
         match error {
             LimiterError::UnknownPolicy => Self::UnknownPolicy,
-            LimiterError::InlineOff => Self::InlineOff,
+            LimiterError::InlineForbidden => Self::InlineOff,
             LimiterError::SeveralLimits => Self::Invalid("policy must have exactly one limit here"),
-            LimiterError::NotDone => Self::StoreUnavailable,
-            LimiterError::Unknown => Self::OutcomeUnknown,
+            LimiterError::NotChanged => Self::StoreUnavailable,
+            LimiterError::Unconfirmed => Self::OutcomeUnknown,
         }
     }
 }

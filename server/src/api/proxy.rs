@@ -170,8 +170,8 @@ impl<'a> Query<'a> {
             None => Cost::ONE,
         };
         let policy = self.policy.as_deref().map(Cow::Borrowed);
-        let policy = limit_source(policy, self.capacity.as_deref(), self.rate.as_deref())?;
-        Ok(CheckRequest { key, policy, cost })
+        let source = limit_source(policy, self.capacity.as_deref(), self.rate.as_deref())?;
+        Ok(CheckRequest { key, source, cost })
     }
 
     fn deny_status(&self) -> Result<StatusCode, Problem> {
@@ -242,9 +242,9 @@ mod tests {
         let key = query.key(&request)?;
         let check = query.check_request(key)?;
         let deny: StatusCode = query.deny_status()?;
-        let (limit, policy) = match check.policy {
+        let (limit, policy) = match check.source {
             LimitSource::Inline(limit) => (Some(limit), String::new()),
-            LimitSource::Named(name) => (None, name.into_owned()),
+            LimitSource::Policy(name) => (None, name.into_owned()),
         };
         Ok((check.key.into_owned(), check.cost, deny.as_u16(), limit, policy))
     }

@@ -94,8 +94,8 @@ impl<'a> CheckReply<'a> {
             // In shadow mode a limit may deny a check that is allowed.
             retry_after_ms: if allowed { Some(0) } else { deciding.retry_after_ms() },
             reset_after_ms: deciding.reset_after_ms,
-            degraded: result.degraded,
-            would_deny: result.policy.shadow.then(|| result.is_denied()),
+            degraded: result.is_degraded,
+            would_deny: result.policy.is_shadow.then(|| result.is_denied()),
             limits: result.policy.has_named_limits().then(|| {
                 let pairs = result.limits.iter().zip(result.decisions.iter());
                 pairs.map(|(limit, decision)| LimitReply::new(&limit.name, decision)).collect()

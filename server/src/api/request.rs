@@ -99,8 +99,8 @@ impl<'a> CheckBody<'a> {
             None => Cost::ONE,
         };
         let (capacity, rate) = (self.capacity.map(number), self.rate.map(number));
-        let policy = limit_source(policy, capacity.as_deref(), rate.as_deref())?;
-        Ok(CheckRequest { key, policy, cost })
+        let source = limit_source(policy, capacity.as_deref(), rate.as_deref())?;
+        Ok(CheckRequest { key, source, cost })
     }
 
     fn key(&self) -> Result<Cow<'a, str>, Problem> {
@@ -160,7 +160,7 @@ pub(super) fn limit_source<'a>(
 ) -> Result<LimitSource<'a>, Problem> {
     match (policy, capacity, rate) {
         (policy, None, None) => {
-            Ok(LimitSource::Named(policy.unwrap_or(Cow::Borrowed(DEFAULT_POLICY))))
+            Ok(LimitSource::Policy(policy.unwrap_or(Cow::Borrowed(DEFAULT_POLICY))))
         }
         (None, Some(capacity), Some(rate)) => {
             let capacity = Capacity::parse(capacity.as_bytes())?;
@@ -210,10 +210,10 @@ mod tests {
     use crate::limiter::LimitSource;
 
     #[track_caller]
-    fn assert_parses(body: &str, key: &str, policy: LimitSource<'_>, cost: &str) {
+    fn assert_parses(body: &str, key: &str, source: LimitSource<'_>, cost: &str) {
         let parsed = CheckBody::parse(body.as_bytes()).unwrap();
         let cost = Cost::parse(cost.as_bytes()).unwrap();
-        let expected = CheckRequest { key: key.into(), policy, cost };
+        let expected = CheckRequest { key: key.into(), source, cost };
         assert_eq!(parsed.check_request(), Ok(expected), "{body}");
     }
 
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn bodies_become_check_requests() {
-        let default = LimitSource::Named("default".into());
+        let default = LimitSource::Policy("default".into());
         assert_parses(r#"{"key":"user:42"}"#, "user:42", default.clone(), "1");
         assert_parses(r#" { "cost" : 2.5 , "key" : "k" } "#, "k", default.clone(), "2.5");
         assert_parses(r#"{"key":"k","cost":"0"}"#, "k", default.clone(), "0");
@@ -231,7 +231,7 @@ mod tests {
         assert_parses(
             r#"{"key":"k","policy":"\u0061pi"}"#,
             "k",
-            LimitSource::Named("api".into()),
+            LimitSource::Policy("api".into()),
             "1",
         );
         assert_parses(r#"{"k\u0065y":"\"\u00e9\n\ud83d\ude00"}"#, "\"é\n😀", default, "1");

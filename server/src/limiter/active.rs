@@ -1,13 +1,13 @@
-//! Policies in force: each with the counters that show it in the metrics.
+//! Policies in force, each with its counters.
 
 use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 
 use crate::{
-    metrics::{Metrics, PolicyMeters},
+    metrics::{Metrics, PolicyCounters},
     policy::{Policies, Policy},
 };
 
-/// The policies in force. They are never changed, only replaced as a whole.
+/// The policies in force. They are never changed, only replaced together.
 #[derive(Debug)]
 pub struct ActivePolicies {
     by_name: BTreeMap<Box<str>, Arc<ActivePolicy>>,
@@ -20,39 +20,39 @@ pub struct ActivePolicies {
 pub struct ActivePolicy {
     policy: Policy,
     /// The counters of its checks.
-    pub meters: PolicyMeters,
+    pub counters: PolicyCounters,
 }
 
 // === impl ActivePolicies ===
 
 impl ActivePolicies {
-    /// Puts policies in force: from now on the metrics show them.
+    /// Puts policies in force, and shows them in the metrics.
     pub fn new(policies: Policies, metrics: &Metrics) -> Self {
         let activate = |policy: Policy| {
-            let meters = metrics.policy(policy.name());
-            Arc::new(ActivePolicy { policy, meters })
+            let counters = metrics.policy(policy.name());
+            Arc::new(ActivePolicy { policy, counters })
         };
         let Policies { by_name, inline, hash } = policies;
         let by_name = by_name.into_iter().map(|(name, policy)| (name, activate(policy))).collect();
         Self { by_name, inline: inline.map(activate), hash }
     }
 
-    /// The policy of this name.
-    pub fn named(&self, name: &str) -> Option<&Arc<ActivePolicy>> {
+    /// The policy with this name.
+    pub fn get(&self, name: &str) -> Option<&Arc<ActivePolicy>> {
         self.by_name.get(name)
     }
 
-    /// The policy of limits that come with a request; `None` if they are refused.
+    /// The policy of inline limits; `None` if they are not permitted.
     pub fn inline(&self) -> Option<&Arc<ActivePolicy>> {
         self.inline.as_ref()
     }
 
-    /// Every name that the metrics show, in no order.
+    /// The names of all policies in the metrics, in no order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.values().chain(&self.inline).map(|policy| policy.name())
     }
 
-    /// The short hash of their content.
+    /// The short hash of their file.
     pub fn hash(&self) -> &str {
         &self.hash
     }

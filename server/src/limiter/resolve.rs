@@ -1,4 +1,4 @@
-//! A question once its limits are known.
+//! A check request whose policy, limits and bucket keys are known.
 
 use std::sync::Arc;
 
@@ -7,18 +7,19 @@ use rl_store::{BucketRequest, Decisions, bucket_key::Pseudonyms, memory::MemoryS
 use smallvec::{SmallVec, smallvec};
 
 use super::{
-    CheckRequest, LimitSource, LimiterError,
     active::{ActivePolicies, ActivePolicy},
+    error::LimiterError,
+    request::{CheckRequest, LimitSource},
     result::CheckResult,
 };
 use crate::policy::Limits;
 
-/// A question with all that its answer depends on.
+/// A check request whose policy, limits and bucket keys are known.
 pub(super) struct ResolvedCheck {
     pub(super) policy: Arc<ActivePolicy>,
     pub(super) limits: Limits,
-    /// The names of the buckets, one for each limit.
-    pub(super) buckets: SmallVec<[Vec<u8>; 1]>,
+    /// One key for each limit.
+    pub(super) bucket_keys: SmallVec<[Vec<u8>; 1]>,
     pub(super) cost: Cost,
 }
 
@@ -28,52 +29,54 @@ impl ResolvedCheck {
     /// Finds the policy and the limits that apply.
     pub(super) fn new(
         policies: &ActivePolicies,
-        names: &Pseudonyms,
-        question: &CheckRequest<'_>,
+        pseudonyms: &Pseudonyms,
+        request: &CheckRequest<'_>,
     ) -> Result<Self, LimiterError> {
-        let (policy, limits) = match &question.policy {
-            LimitSource::Named(name) => {
-                let policy = policies.named(name).ok_or(LimiterError::UnknownPolicy)?;
-                (policy, policy.limits(&question.key))
+        let (policy, limits) = match &request.source {
+            LimitSource::Policy(name) => {
+                let policy = policies.get(name).ok_or(LimiterError::UnknownPolicy)?;
+                (policy, policy.limits(&request.key))
             }
             LimitSource::Inline(limit) => {
-                (policies.inline().ok_or(LimiterError::InlineOff)?, Limits::inline(*limit))
+                (policies.inline().ok_or(LimiterError::InlineForbidden)?, Limits::inline(*limit))
             }
         };
-        let name = names.of(&question.key);
-        let buckets = limits.iter().map(|limit| policy.bucket(&name, limit)).collect();
-        Ok(Self { policy: policy.clone(), limits, buckets, cost: question.cost })
+        let name = pseudonyms.of(&request.key);
+        let bucket_keys = limits.iter().map(|limit| policy.bucket_key(&name, limit)).collect();
+        Ok(Self { policy: policy.clone(), limits, bucket_keys, cost: request.cost })
     }
 
     /// The request for the only bucket; `None` if there are several.
-    pub(super) fn request(&self) -> Option<BucketRequest<'_>> {
-        match (&self.buckets[..], &self.limits[..]) {
+    pub(super) fn bucket_request(&self) -> Option<BucketRequest<'_>> {
+        match (&self.bucket_keys[..], &self.limits[..]) {
             ([key], [limit]) => Some(BucketRequest { key, limit: limit.limit, amount: self.cost }),
             _ => None,
         }
     }
 
-    /// One for each bucket.
-    pub(super) fn requests(&self) -> Vec<BucketRequest<'_>> {
-        let pairs = self.buckets.iter().zip(self.limits.iter());
+    /// One request for each bucket.
+    pub(super) fn bucket_requests(&self) -> Vec<BucketRequest<'_>> {
+        let pairs = self.bucket_keys.iter().zip(self.limits.iter());
         pairs
             .map(|(key, limit)| BucketRequest { key, limit: limit.limit, amount: self.cost })
             .collect()
     }
 
-    /// A check, or the same with every bucket.
-    pub(super) fn ask_in(&self, memory: &MemoryStore, op: Op) -> Decisions {
-        if let Some(request) = self.request() {
+    /// Carries out an operation on every bucket in memory; a check is allowed by all or takes
+    /// nothing.
+    pub(super) fn apply_in(&self, memory: &MemoryStore, op: Op) -> Decisions {
+        if let Some(request) = self.bucket_request() {
             return smallvec![memory.apply_with(op, &request, now)];
         }
-        let requests = self.requests();
+        let requests = self.bucket_requests();
         if op == Op::Check {
             return memory.check_all_with(&requests, now).decisions.into();
         }
         requests.iter().map(|request| memory.apply_with(op, request, now)).collect()
     }
 
-    pub(super) fn answer(self, decisions: Decisions) -> CheckResult {
-        CheckResult { policy: self.policy, limits: self.limits, decisions, degraded: false }
+    /// The result of the check under these decisions, one for each limit.
+    pub(super) fn into_result(self, decisions: Decisions) -> CheckResult {
+        CheckResult { policy: self.policy, limits: self.limits, decisions, is_degraded: false }
     }
 }

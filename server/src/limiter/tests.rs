@@ -1,15 +1,19 @@
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{
+    net::TcpListener,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use rl_bucket::{Cost, Limit, Outcome};
-
-use super::{CheckRequest, CheckResult, LimitSource, Limiter, LimiterError, Shared};
+use rl_bucket::{Cost, Decision, Limit, Outcome};
 use rl_store::{
     Store, StoreHealth,
     memory::MemoryStore,
     redis::{Connector, EngineChoice, RedisAddress, RedisOptions, RedisSettings, RedisStore},
 };
 
-use super::ActivePolicies;
+use super::{
+    ActivePolicies, CheckRequest, CheckResult, LimitSource, Limiter, LimiterError, Shared,
+};
 use crate::{metrics::Metrics, policy::Policies, reload::Reloadable};
 
 const FILE: &str = r#"
@@ -40,7 +44,7 @@ fn shared() -> Arc<Shared> {
     Arc::new(Shared {
         local: Arc::new(MemoryStore::new()),
         policies: Arc::new(Reloadable::new(policies)),
-        names: Default::default(),
+        pseudonyms: Default::default(),
         denials: Default::default(),
         offenders: Default::default(),
         metrics,
@@ -52,58 +56,59 @@ fn limiter() -> Limiter {
     Limiter::new(Store::Memory(shared.local.clone()), shared)
 }
 
-/// A limiter whose Redis accepts connections and answers nothing.
+/// A limiter whose Redis accepts connections and never replies.
 fn without_redis() -> (Limiter, TcpListener) {
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("redis://{}", silent.local_addr().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("redis://{}", listener.local_addr().unwrap());
     let address = RedisAddress::parse(&address).unwrap();
     let settings = RedisSettings::new(address, RedisOptions::default()).unwrap();
     let health = Arc::new(StoreHealth::redis(1));
     let deadline = Duration::from_secs(60);
     let connector = Connector::new(settings, EngineChoice::Auto, deadline, health);
     let store = RedisStore::start(Arc::new(connector));
-    (Limiter::new(Store::Redis(store), shared()), silent)
+    (Limiter::new(Store::Redis(store), shared()), listener)
 }
 
-fn question<'a>(key: &'a str, policy: &'a str) -> CheckRequest<'a> {
-    CheckRequest { key: key.into(), policy: LimitSource::Named(policy.into()), cost: Cost::ONE }
+fn request<'a>(key: &'a str, policy: &'a str) -> CheckRequest<'a> {
+    CheckRequest { key: key.into(), source: LimitSource::Policy(policy.into()), cost: Cost::ONE }
 }
 
-fn brief(answer: &CheckResult) -> (bool, u64, i64) {
-    (answer.is_allowed(), answer.deciding().limit, answer.deciding().remaining)
+/// Whether the check is allowed, and the deciding limit with its remaining tokens.
+fn brief(result: &CheckResult) -> (bool, u64, i64) {
+    (result.is_allowed(), result.deciding().limit, result.deciding().remaining)
 }
 
 #[actix_web::test]
-async fn each_key_and_policy_has_its_bucket() {
+async fn each_key_has_a_bucket_under_each_policy() {
     let limiter = limiter();
     let inline = || LimitSource::Inline(Limit::parse("1", "1/h").unwrap());
-    for (key, policy, remaining) in [
-        ("a", LimitSource::Named("default".into()), 1),
-        ("a", LimitSource::Named("default".into()), 0),
-        ("b", LimitSource::Named("default".into()), 1),
-        ("big", LimitSource::Named("default".into()), 8),
+    for (key, source, remaining) in [
+        ("a", LimitSource::Policy("default".into()), 1),
+        ("a", LimitSource::Policy("default".into()), 0),
+        ("b", LimitSource::Policy("default".into()), 1),
+        ("big", LimitSource::Policy("default".into()), 8),
         ("a", inline(), 0),
         ("b", inline(), 0),
-        ("a", LimitSource::Named("two".into()), 1),
+        ("a", LimitSource::Policy("two".into()), 1),
     ] {
-        let question = CheckRequest { key: key.into(), policy, cost: Cost::ONE };
-        let answer = limiter.check(&question).await.unwrap();
-        assert!(answer.is_allowed() && !answer.degraded);
-        assert_eq!(answer.deciding().remaining, remaining, "{question:?}");
+        let request = CheckRequest { key: key.into(), source, cost: Cost::ONE };
+        let result = limiter.check(&request).await.unwrap();
+        assert!(result.is_allowed() && !result.is_degraded);
+        assert_eq!(result.deciding().remaining, remaining, "{request:?}");
     }
 }
 
 #[actix_web::test]
-async fn what_is_refused() {
+async fn requests_without_a_suitable_policy_are_refused() {
     let limiter = limiter();
-    assert_eq!(limiter.check(&question("k", "api")).await.err(), Some(LimiterError::UnknownPolicy));
-    assert_eq!(limiter.take(&question("k", "two")).await.err(), Some(LimiterError::SeveralLimits));
+    assert_eq!(limiter.check(&request("k", "api")).await.err(), Some(LimiterError::UnknownPolicy));
+    assert_eq!(limiter.take(&request("k", "two")).await.err(), Some(LimiterError::SeveralLimits));
 }
 
 #[actix_web::test]
-async fn each_is_answered_in_its_place() {
+async fn results_of_a_batch_are_in_the_order_of_its_requests() {
     let names = ["default", "two", "no", "default", "two", "default", "two"];
-    let questions = names.map(|name| question("k", name));
+    let requests = names.map(|name| request("k", name));
     let expected = [
         Ok((true, 2, 1)),
         Ok((true, 2, 1)),
@@ -113,18 +118,18 @@ async fn each_is_answered_in_its_place() {
         Ok((false, 2, 0)),
         Ok((false, 2, 0)),
     ];
-    // One after the other, and together by what stands in for Redis.
+    // By memory one after the other, and as a batch by the fallback for Redis.
     let (without_redis, _silent) = without_redis();
     for limiter in [limiter(), without_redis] {
-        let answers = limiter.check_each(&questions).await;
-        let told: Vec<_> =
-            answers.iter().map(|it| it.as_ref().map(brief).map_err(|it| *it)).collect();
-        assert_eq!(told, expected);
+        let results = limiter.check_each(&requests).await;
+        let results: Vec<_> =
+            results.iter().map(|it| it.as_ref().map(brief).map_err(|it| *it)).collect();
+        assert_eq!(results, expected);
     }
 }
 
 #[actix_web::test]
-async fn a_policy_says_what_happens_without_redis() {
+async fn without_redis_each_policy_decides_by_its_on_error() {
     let (limiter, _silent) = without_redis();
     for (policy, expected) in [
         ("default", (true, 2, 1)),
@@ -134,25 +139,51 @@ async fn a_policy_says_what_happens_without_redis() {
         ("open", (true, 7, 7)),
         ("closed", (false, 7, 0)),
     ] {
-        let answer = limiter.check(&question("k", policy)).await.unwrap();
-        assert!(answer.degraded);
-        assert_eq!(brief(&answer), expected, "{policy}");
+        let result = limiter.check(&request("k", policy)).await.unwrap();
+        assert!(result.is_degraded);
+        assert_eq!(brief(&result), expected, "{policy}");
     }
-    let closed = limiter.peek(&question("k", "closed")).await.unwrap();
+    let closed = limiter.peek(&request("k", "closed")).await.unwrap();
     assert_eq!(closed.deciding().outcome, Outcome::NotYet { retry_after_ms: 1000 });
     let many = Cost::parse(b"5.5").unwrap();
     for (policy, expected) in [("default", 2), ("open", 5), ("closed", 0)] {
-        let question =
-            CheckRequest { key: "t".into(), policy: LimitSource::Named(policy.into()), cost: many };
-        let (granted, answer) = limiter.take(&question).await.unwrap();
-        assert!(answer.degraded);
+        let request = CheckRequest {
+            key: "t".into(),
+            source: LimitSource::Policy(policy.into()),
+            cost: many,
+        };
+        let (granted, result) = limiter.take(&request).await.unwrap();
+        assert!(result.is_degraded);
         assert_eq!(granted, expected, "{policy}");
     }
-    // A change is not made up.
+    // Changes fail: none is made locally.
     for policy in ["default", "open", "closed", "two"] {
-        let question = question("k", policy);
-        assert_eq!(limiter.refund(&question).await.err(), Some(LimiterError::NotDone));
-        assert_eq!(limiter.charge(&question).await.err(), Some(LimiterError::NotDone));
-        assert_eq!(limiter.reset(&question).await.err(), Some(LimiterError::NotDone));
+        let request = request("k", policy);
+        assert_eq!(limiter.refund(&request).await.err(), Some(LimiterError::NotChanged));
+        assert_eq!(limiter.charge(&request).await.err(), Some(LimiterError::NotChanged));
+        assert_eq!(limiter.reset(&request).await.err(), Some(LimiterError::NotChanged));
     }
+}
+
+#[actix_web::test]
+async fn a_cached_denial_ends_when_it_should_however_often_it_is_used() {
+    let (limiter, _listener) = without_redis();
+    let denials = &limiter.shared.denials;
+    let limits = limiter.shared.policies.get().get("default").unwrap().limits("k");
+    let outcome = Outcome::NotYet { retry_after_ms: 60_000 };
+    let denied = Decision { outcome, limit: 2, remaining: 0, reset_after_ms: 60_000 };
+    let sent_at = Instant::now() - Duration::from_millis(10);
+    denials.insert(b"rl:{k}:default", &limits, Cost::ONE, &[denied], sent_at);
+
+    let requests = [request("k", "default")];
+    let single = limiter.check(&requests[0]).await.unwrap();
+    let [Ok(batched)] = &limiter.check_each(&requests).await[..] else { panic!("no result") };
+    for result in [&single, batched] {
+        assert!(result.is_denied() && !result.is_degraded);
+    }
+    let get = |ms| {
+        let now = sent_at + Duration::from_millis(ms);
+        denials.get(b"rl:{k}:default", &limits, Cost::ONE, now)
+    };
+    assert!(get(999).is_some() && get(1000).is_none(), "a second after the check was sent");
 }

@@ -79,7 +79,7 @@ impl Server {
         let shared = Shared {
             local: Arc::new(MemoryStore::new()),
             policies: Arc::new(Reloadable::new(policies)),
-            names: Default::default(),
+            pseudonyms: Default::default(),
             denials: Default::default(),
             offenders: Default::default(),
             metrics: metrics.clone(),

@@ -1,36 +1,36 @@
-//! Where a policy file is wrong, and why.
+//! Errors of a policy file.
 
 use std::{error, fmt, ops::Range};
 
 /// Where a policy file is wrong, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileError {
-    /// From 1.
+pub struct PolicyFileError {
+    /// The line, from 1.
     pub line: usize,
-    /// From 1, in characters.
+    /// The column, from 1, in characters.
     pub column: usize,
-    /// What is wrong there.
+    /// The rule that is broken there.
     pub reason: String,
 }
 
-/// A mistake, and the bytes of the file that make it.
-pub(super) struct Mistake {
-    pub(super) at: Range<usize>,
+/// An error, and the bytes of the file that it is about.
+pub(super) struct SpannedError {
+    pub(super) span: Range<usize>,
     pub(super) reason: String,
 }
 
-// === impl Mistake ===
+// === impl SpannedError ===
 
-impl Mistake {
-    pub(super) fn new(at: Range<usize>, reason: &str) -> Self {
-        Self { at, reason: reason.to_owned() }
+impl SpannedError {
+    pub(super) fn new(span: Range<usize>, reason: &str) -> Self {
+        Self { span, reason: reason.to_owned() }
     }
 }
 
-// === impl FileError ===
+// === impl PolicyFileError ===
 
-impl FileError {
-    /// The mistake at this byte of `text`.
+impl PolicyFileError {
+    /// The error at this byte of `text`.
     pub(super) fn at(text: &str, byte: usize, reason: String) -> Self {
         let before = text.get(..byte).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -42,10 +42,10 @@ impl FileError {
     }
 }
 
-impl fmt::Display for FileError {
+impl fmt::Display for PolicyFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}: {}", self.line, self.column, self.reason)
     }
 }
 
-impl error::Error for FileError {}
+impl error::Error for PolicyFileError {}

@@ -1,0 +1,73 @@
+//! The checks of a batch, which share one round trip.
+
+use futures_util::future::{join, join_all};
+use rl_store::{Decisions, StoreError};
+use smallvec::smallvec;
+
+use super::{error::LimiterError, resolve::ResolvedCheck, store::MeteredStore};
+
+/// Independent checks, in the order of their requests.
+pub(super) struct Batch {
+    entries: Vec<Result<Entry, LimiterError>>,
+}
+
+/// A check, and its decisions if the denial cache has them.
+struct Entry {
+    check: ResolvedCheck,
+    cached: Option<Decisions>,
+}
+
+/// A check of a batch, with its decisions.
+pub(super) enum DecidedCheck {
+    /// The denial cache had them.
+    Cached(ResolvedCheck, Decisions),
+    /// The check was sent to the store.
+    Sent(ResolvedCheck, Result<Decisions, StoreError>),
+}
+
+// === impl Batch ===
+
+impl Batch {
+    /// A batch of these checks. `cached` looks a check up in the denial cache.
+    pub(super) fn new(
+        checks: impl Iterator<Item = Result<ResolvedCheck, LimiterError>>,
+        cached: impl Fn(&ResolvedCheck) -> Option<Decisions>,
+    ) -> Self {
+        let entry = |check| Entry { cached: cached(&check), check };
+        Self { entries: checks.map(|check| check.map(entry)).collect() }
+    }
+
+    /// Sends the checks that the cache does not answer. Returns every check with its decisions, in
+    /// the order of the requests.
+    pub(super) async fn decide(
+        self,
+        store: &MeteredStore,
+    ) -> impl Iterator<Item = Result<DecidedCheck, LimiterError>> {
+        let mut single = Vec::with_capacity(self.entries.len());
+        let mut joint = Vec::new();
+        for Entry { check, cached } in self.entries.iter().flatten() {
+            match check.bucket_request() {
+                _ if cached.is_some() => {}
+                Some(request) => single.push(request),
+                None => joint.push(check),
+            }
+        }
+        let joint = joint.iter().map(|check| store.check(check));
+        // Both kinds are sent before either is awaited.
+        let (single, joint) = join(store.check_each(&single), join_all(joint)).await;
+
+        let (mut single, mut joint) = (single.into_iter(), joint.into_iter());
+        self.entries.into_iter().map(move |entry| {
+            let Entry { check, cached } = entry?;
+            if let Some(decisions) = cached {
+                return Ok(DecidedCheck::Cached(check, decisions));
+            }
+            let decisions = match check.bucket_request() {
+                Some(_) => single.next().map(|it| it.map(|decision| smallvec![decision])),
+                None => joint.next(),
+            };
+            // The store decides every check it is sent.
+            Ok(DecidedCheck::Sent(check, decisions.ok_or(LimiterError::Unconfirmed)?))
+        })
+    }
+}

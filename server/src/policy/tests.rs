@@ -1,0 +1,155 @@
+use super::{Limits, NamedLimit, Policies, Policy};
+
+fn read(text: &str) -> Result<Policies, String> {
+    Policies::read(text.as_bytes()).map_err(|error| error.to_string())
+}
+
+/// `name capacity rate` of each limit that applies to a key.
+fn limits(policies: &Policies, policy: &str, key: &str) -> Vec<String> {
+    let Limits::Shared(limits) = policies.by_name[policy].limits(key) else {
+        panic!("limits of a policy");
+    };
+    let text = |limit: &NamedLimit| {
+        format!("{} {} {}", limit.name, limit.limit.capacity(), limit.limit.rate())
+    };
+    limits.iter().map(text).collect()
+}
+
+#[test]
+fn an_override_changes_what_it_mentions() {
+    let policies = read(
+        r#"
+        [policies.default]
+        capacity = 100
+        rate = "100/m"
+        overrides."vip:1" = { capacity = 1000 }
+        overrides."vip:2" = { capacity = "0.5", rate = 2.5 }
+
+        [policies.api]
+        on_error = "closed"
+        mode = "shadow"
+        limits = [
+          { name = "burst", capacity = 20, rate = "10/s" },
+          { name = "day", capacity = 10000, rate = "10000/d" },
+        ]
+        [policies.api.overrides."vip:1"]
+        limits = [{ name = "day", rate = "20000/d" }]
+        "#,
+    )
+    .unwrap();
+    assert_eq!(policies.by_name.len(), 2);
+    assert!(policies.inline.is_none(), "inline limits are off with a file");
+    assert_eq!(limits(&policies, "default", "x"), ["default 100 100/m"]);
+    assert_eq!(limits(&policies, "default", "vip:1"), ["default 1000 100/m"]);
+    assert_eq!(limits(&policies, "default", "vip:2"), ["default 0.5 2.5"]);
+    assert_eq!(limits(&policies, "api", "x"), ["burst 20 10/s", "day 10000 10000/d"]);
+    assert_eq!(limits(&policies, "api", "vip:1"), ["burst 20 10/s", "day 10000 20000/d"]);
+    let (default, api) = (&policies.by_name["default"], &policies.by_name["api"]);
+    assert_eq!((default.on_error.name(), default.is_shadow), ("local", false));
+    assert_eq!((api.on_error.name(), api.is_shadow), ("closed", true));
+
+    let bucket_key = |policy: &Policy| policy.bucket_key("k", &policy.limits("k")[0]);
+    assert_eq!(bucket_key(default), b"rl:{k}:default");
+    assert_eq!(bucket_key(api), b"rl:{k}:api:burst");
+}
+
+#[test]
+fn a_limit_has_the_name_of_its_policy_or_its_own() {
+    let policies = read(
+        r#"
+        [policies.default]
+        capacity = 4
+        rate = "2/s"
+        [policies.api]
+        limits = [
+          { name = "burst", capacity = 20, rate = "10/s" },
+          { name = "day", capacity = 100, rate = "100/d" },
+        ]
+        "#,
+    )
+    .unwrap();
+    let limit = |name: &str| {
+        policies.limit(name).map(|limit| format!("{} {}", limit.capacity(), limit.rate()))
+    };
+    assert_eq!(limit("default"), Ok("4 2/s".to_owned()));
+    assert_eq!(limit("api:day"), Ok("100 100/d".to_owned()));
+    for (name, reason) in [
+        ("api", "the policy has several limits: name one, as POLICY:LIMIT"),
+        ("api:hour", "no limit of the policy has this name"),
+        ("default:default", "no limit of the policy has this name"),
+        ("none", "no policy has this name"),
+    ] {
+        assert_eq!(limit(name), Err(reason));
+    }
+}
+
+#[test]
+fn different_files_have_different_hashes() {
+    let [one, two] = ["inline = true", "inline = true "].map(|text| read(text).unwrap());
+    assert!(one.inline.is_some());
+    assert_eq!(one.hash.len(), 16);
+    assert_ne!(one.hash, two.hash);
+    assert_eq!(one.hash, read("inline = true").unwrap().hash);
+}
+
+#[test]
+fn errors_name_the_place_and_the_rule() {
+    for (text, expected) in [
+        ("", "line 1, column 1: a file must define 1 to 1000 policies"),
+        ("policies = 1", "line 1, column 12: invalid type: integer `1`"),
+        ("polices = {}", "line 1, column 1: unknown field `polices`, expected"),
+        ("[policies.a]\ncapacity = 1\nrate = \"1/s\"\nburst = 2", "line 4, column 1: unknown"),
+        ("[policies.a]\ncapacity = ", "line 2, column 12: "),
+        ("[policies.a]\n[policies.a]", "line 2, column "),
+        ("[policies.a]", "line 1, column 11: a policy must have"),
+        ("[policies.a]\ncapacity = 1", "line 2, column 12: capacity and rate must be given"),
+        ("[policies.a]\nrate = 1", "line 2, column 8: capacity and rate must be given"),
+        ("[policies.a]\ncapacity = 0\nrate = 1", "line 2, column 12: capacity must be"),
+        ("[policies.a]\ncapacity = 1e3\nrate = 1", "line 2, column 12: capacity must be"),
+        ("[policies.a]\ncapacity = 1_0\nrate = 1", "line 2, column 12: capacity must be"),
+        ("[policies.a]\ncapacity = -1\nrate = 1", "line 2, column 12: capacity must be"),
+        ("[policies.a]\ncapacity = inf\nrate = 1", "line 2, column 12: capacity must be"),
+        ("[policies.a]\ncapacity = [1]\nrate = 1", "line 2, column 12: capacity must be"),
+        ("[policies.a]\ncapacity = 1\nrate = \"1/w\"", "line 3, column 8: rate must be"),
+        ("policies.a = {capacity = 1, rate = true}", "line 1, column 36: rate must be"),
+        ("[policies.inline]\ncapacity = 1\nrate = 1", "line 1, column 11: the name inline"),
+        ("[policies.\"a:b\"]\ncapacity = 1\nrate = 1", "line 1, column 11: a name must be"),
+        ("[policies.\"\"]\ncapacity = 1\nrate = 1", "line 1, column 11: a name must be"),
+        ("[policies.a]\nlimits = []", "line 2, column 10: limits must be 1 to 16"),
+        ("[policies.a]\ncapacity = 1\nlimits = []", "line 3, column 10: a policy must have"),
+        ("policies.a.limits = [{name=\"x\"}]", "line 1, column 22: capacity and rate"),
+        ("policies.a.limits = [{capacity=1}]", "line 1, column 22: missing field `name`"),
+        (
+            "policies.a.limits = [{name=\"x\",capacity=1,rate=1},{name=\"x\",capacity=1,rate=1}]",
+            "line 1, column 57: the limits of a policy must",
+        ),
+        (
+            "[policies.a]\ncapacity = 1\nrate = 1\non_error = \"ajar\"",
+            "line 4, column 12: unknown variant `ajar`",
+        ),
+        ("[policies.a]\ncapacity = 1\nrate = 1\nmode = \"\"", "line 4, column 8: unknown variant"),
+        ("[policies.a]\ncapacity = 1\nrate = 1\noverrides.\"\" = {}", "line 4, column 11: the key"),
+        (
+            "[policies.a]\ncapacity = 1\nrate = 1\noverrides.k = {}",
+            "line 4, column 11: an override",
+        ),
+        (
+            "[policies.a]\ncapacity = 1\nrate = 1\noverrides.k = { limits = [] }",
+            "line 4, column 11: an override of this policy must have capacity",
+        ),
+        (
+            "[policies.a]\nlimits = [{name=\"x\",capacity=1,rate=1}]\n\
+             overrides.k = { limits = [{name=\"y\",rate=1}] }",
+            "line 3, column 33: no limit of the policy has this name",
+        ),
+        (
+            "[policies.a]\nlimits = [{name=\"x\",capacity=1,rate=1}]\noverrides.k = { rate = 1 }",
+            "line 3, column 11: an override of this policy must have limits",
+        ),
+    ] {
+        let error = read(text).err().unwrap_or_default();
+        assert!(error.starts_with(expected), "{text}\n-> {error}");
+    }
+    let latin = Policies::read(b"# \xe9").err().unwrap();
+    assert_eq!(latin.to_string(), "line 1, column 3: the file must be UTF-8");
+}
