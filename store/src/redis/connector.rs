@@ -1,4 +1,4 @@
-//! What all workers need to connect: settings, secrets, and one gate for each endpoint.
+//! The state that all workers connect with: settings, secrets, and one gate for each endpoint.
 
 use std::{
     collections::HashMap,

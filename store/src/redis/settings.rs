@@ -22,7 +22,7 @@ pub struct RedisOptions {
     pub sentinel_password_file: Option<PathBuf>,
     /// Certificates (PEM) to trust in place of the public authorities.
     pub ca: Option<PathBuf>,
-    /// What the server's certificate must prove; `None`: [`Verify::Full`].
+    /// The proof that the server's certificate must give; `None`: [`Verify::Full`].
     pub verify: Option<Verify>,
     /// Certificate and private key (PEM) to present to servers that ask for one.
     pub identity: Option<(PathBuf, PathBuf)>,

@@ -1,4 +1,4 @@
-//! What a command is: a name, a script, arguments, and the reading of its reply.
+//! The parts of a command: a name, a script, arguments, and the reading of its reply.
 
 use crate::{
     BucketRequest,

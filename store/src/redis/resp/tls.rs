@@ -25,13 +25,13 @@ use tokio_rustls::{
 pub struct TlsSettings {
     /// Certificates to trust; `None`: the public authorities.
     pub ca: Option<PathBuf>,
-    /// What the server's certificate must prove.
+    /// The proof that the server's certificate must give.
     pub verify: Verify,
     /// Certificate and private key of this side.
     pub identity: Option<(PathBuf, PathBuf)>,
 }
 
-/// What the server's certificate must prove.
+/// The proof that the server's certificate must give.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verify {
     /// A chain to a trusted certificate, and the name or IP address of the server.
