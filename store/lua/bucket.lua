@@ -74,8 +74,8 @@ local function answer(reply, allowed, retry_after, capacity, rate, left)
 end
 
 -- The tokens and expiry to store for a bucket that is left with `left` of its `tokens`. Nothing if
--- no token was moved, unless the bucket is from the future: then it is moved to now, without credit.
--- The expiry moves only if the bucket is full later than that.
+-- no token was moved, unless the bucket is from the future: then it is moved to now, without
+-- credit. The expiry moves only if the bucket is full later than that.
 local function moved(capacity, rate, was, ts, expires, tokens, left)
   if left == tokens then
     if not was or ts <= now then

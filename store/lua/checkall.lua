@@ -1,5 +1,5 @@
--- Takes from every bucket, or from none. Replies with allowed, the index (from 0) of the first check
--- that was denied or -1, then five integers for each.
+-- Takes from every bucket, or from none. Replies with allowed, the index (from 0) of the first
+-- check that was denied or -1, then five integers for each.
 
 if #KEYS > 1024 then
   return redis.error_reply('ERR at most 1024 checks in one call')

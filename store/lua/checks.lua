@@ -1,8 +1,8 @@
 -- Independent checks, each answered by five integers in `reply`: -1 and four zeros for a key that
--- holds another value, and `refusal` is then the error. The arithmetic of bucket.lua, written out in
--- one piece, since a function call costs Lua as much as the work in it. KEYS are the buckets; ARGV
--- holds capacity, rate (tokens a second) and cost for each, or once for all, as decimal numbers that
--- the caller has checked.
+-- holds another value, and `refusal` is then the error. The arithmetic of bucket.lua, written out
+-- in one piece, since a function call costs Lua as much as the work in it. KEYS are the buckets;
+-- ARGV holds capacity, rate (tokens a second) and cost for each, or once for all, as decimal
+-- numbers that the caller has checked.
 
 local call, ceil = redis.call, math.ceil
 local keys, argv = KEYS, ARGV

@@ -3,8 +3,8 @@
 //! Without a secret a key keeps its name. With one, a pseudonym stands for it: HMAC-SHA-256 of the
 //! key, cut to 128 bits. Redis, its files, its replicas and anybody who watches them then see no
 //! key; with the secret the pseudonym of a key can be computed, without it a key can only be
-//! guessed. RFC 2104 allows half of the output to be kept. Two of 2^50 keys share a pseudonym with a
-//! probability of 2^-29, and without the secret such a pair cannot be searched for.
+//! guessed. RFC 2104 allows half of the output to be kept. Two of 2^50 keys share a pseudonym with
+//! a probability of 2^-29, and without the secret such a pair cannot be searched for.
 
 use std::{borrow::Cow, fmt, fs::File, io::Read, path::Path};
 
@@ -23,10 +23,10 @@ pub struct Pseudonyms {
 /// The policy of a check that names none.
 pub const DEFAULT_POLICY: &str = "default";
 
-const SHORTEST: usize = 16;
-const LONGEST: usize = 4096;
-const LENGTH: &str = "the secret must be of 16 to 4096 bytes: openssl rand -hex 32 makes one";
-const PSEUDONYM: usize = 16;
+const MIN_SECRET_LEN: usize = 16;
+const MAX_SECRET_LEN: usize = 4096;
+const SECRET_RULE: &str = "the secret must be of 16 to 4096 bytes: openssl rand -hex 32 makes one";
+const PSEUDONYM_LEN: usize = 16;
 
 // === impl Pseudonyms ===
 
@@ -43,15 +43,15 @@ impl Pseudonyms {
         let mut secret = Vec::new();
         File::open(file)
             // Room for a line break, and one byte more to notice a secret that is too long.
-            .and_then(|file| file.take(LONGEST as u64 + 3).read_to_end(&mut secret))
+            .and_then(|file| file.take(MAX_SECRET_LEN as u64 + 3).read_to_end(&mut secret))
             .map_err(|error| failed(&error))?;
-        Self::secret(&secret).ok_or_else(|| failed(&LENGTH))
+        Self::secret(&secret).ok_or_else(|| failed(&SECRET_RULE))
     }
 
     fn secret(content: &[u8]) -> Option<Self> {
         let secret = content.strip_suffix(b"\n").unwrap_or(content);
         let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
-        if !(SHORTEST..=LONGEST).contains(&secret.len()) {
+        if !(MIN_SECRET_LEN..=MAX_SECRET_LEN).contains(&secret.len()) {
             return None;
         }
         Some(Self { secret: Some(Hmac::new_from_slice(secret).ok()?) })
@@ -61,7 +61,7 @@ impl Pseudonyms {
     pub fn of<'k>(&self, key: &'k str) -> Cow<'k, str> {
         let Some(secret) = &self.secret else { return Cow::Borrowed(key) };
         let code = secret.clone().chain_update(key).finalize().into_bytes();
-        Cow::Owned(hex(&code[..PSEUDONYM]))
+        Cow::Owned(hex(&code[..PSEUDONYM_LEN]))
     }
 }
 
@@ -77,8 +77,8 @@ impl fmt::Debug for Pseudonyms {
 
 // === bucket keys ===
 
-/// The key in the store of the bucket of the key called `name`, under a policy and, if its limits
-/// have names, one of them: `rl:{name}:policy[:limit]`.
+/// The bucket key of the key called `name` under `policy` and, if its limits have names, `limit`:
+/// `rl:{name}:policy[:limit]`.
 ///
 /// The braces keep all buckets of a key in one hash slot of a cluster. Policy and limit names hold
 /// neither brace nor colon, so the last brace ends the key and no two buckets share a name. A name

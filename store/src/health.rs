@@ -1,4 +1,4 @@
-//! How the store is: how many workers can reach it, through which engine, and why not.
+//! The health of a store: the workers that can reach it, the engine, and the last failure.
 
 use std::{
     sync::{
@@ -10,7 +10,7 @@ use std::{
 
 use log::{error, info, warn};
 
-use crate::{Throttle, redis::Host};
+use crate::{LogThrottle, redis::Host};
 
 /// The health of one store, shared by all workers.
 ///
@@ -22,8 +22,8 @@ pub struct StoreHealth {
     engine: AtomicU8,
     misconfigured: AtomicBool,
     closing: AtomicBool,
-    failures: Throttle,
-    retries: Throttle,
+    failures: LogThrottle,
+    retries: LogThrottle,
     /// The last reason that was logged.
     reason: Mutex<Option<Box<str>>>,
 }
@@ -35,7 +35,7 @@ struct Workers {
     started: usize,
 }
 
-/// One worker's link to the store. It is up while at least one of its nodes can be sent requests.
+/// One worker. It is up while at least one of its nodes can be sent requests.
 #[derive(Clone, Debug, Default)]
 struct WorkerHealth {
     nodes_up: usize,
@@ -43,7 +43,7 @@ struct WorkerHealth {
     has_been_up: bool,
 }
 
-/// Which program computes the buckets.
+/// The program that computes the buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum EngineKind {
@@ -79,13 +79,13 @@ impl StoreHealth {
             engine: AtomicU8::new(engine as u8),
             misconfigured: AtomicBool::new(false),
             closing: AtomicBool::new(false),
-            failures: Throttle::new(Duration::from_secs(1)),
-            retries: Throttle::new(Duration::from_secs(10)),
+            failures: LogThrottle::new(Duration::from_secs(1)),
+            retries: LogThrottle::new(Duration::from_secs(10)),
             reason: Mutex::new(None),
         }
     }
 
-    /// The engine that decided last.
+    /// The engine of the connection that opened last.
     pub fn engine(&self) -> EngineKind {
         match self.engine.load(Ordering::Relaxed) {
             1 => EngineKind::Memory,
@@ -101,18 +101,18 @@ impl StoreHealth {
         workers.workers.is_empty() || workers.up() > 0
     }
 
-    /// Links that can be sent requests; an in-process store has none.
-    pub fn links_up(&self) -> usize {
+    /// Workers that can reach the store; an in-process store has none.
+    pub fn workers_up(&self) -> usize {
         self.workers().up()
     }
 
-    /// Links that cannot.
-    pub fn links_down(&self) -> usize {
+    /// Workers that cannot.
+    pub fn workers_down(&self) -> usize {
         let workers = self.workers();
         workers.workers.len() - workers.up()
     }
 
-    /// Whether every link has been up at least once.
+    /// Whether every worker has been up at least once.
     pub fn all_have_been_up(&self) -> bool {
         self.workers().workers.iter().all(|it| it.has_been_up)
     }
@@ -145,7 +145,7 @@ impl StoreHealth {
 
     /// Records that a node of this worker can be sent requests.
     pub(crate) fn node_up(&self, worker: usize, engine: EngineKind) {
-        let links_up = {
+        let workers_up = {
             let mut workers = self.workers();
             let state = &mut workers.workers[worker];
             state.nodes_up += 1;
@@ -156,7 +156,7 @@ impl StoreHealth {
             workers.up()
         };
         self.misconfigured.store(false, Ordering::Relaxed);
-        if links_up == 1 {
+        if workers_up == 1 {
             self.engine.store(engine as u8, Ordering::Relaxed);
             info!("redis is up; engine: {}", engine.name());
         } else {
@@ -166,24 +166,23 @@ impl StoreHealth {
 
     /// Records that a node of this worker that was up is lost.
     pub(crate) fn node_down(&self, worker: usize, host: &Host, reason: &str) {
-        let (nodes_up, links_up) = {
+        let (nodes_up, workers_up) = {
             let mut workers = self.workers();
             let state = &mut workers.workers[worker];
             state.nodes_up = state.nodes_up.saturating_sub(1);
             (state.nodes_up, workers.up())
         };
-        if nodes_up > 0 {
-            self.failed(&format!("{host} is lost ({reason})"));
-        } else if self.closing.load(Ordering::Relaxed) {
+        if self.closing.load(Ordering::Relaxed) {
             // Nothing to report: connections are closed on purpose.
-        } else if links_up == 0 {
+        } else if nodes_up > 0 {
+            self.note_failure(&format!("redis node {host} lost ({reason}), others are up"));
+        } else if workers_up == 0 {
             self.note(reason);
             warn!(
                 "redis connection lost ({reason}): using each policy's on_error until it is back"
             );
-        } else if let Some(skipped) = self.failures.pass(Instant::now()) {
-            self.note(reason);
-            warn!("one redis connection lost ({reason}), others are up{skipped}");
+        } else {
+            self.note_failure(&format!("one redis connection lost ({reason}), others are up"));
         }
     }
 
@@ -200,6 +199,13 @@ impl StoreHealth {
         if let Some(skipped) = self.failures.pass(Instant::now()) {
             self.note(reason);
             warn!("redis request failed: {reason}{skipped}");
+        }
+    }
+
+    fn note_failure(&self, line: &str) {
+        if let Some(skipped) = self.failures.pass(Instant::now()) {
+            self.note(line);
+            warn!("{line}{skipped}");
         }
     }
 
@@ -267,19 +273,19 @@ mod tests {
     fn memory_is_always_up() {
         let health = StoreHealth::memory();
         assert!(health.is_up() && health.all_have_been_up());
-        assert_eq!((health.links_up(), health.links_down()), (0, 0));
+        assert_eq!((health.workers_up(), health.workers_down()), (0, 0));
         assert_eq!(health.engine(), EngineKind::Memory);
     }
 
     #[test]
-    fn a_link_is_up_while_one_of_its_nodes_is() {
+    fn a_worker_is_up_while_one_of_its_nodes_is() {
         let health = StoreHealth::redis(2);
         let (first, second) = (health.add_worker(), health.add_worker());
         assert!(!health.is_up());
         health.node_up(first, EngineKind::Lua);
         health.node_up(first, EngineKind::Lua);
         health.node_down(first, &host(), "test");
-        assert_eq!((health.links_up(), health.links_down()), (1, 1));
+        assert_eq!((health.workers_up(), health.workers_down()), (1, 1));
         assert!(!health.all_have_been_up());
         health.node_up(second, EngineKind::Module);
         assert_eq!(health.engine(), EngineKind::Module);

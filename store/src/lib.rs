@@ -1,4 +1,4 @@
-//! Where RL's token buckets live: in this process, or in Redis.
+//! RL's token buckets: in this process, or in Redis.
 //!
 //! A [`Store`] answers "may this key proceed?" for one bucket or for several, and any Rust service
 //! can embed one. All processes that share a Redis share its buckets, so together they admit no
@@ -24,11 +24,11 @@
 //!
 //! `cargo run -p rl-store --example embed` runs a service of a few lines, over memory or Redis.
 //!
-//! A [`RedisStore`](redis::RedisStore) belongs to the thread that started it and spawns tasks there,
-//! so it needs a Tokio [`LocalSet`](tokio::task::LocalSet) or
-//! [`LocalRuntime`](tokio::runtime::LocalRuntime). One store for each thread shares nothing with the
-//! others on the path of a check; what they do share (settings, backoff, the known topology) is in a
-//! [`Connector`](redis::Connector).
+//! A [`RedisStore`](redis::RedisStore) belongs to the thread that started it and spawns tasks
+//! there, so it needs a Tokio [`LocalSet`](tokio::task::LocalSet) or
+//! [`LocalRuntime`](tokio::runtime::LocalRuntime). One store for each thread shares nothing with
+//! the others on the path of a check; what they do share (settings, backoff, the known topology) is
+//! in a [`Connector`](redis::Connector).
 //!
 //! The modules, from the ground up: [`bucket_key`] names buckets, [`memory`] keeps them in this
 //! process, [`redis`] keeps them in Redis, [`StoreHealth`] tells how the store is.
@@ -38,18 +38,18 @@
 pub mod bucket_key;
 mod health;
 mod hex;
+mod log_throttle;
 pub mod memory;
 pub mod redis;
 mod request;
 mod sharded;
 mod store;
-mod throttle;
 
 pub use self::{
     health::{EngineKind, StoreHealth},
     hex::hex,
+    log_throttle::{LogThrottle, Skipped},
     request::{BucketRequest, Decisions, JointDecision, MAX_KEY, NotABucket, StoreError},
     sharded::Sharded,
     store::{Store, now},
-    throttle::{Skipped, Throttle},
 };

@@ -33,7 +33,7 @@ pub struct JointDecision {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotABucket;
 
-/// Why a store did not decide.
+/// The reason why a store did not decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreError {
     /// No connection. Nothing was sent.

@@ -45,7 +45,8 @@ impl<T, const N: usize> Sharded<T, N> {
         self.hasher.hash_one(key)
     }
 
-    /// The shard of a hash. It goes by bits in the middle, since hash tables use those at both ends.
+    /// The shard of a hash. It goes by bits in the middle, since hash tables use those at both
+    /// ends.
     pub fn index(hash: u64) -> usize {
         (hash >> 32) as usize % N
     }

@@ -38,8 +38,8 @@ impl Store {
         }
     }
 
-    /// Makes independent checks, in order; at most [`MAX_CHECKS`](rl_bucket::MAX_CHECKS). A key that
-    /// holds another value fails alone, and so do the keys of a node that is away.
+    /// Makes independent checks, in order; at most [`MAX_CHECKS`](rl_bucket::MAX_CHECKS). A key
+    /// that holds another value fails alone, and so do the keys of a node that is away.
     pub async fn check_each(
         &self,
         requests: &[BucketRequest<'_>],
@@ -65,8 +65,8 @@ impl Store {
         }
     }
 
-    /// Deletes buckets, so that they are full again, and nothing but buckets. Returns how many there
-    /// were. In a cluster all keys must share a hash slot.
+    /// Deletes buckets, so that they are full again, and nothing but buckets. Returns how many
+    /// there were. In a cluster all keys must share a hash slot.
     pub async fn reset(&self, keys: &[&[u8]]) -> Result<u64, StoreError> {
         match self {
             Self::Memory(memory) => Ok(memory.reset_with(keys, now)),

@@ -190,7 +190,7 @@ fn a_target_that_cannot_be_used_is_an_error() {
         (format!("--server http://127.0.0.1:{}", plain.port()), 1, "closed without an answer"),
         ("--server http://127.0.0.1:1".to_owned(), 1, "127.0.0.1:1: Connection refused"),
         (format!("--store redis://127.0.0.1:1{limit}"), 1, "Connection refused"),
-        (format!("--store {store}{limit} --engine module"), 1, "does not have RL.CHECK"),
+        (format!("--store {store}{limit} --engine module"), 1, "lacks RL.PEEK"),
         (format!("--store {store}"), 2, "--store needs --capacity and --refill"),
         ("--rate 1e9".to_owned(), 2, "rate must be a plain decimal number"),
     ] {

@@ -18,7 +18,7 @@ use actix_web::{
 };
 use log::{Level, log, log_enabled};
 use prometheus::{Histogram, IntCounter};
-use rl_store::Throttle;
+use rl_store::LogThrottle;
 
 use super::{fast_path, hold_body::HeldBody};
 use crate::{metrics::Metrics, status::Status};
@@ -30,7 +30,7 @@ pub struct Observer {
     status: Arc<Status>,
     /// The meters of each of `ENDPOINTS`.
     endpoints: Vec<EndpointMeters>,
-    failure_log: Throttle,
+    failure_log: LogThrottle,
 }
 
 /// The metric series that nearly every request changes, looked up once.
@@ -82,7 +82,7 @@ impl Observer {
             }
         };
         let endpoints = ENDPOINTS.into_iter().map(meters).collect();
-        let failure_log = Throttle::new(Duration::from_secs(1));
+        let failure_log = LogThrottle::new(Duration::from_secs(1));
         Self { metrics, status, endpoints, failure_log }
     }
 

@@ -174,7 +174,7 @@ impl Metrics {
             let is_used = engine == store.engine();
             self.engine.with_label_values(&[engine.name()]).set(is_used.into());
         }
-        for (state, links) in [("closed", store.links_up()), ("open", store.links_down())] {
+        for (state, links) in [("closed", store.workers_up()), ("open", store.workers_down())] {
             self.links.with_label_values(&[state]).set(i64::try_from(links).unwrap_or(i64::MAX));
         }
         self.draining.set(status.is_draining().into());

@@ -13,7 +13,8 @@ pub enum StoreAddress {
     Redis(RedisAddress),
 }
 
-/// The address of a Redis, of one server or several. Neither `Debug` nor `Display` shows user or password.
+/// The address of a Redis, of one server or several. Neither `Debug` nor `Display` shows user or
+/// password.
 #[derive(Clone)]
 pub struct RedisAddress {
     /// The servers.

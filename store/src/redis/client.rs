@@ -29,12 +29,12 @@ pub(super) struct NodeClient {
     tasks: [JoinHandle<()>; 2],
 }
 
-/// How a command is sent to a cluster node.
+/// The node of a cluster that a command is sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Routing {
-    /// To the node that serves the hash slot.
+    /// The node that serves the hash slot.
     Owner,
-    /// To the node that the slot is moving to, after `ASKING`.
+    /// The node that the slot is moving to, after `ASKING`.
     Asking,
 }
 

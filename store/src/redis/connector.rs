@@ -10,16 +10,16 @@ use tokio::task::spawn_blocking;
 
 use super::{
     address::{Host, Topology},
-    backoff::ReconnectGate,
     engine::EngineChoice,
     error::CommandError,
+    reconnect_gate::ReconnectGate,
     resp::{connection::Connection, tls::TlsConfig},
     settings::RedisSettings,
     topology::{PrimaryCache, SlotMapCache},
 };
 use crate::StoreHealth;
 
-/// Settings of a Redis store, and the state that its workers share. It connects nothing by itself:
+/// Settings of a Redis store, and the state that its workers share. It keeps no connection:
 /// [`RedisStore::start`](super::RedisStore::start) does, once for each worker.
 #[derive(Debug)]
 pub struct Connector {
@@ -35,7 +35,7 @@ pub struct Connector {
     gates: Mutex<HashMap<Endpoint, Arc<ReconnectGate>>>,
 }
 
-/// Where a node client connects.
+/// The server that a node client connects to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Endpoint {
     /// This server.

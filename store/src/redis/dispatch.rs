@@ -82,8 +82,8 @@ impl Node {
         batch.complete(outcomes);
     }
 
-    /// Sends one command for each hash slot, all at once: a cluster node takes no command that spans
-    /// several.
+    /// Sends one command for each hash slot, all at once: a cluster node takes no command that
+    /// spans several.
     async fn check_by_slot(
         &self,
         session: &Rc<Session>,

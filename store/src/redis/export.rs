@@ -45,7 +45,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 // === impl BucketScan ===
 
 impl BucketScan {
-    /// Connects to each server that may hold buckets. Errors are texts for people and hold no secret.
+    /// Connects to each server that may hold buckets. Errors are texts for people and hold no
+    /// secret.
     pub async fn open(connector: &Connector, pattern: &str) -> Result<Self, String> {
         let nodes = in_time(connect(connector)).await?;
         Ok(Self { pattern: pattern.to_owned(), nodes, cursor: b"0".to_vec() })

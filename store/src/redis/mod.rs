@@ -1,14 +1,13 @@
 //! Buckets in Redis, computed by the module or by Lua scripts.
 //!
-//! A [`RedisStore`] is what one worker uses; a [`Connector`] holds what all workers share. From there
-//! a check goes through `client` (one server), `batch` and `dispatch` (checks that share a round
-//! trip), `node` (the supervised connection to that server), `session` (a connection whose `engine`
-//! is known), `commands` (what is sent, and how the reply is read) and `resp` (the bytes).
+//! A [`RedisStore`] is what one worker uses; a [`Connector`] holds what all workers share. From
+//! there a check goes through `client` (one server), `batch` and `dispatch` (checks that share a
+//! round trip), `node` (the supervised connection to that server), `session` (a connection whose
+//! `engine` is known), `commands` (what is sent, and how the reply is read) and `resp` (the bytes).
 //! `topology` finds the server: one, the primary that Sentinels name, or the node of a cluster that
 //! serves the key.
 
 mod address;
-mod backoff;
 mod batch;
 mod client;
 mod commands;
@@ -19,6 +18,7 @@ mod error;
 mod export;
 mod google;
 mod node;
+mod reconnect_gate;
 mod resp;
 mod session;
 mod settings;

@@ -20,18 +20,18 @@ use tokio::{
 };
 
 use super::{
-    backoff::ReconnectGate,
     batch::BatchQueue,
     connector::Endpoint,
     engine::ScriptForm,
     error::{CallError, CommandError},
+    reconnect_gate::ReconnectGate,
     resp::reply::Reply,
     session::Session,
     worker::Worker,
 };
 use crate::StoreError;
 
-/// One server, as a worker's tasks and callers share it.
+/// The connection to one server, as a worker's tasks and callers share it.
 pub(super) struct Node {
     endpoint: Endpoint,
     gate: Arc<ReconnectGate>,
@@ -70,13 +70,13 @@ enum Event<'a> {
     Lost(&'a Rc<Session>, &'a str),
 }
 
-/// How often an idle session is probed.
+/// The time between probes of an idle session.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// The least life of a session after which the backoff starts anew. If it were shorter, a server
 /// that accepts connections but no checks would be connected to in a tight loop.
 const LASTING: Duration = Duration::from_secs(2);
 const NO_MODULE: &str =
-    "redis does not have RL.CHECK (or forbids it): load the module, or use --engine auto";
+    "redis lacks RL.PEEK, or this user may not run it: load the module, or use --engine auto";
 /// The server's error for a key that holds another value.
 pub(super) const WRONG_TYPE: &str =
     "WRONGTYPE Operation against a key holding the wrong kind of value";
@@ -221,8 +221,8 @@ impl Node {
         }
     }
 
-    /// Waits for a reply within the deadline that started at `started`, reads it, and decides what a
-    /// failure means for the session.
+    /// Waits for a reply within the deadline that started at `started`, reads it, and decides what
+    /// a failure means for the session.
     pub(super) async fn await_reply<T>(
         &self,
         session: &Rc<Session>,
@@ -251,7 +251,7 @@ impl Node {
                 health.failed("the server is a cluster node: use redis+cluster:// in --store");
             }
             Err(CommandError::NoCommand) => {
-                self.advance(Event::Lost(session, "RL.* commands are gone"));
+                self.advance(Event::Lost(session, "the server no longer runs the commands"));
             }
             Err(CommandError::Broken(reason)) => self.advance(Event::Lost(session, &reason)),
             Err(CommandError::Refused(reason)) => {
@@ -260,7 +260,9 @@ impl Node {
                     return Err(CallError::NotABucket);
                 }
             }
-            Err(CommandError::NoScript) => health.failed("NOSCRIPT after reload"),
+            Err(CommandError::NoScript) => {
+                health.failed("NOSCRIPT in reply to a script sent in full")
+            }
         }
         Err(StoreError::Failed.into())
     }

@@ -38,13 +38,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The least age at which a session is replaced; the greatest is twice that. A new one picks up
 /// what has changed: addresses behind a name, load balancers, certificates.
 const MIN_AGE: Duration = Duration::from_secs(600);
-/// How long the Sentinels' last answer is used: all workers together ask them once in that time.
+/// The age up to which the Sentinels' last answer is used: all workers together ask them once in
+/// that time.
 const PRIMARY_MAX_AGE: Duration = Duration::from_millis(900);
 
 // === impl Session ===
 
 impl Session {
-    /// Connects, finds the engine, and waits for the reply to a probe within the deadline of a check.
+    /// Connects, finds the engine, and waits for the reply to a probe within the deadline of a
+    /// check.
     pub(super) async fn open(
         endpoint: &Endpoint,
         connector: &Connector,
@@ -97,8 +99,8 @@ impl Session {
         })
     }
 
-    /// Whether another session should take this one's place: it is old, the password has changed, or
-    /// the Sentinels name another primary.
+    /// Whether another session should take this one's place: it is old, the password has changed,
+    /// or the Sentinels name another primary.
     pub(super) async fn is_outdated(
         &self,
         endpoint: &Endpoint,
@@ -151,8 +153,8 @@ impl Session {
     }
 }
 
-/// Refuses a replica, which replies to a probe as a primary does and refuses the first check. A user
-/// who may not run `ROLE` finds out then.
+/// Refuses a replica, which replies to a probe as a primary does and refuses the first check. A
+/// user who may not run `ROLE` finds out then.
 async fn require_primary(connection: &Connection) -> Result<(), CommandError> {
     match connection.command(["ROLE"]).await {
         Ok(Reply::Other(Value::Array(parts))) => match parts.first() {

@@ -28,7 +28,7 @@ pub struct RedisOptions {
     pub identity: Option<(PathBuf, PathBuf)>,
 }
 
-/// Where the password for Redis comes from.
+/// The source of the password for Redis.
 #[derive(Clone, Debug, Default)]
 pub enum PasswordSource {
     /// The address, if it has one.

@@ -29,8 +29,8 @@ impl StallDetector {
         self.rounds.set(0);
     }
 
-    /// Records that a request sent at `sent_at` is given up at `now`. Returns whether the connection
-    /// is stuck.
+    /// Records that a request sent at `sent_at` is given up at `now`. Returns whether the
+    /// connection is stuck.
     pub(super) fn on_timeout(&self, sent_at: Instant, now: Instant) -> bool {
         if sent_at >= self.counted_at.get() {
             self.counted_at.set(now);

@@ -97,7 +97,8 @@ impl RedisStore {
         self.call(first.key, &CheckAll(requests)).await
     }
 
-    /// Deletes buckets and returns how many there were. In a cluster all keys must share a hash slot.
+    /// Deletes buckets and returns how many there were. In a cluster all keys must share a hash
+    /// slot.
     pub async fn reset(&self, keys: &[&[u8]]) -> Result<u64, StoreError> {
         let Some(first) = keys.first() else { return Ok(0) };
         self.call(first, &Reset(keys)).await

@@ -2,7 +2,7 @@
 
 use super::{
     single::Single,
-    spec::{CommandKind, CommandSpec, EqualNumbers, script},
+    spec::{CommandKind, CommandSpec, NumbersSent, script},
 };
 use crate::BucketRequest;
 
@@ -10,7 +10,7 @@ pub(super) const SPEC: CommandSpec = CommandSpec {
     kind: CommandKind::Charge,
     name: "RL.CHARGE",
     script: script!("bucket.lua", "one.lua", "charge.lua"),
-    equal_numbers: EqualNumbers::Repeated,
+    equal_numbers: NumbersSent::PerBucket,
 };
 
 /// Takes tokens, down to a debt of one capacity.

@@ -2,7 +2,7 @@
 
 use super::{
     single::Single,
-    spec::{CommandKind, CommandSpec, EqualNumbers, script},
+    spec::{CommandKind, CommandSpec, NumbersSent, script},
 };
 use crate::BucketRequest;
 
@@ -10,7 +10,7 @@ pub(super) const SPEC: CommandSpec = CommandSpec {
     kind: CommandKind::Check,
     name: "RL.CHECK",
     script: script!("checks.lua", "check.lua"),
-    equal_numbers: EqualNumbers::Once,
+    equal_numbers: NumbersSent::Once,
 };
 
 /// Takes the cost if the bucket holds it.

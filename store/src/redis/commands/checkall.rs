@@ -1,6 +1,6 @@
 //! `RL.CHECKALL key capacity rate cost [...]`: takes from every bucket, or from none.
 
-use super::spec::{Arguments, Command, CommandKind, CommandSpec, EqualNumbers, script};
+use super::spec::{Arguments, Command, CommandKind, CommandSpec, NumbersSent, script};
 use crate::{
     BucketRequest, JointDecision,
     redis::{
@@ -13,7 +13,7 @@ pub(super) const SPEC: CommandSpec = CommandSpec {
     kind: CommandKind::CheckAll,
     name: "RL.CHECKALL",
     script: script!("bucket.lua", "checkall.lua"),
-    equal_numbers: EqualNumbers::Repeated,
+    equal_numbers: NumbersSent::PerBucket,
 };
 
 /// Takes from every bucket, or from none.
@@ -30,8 +30,8 @@ impl Command for CheckAll<'_> {
         Arguments::Buckets(self.0)
     }
 
-    /// Reads whether all checks were allowed, the first one denied (-1: none), then five integers for
-    /// each.
+    /// Reads whether all checks were allowed, the first one denied (-1: none), then five integers
+    /// for each.
     fn decode(&self, reply: Reply) -> Result<Self::Output, CommandError> {
         let integers = reply.integers()?;
         let [allowed, index, rest @ ..] = integers.as_slice() else {

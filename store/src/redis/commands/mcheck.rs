@@ -2,7 +2,7 @@
 
 use rl_bucket::Decision;
 
-use super::spec::{Arguments, Command, CommandKind, CommandSpec, EqualNumbers, script};
+use super::spec::{Arguments, Command, CommandKind, CommandSpec, NumbersSent, script};
 use crate::{
     BucketRequest, NotABucket,
     redis::{
@@ -15,7 +15,7 @@ pub(super) const SPEC: CommandSpec = CommandSpec {
     kind: CommandKind::MCheck,
     name: "RL.MCHECK",
     script: script!("checks.lua", "mcheck.lua"),
-    equal_numbers: EqualNumbers::Once,
+    equal_numbers: NumbersSent::Once,
 };
 
 /// Makes independent checks.

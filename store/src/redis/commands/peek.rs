@@ -2,7 +2,7 @@
 
 use super::{
     single::Single,
-    spec::{CommandKind, CommandSpec, EqualNumbers, script},
+    spec::{CommandKind, CommandSpec, NumbersSent, script},
 };
 use crate::BucketRequest;
 
@@ -10,7 +10,7 @@ pub(super) const SPEC: CommandSpec = CommandSpec {
     kind: CommandKind::Peek,
     name: "RL.PEEK",
     script: script!("bucket.lua", "one.lua", "peek.lua"),
-    equal_numbers: EqualNumbers::Repeated,
+    equal_numbers: NumbersSent::PerBucket,
 };
 
 /// Gives the answer of a check and takes nothing.

@@ -2,7 +2,7 @@
 
 use super::{
     single::Single,
-    spec::{CommandKind, CommandSpec, EqualNumbers, script},
+    spec::{CommandKind, CommandSpec, NumbersSent, script},
 };
 use crate::BucketRequest;
 
@@ -10,7 +10,7 @@ pub(super) const SPEC: CommandSpec = CommandSpec {
     kind: CommandKind::Refund,
     name: "RL.REFUND",
     script: script!("bucket.lua", "one.lua", "refund.lua"),
-    equal_numbers: EqualNumbers::Repeated,
+    equal_numbers: NumbersSent::PerBucket,
 };
 
 /// Gives tokens back, up to the capacity.

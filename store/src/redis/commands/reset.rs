@@ -1,13 +1,13 @@
 //! `RL.RESET key [key ...]`: deletes buckets, and only buckets.
 
-use super::spec::{Arguments, Command, CommandKind, CommandSpec, EqualNumbers, script};
+use super::spec::{Arguments, Command, CommandKind, CommandSpec, NumbersSent, script};
 use crate::redis::{error::CommandError, resp::reply::Reply};
 
 pub(super) const SPEC: CommandSpec = CommandSpec {
     kind: CommandKind::Reset,
     name: "RL.RESET",
     script: script!("bucket.lua", "reset.lua"),
-    equal_numbers: EqualNumbers::Repeated,
+    equal_numbers: NumbersSent::PerBucket,
 };
 
 /// Deletes buckets, and only buckets.

@@ -10,7 +10,7 @@ use crate::{
     redis::{error::CommandError, resp::reply::Reply},
 };
 
-/// A call of such a command.
+/// A call of a command on one bucket.
 pub(in crate::redis) struct Single<'a> {
     pub(super) spec: &'static CommandSpec,
     pub(super) request: &'a BucketRequest<'a>,

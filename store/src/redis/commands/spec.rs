@@ -23,14 +23,14 @@ pub(in crate::redis) trait Command {
 /// A command of the module, and the script that gives the same answers.
 #[derive(Debug)]
 pub struct CommandSpec {
-    /// Which command it is.
+    /// The command.
     pub kind: CommandKind,
     /// The name in the module.
     pub name: &'static str,
     /// The script. Its KEYS are the buckets, its ARGV capacity, tokens a second and amount of each.
     pub script: &'static str,
-    /// How often the script takes numbers that are equal for all buckets.
-    pub(in crate::redis) equal_numbers: EqualNumbers,
+    /// The number of times that the script takes numbers that are equal for all buckets.
+    pub(in crate::redis) equal_numbers: NumbersSent,
 }
 
 /// The commands of the module.
@@ -54,13 +54,13 @@ pub enum CommandKind {
     Reset,
 }
 
-/// How often a script takes numbers that are equal for all its buckets.
+/// The number of times that limits and amounts are sent if they are equal for all buckets.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::redis) enum EqualNumbers {
+pub(in crate::redis) enum NumbersSent {
     /// Once for all.
     Once,
     /// Once for each.
-    Repeated,
+    PerBucket,
 }
 
 /// The arguments of a call.

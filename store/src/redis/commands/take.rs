@@ -4,7 +4,7 @@ use std::slice;
 
 use rl_bucket::Decision;
 
-use super::spec::{Arguments, Command, CommandKind, CommandSpec, EqualNumbers, script};
+use super::spec::{Arguments, Command, CommandKind, CommandSpec, NumbersSent, script};
 use crate::{
     BucketRequest,
     redis::{
@@ -17,7 +17,7 @@ pub(super) const SPEC: CommandSpec = CommandSpec {
     kind: CommandKind::Take,
     name: "RL.TAKE",
     script: script!("bucket.lua", "one.lua", "take.lua"),
-    equal_numbers: EqualNumbers::Repeated,
+    equal_numbers: NumbersSent::PerBucket,
 };
 
 /// Takes as many whole tokens as there are, at most `n`.

@@ -6,10 +6,10 @@ mod numbers;
 mod probe;
 mod scripts;
 
-use self::numbers::RepeatedNumbers;
+use self::numbers::EncodedNumbers;
 pub(super) use self::scripts::{ScriptForm, Scripts};
 use super::{
-    commands::{Arguments, Command, CommandSpec, EqualNumbers},
+    commands::{Arguments, Command, CommandSpec, NumbersSent},
     resp::encode::CommandBuf,
 };
 use crate::{BucketRequest, EngineKind};
@@ -23,7 +23,7 @@ pub(super) enum Engine {
     Lua(Scripts),
 }
 
-/// Which engine may be used.
+/// The engines that may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EngineChoice {
     /// The module if the server has it, else Lua.
@@ -64,7 +64,7 @@ impl Engine {
             Self::Module => {
                 let mut buf = CommandBuf::command(1 + 4 * requests.len());
                 buf.arg(spec.name);
-                let mut numbers = RepeatedNumbers::default();
+                let mut numbers = EncodedNumbers::default();
                 for request in requests {
                     buf.arg(request.key);
                     numbers.encode(&mut buf, request, |buf, limit| {
@@ -75,12 +75,12 @@ impl Engine {
                 buf
             }
             Self::Lua(scripts) => {
-                let once = spec.equal_numbers == EqualNumbers::Once && numbers::are_equal(requests);
+                let once = spec.equal_numbers == NumbersSent::Once && numbers::are_equal(requests);
                 let with_numbers = if once { &requests[..1] } else { requests };
                 let mut buf = CommandBuf::command(3 + requests.len() + 3 * with_numbers.len());
                 scripts.encode(&mut buf, spec, form, requests.len());
                 requests.iter().for_each(|request| buf.arg(request.key));
-                let mut numbers = RepeatedNumbers::default();
+                let mut numbers = EncodedNumbers::default();
                 for request in with_numbers {
                     numbers.encode(&mut buf, request, |buf, limit| {
                         buf.number(limit.capacity());

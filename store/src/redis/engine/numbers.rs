@@ -6,15 +6,15 @@ use crate::{BucketRequest, redis::resp::encode::CommandBuf};
 
 /// The encoded numbers of the last request, copied while the next request has the same.
 #[derive(Default)]
-pub(super) struct RepeatedNumbers {
+pub(super) struct EncodedNumbers {
     last: Option<(Limit, Cost)>,
     from: usize,
     to: usize,
 }
 
-// === impl RepeatedNumbers ===
+// === impl EncodedNumbers ===
 
-impl RepeatedNumbers {
+impl EncodedNumbers {
     pub(super) fn encode(
         &mut self,
         buf: &mut CommandBuf,

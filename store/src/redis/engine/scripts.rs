@@ -16,7 +16,7 @@ use crate::redis::{
 #[derive(Debug)]
 pub(in crate::redis) struct Scripts([String; COMMANDS.len()]);
 
-/// How a script is named. The module's commands have one form.
+/// The way in which a script is named. The module's commands have one form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::redis) enum ScriptForm {
     /// By its hash.

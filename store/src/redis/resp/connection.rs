@@ -1,9 +1,9 @@
 //! One connection to Redis: commands are sent at once, replies come back in the same order.
 //!
 //! The `redis` crate has a connection of its own. It is not used, because reading a reply into the
-//! crate's tree of values costs more than the rest of a check does here, and because this connection
-//! says for certain what was sent and what was not (decision 7 in `docs/decisions/`). Addresses and
-//! the texts of errors are the crate's.
+//! crate's tree of values costs more than the rest of a check does here, and because this
+//! connection says for certain what was sent and what was not (decision 7 in `docs/decisions/`).
+//! Addresses and the texts of errors are the crate's.
 
 use std::{cell::RefCell, io, rc::Rc};
 
@@ -31,7 +31,7 @@ struct Shared {
     /// Wakes the driver when the socket did not take everything.
     unsent: Notify,
     pending: RefCell<PendingReplies>,
-    /// Why the connection ended, once it has.
+    /// The reason of the end, once the connection has ended.
     end: RefCell<Option<CommandError>>,
     ended: Notify,
 }

@@ -1,8 +1,8 @@
 //! Name lookups by the system's resolver, which may take longer than an attempt to connect.
 //!
 //! A lookup cannot be cancelled. Where the first name server is away it takes 5 s and more, longer
-//! than an attempt may take. It therefore goes on when the attempt is given up, and the next attempt
-//! picks it up.
+//! than an attempt may take. It therefore goes on when the attempt is given up, and the next
+//! attempt picks it up.
 
 use std::{
     collections::BTreeMap,

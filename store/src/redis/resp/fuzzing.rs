@@ -5,8 +5,8 @@ use super::{decode::ReplyDecoder, pending::PendingReplies, reply::Reply};
 /// Feeds a stream to the callers of one connection: whole replies for the first few, then `bytes`,
 /// all of it cut into pieces. No bytes may panic, and no caller may get the reply of another.
 ///
-/// The first byte of `data` says how many replies are whole (0 to 7), the second how long the pieces
-/// are (1 to 16 bytes), the third which callers have given up.
+/// The first byte of `data` says how many replies are whole (0 to 7), the second how long the
+/// pieces are (1 to 16 bytes), the third which callers have given up.
 ///
 /// # Panics
 ///

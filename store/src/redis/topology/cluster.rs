@@ -1,8 +1,8 @@
 //! A Redis Cluster: the node that serves each hash slot, and a client for each node.
 //!
-//! A node that gets a command for another node's slot does nothing and redirects. So a command may go
-//! from node to node within its deadline, and is still carried out at most once: a command that was
-//! sent to a node that then did not answer is never sent to another.
+//! A node that gets a command for another node's slot does nothing and redirects. So a command may
+//! go from node to node within its deadline, and is still carried out at most once: a command that
+//! was sent to a node that then did not answer is never sent to another.
 
 use std::{
     cell::RefCell,
@@ -60,11 +60,11 @@ struct ClusterNode {
     client: NodeClient,
 }
 
-/// How often the slot map is read while nothing is wrong with it.
+/// The time between readings of a slot map that nothing is wrong with.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 /// The pause between a redirect and the next reading: redirects come many at a time.
 const REFRESH_DELAY: Duration = Duration::from_millis(100);
-/// The time after which a node that has not told its slot map is skipped.
+/// The time after which a node that has not sent its slot map is skipped.
 const SLOT_MAP_TIMEOUT: Duration = Duration::from_secs(1);
 /// Redirects followed without a pause. Beyond this, two nodes may be redirecting to each other in
 /// the middle of a failover.
@@ -178,8 +178,8 @@ impl Cluster {
         self.nodes.borrow_mut().entry(host.clone()).or_insert_with(start).clone()
     }
 
-    /// Follows a redirect and those after it, until a node answers or the deadline passes; in that
-    /// case nothing was done.
+    /// Follows a redirect and those after it, until a node answers or the deadline passes.
+    /// [`StoreError::Down`]: in that case nothing was done.
     async fn follow_redirects<C: Command>(
         &self,
         key: &[u8],

@@ -1,4 +1,4 @@
-//! Which server to connect to: the primary that Sentinels name, or the nodes of a cluster.
+//! The servers to connect to: the primary that Sentinels name, or the nodes of a cluster.
 
 mod cache;
 pub(super) mod cluster;

@@ -13,8 +13,8 @@ use tokio::{
 /// The gate through which all workers of a process connect to one endpoint.
 ///
 /// The worker inside keeps its permit until an attempt succeeds; then the others follow, one after
-/// the other. So one worker tries a server that is away, and a server that is back does not meet all
-/// of them at once.
+/// the other. So one worker tries a server that is away, and a server that is back does not meet
+/// all of them at once.
 ///
 /// While attempts fail, the next one starts at a random moment of a window that doubles from 50 ms
 /// to 1.8 s ("full jitter": [Exponential Backoff And Jitter][aws]), in the end about one a second,

@@ -8,7 +8,7 @@ use std::{
 
 /// Lets one line through per interval and counts the rest.
 #[derive(Debug)]
-pub struct Throttle {
+pub struct LogThrottle {
     interval: Duration,
     start: Instant,
     /// Milliseconds after `start` before which nothing passes.
@@ -20,9 +20,9 @@ pub struct Throttle {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Skipped(u64);
 
-// === impl Throttle ===
+// === impl LogThrottle ===
 
-impl Throttle {
+impl LogThrottle {
     /// Passes one line per `interval`.
     pub fn new(interval: Duration) -> Self {
         Self {
@@ -69,11 +69,11 @@ fn millis(duration: Duration) -> u64 {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Skipped, Throttle};
+    use super::{LogThrottle, Skipped};
 
     #[test]
     fn one_line_passes_each_interval() {
-        let throttle = Throttle::new(Duration::from_secs(1));
+        let throttle = LogThrottle::new(Duration::from_secs(1));
         let start = Instant::now();
         let after = |ms| start + Duration::from_millis(ms);
         assert_eq!(throttle.pass(after(10)), Some(Skipped(0)));
