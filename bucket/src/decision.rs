@@ -86,7 +86,7 @@ mod tests {
     use super::{Decision, Outcome};
 
     #[test]
-    fn wire() {
+    fn decisions_round_trip_through_integers() {
         for (outcome, allowed, retry) in [
             (Outcome::Allowed, 1, 0),
             (Outcome::NotYet { retry_after_ms: 7 }, 0, 7),

@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn extremes() {
+    fn extreme_levels_stay_in_bounds() {
         // The largest bucket at the highest rate: a microsecond is a thousand tokens.
         Story::of("1000000000", "1000000000")
             .check(0, "1000000000", [1, 1_000_000_000, 0, 0, 1000])

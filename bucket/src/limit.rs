@@ -106,7 +106,7 @@ mod tests {
     use super::{Capacity, Cost, Invalid, Limit};
 
     #[test]
-    fn bounds() {
+    fn numbers_are_bounded() {
         for (text, capacity, cost) in [
             ("0", false, true),
             ("0.0", false, true),

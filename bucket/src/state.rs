@@ -97,7 +97,7 @@ mod tests {
     const SAMPLE: Bucket = Bucket { tokens: 99.5, ts: 1.7e15, expires: 1.7e12 };
 
     #[test]
-    fn layout() {
+    fn the_layout_is_25_bytes() {
         let bytes = SAMPLE.encode();
         assert_eq!(bytes[0], 1);
         assert_eq!(bytes[1..9], 99.5f64.to_le_bytes());

@@ -120,7 +120,7 @@ fn directly_against_redis_it_uses_the_buckets_of_the_fronts() {
 }
 
 #[test]
-fn secrets_are_not_told() {
+fn secrets_are_not_printed() {
     let redis = Setup::plain().start();
     redis.run::<()>("CONFIG SET requirepass hunter2");
     for (password, code, text) in

@@ -206,7 +206,7 @@ fn values_of_foreign_clients() {
 }
 
 #[test]
-fn restored_payloads_are_as_good_as_their_bytes() {
+fn restored_payloads_are_checked_like_any_value() {
     let server = Setup::with_module().start();
     let good = bucket(&server);
     let payload: Vec<u8> = server.run("DUMP good");

@@ -108,7 +108,7 @@ fn an_invalid_check_is_refused_with_its_reason() {
 }
 
 #[test]
-fn nothing_a_caller_sends_comes_back_or_is_logged() {
+fn no_input_of_a_caller_is_echoed_or_logged() {
     let front = Front::start(&[]);
     for body in [r#"{"key":5,"n33dle":1}"#, r#"{"key":"n33dle","policy":"n33dle"}"#, "n33dle"] {
         let answer = front.post("/check", body);
@@ -168,7 +168,7 @@ fn only_plain_json_is_read() {
 }
 
 #[test]
-fn whoever_sends_slowly_is_cut_off() {
+fn slow_senders_are_disconnected() {
     let front = Front::start(&[]);
     for (part, text) in [
         ("a head", "POST /check HTTP/1.1\r\nHost: a\r\n"),

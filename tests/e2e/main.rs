@@ -17,7 +17,7 @@
 //! | `endurance` | a million calls on each path leave memory flat and no keys behind |
 //! | `docs` | the examples of `docs/commands.md` and `docs/front.md` |
 //! | `http` | contract of `POST /check` |
-//! | `family` | peek, take, refund, charge, reset, batches, proxies; the denial cache |
+//! | `operations` | peek, take, refund, charge, reset, batches, proxies; the denial cache |
 //! | `headers` | the rate limit headers, parsed by a library for structured fields |
 //! | `policies` | policy files: several limits, overrides, shadow mode, `on_error`, reloading |
 //! | `tokens` | the rights of each token |
@@ -57,7 +57,6 @@ mod durability;
 mod embed;
 mod endurance;
 mod engines;
-mod family;
 mod faults;
 mod headers;
 mod hostile;
@@ -71,6 +70,7 @@ mod metrics;
 mod monitoring;
 mod moves;
 mod openapi;
+mod operations;
 mod operators;
 mod pages;
 mod permissions;

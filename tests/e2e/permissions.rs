@@ -109,7 +109,7 @@ fn failed_requests(front: &Front, key: &str) -> Vec<String> {
 }
 
 #[test]
-fn each_serves_everything_and_needs_all_it_has() {
+fn each_user_serves_everything_and_needs_all_its_rights() {
     let folder = TempDir::new().expect("a temporary folder");
     let policies = folder.path().join("policies.toml");
     fs::write(&policies, POLICIES).expect("to write the policies");
@@ -148,7 +148,7 @@ fn each_serves_everything_and_needs_all_it_has() {
 }
 
 #[test]
-fn the_role_is_for_replicas() {
+fn role_is_needed_to_refuse_replicas() {
     let primary = Setup::with_module().start();
     let replica = Setup::with_module().start();
     replica.follow(&primary);
@@ -168,7 +168,7 @@ fn the_role_is_for_replicas() {
 }
 
 #[test]
-fn a_cluster_needs_two_words_more() {
+fn a_cluster_needs_slots_and_asking_instead_of_role() {
     const KEY: &str = "moving";
     for user in users() {
         let cluster = Cluster::start(Setup::with_module, 2, false);
@@ -208,7 +208,7 @@ fn a_cluster_needs_two_words_more() {
 }
 
 #[test]
-fn a_file_of_users_does_as_well() {
+fn an_acl_file_works_as_well() {
     let folder = TempDir::new().expect("a temporary folder");
     let file = folder.path().join("users.acl");
     let lines = users().map(|user| user.line.replacen("ACL SETUSER", "user", 1)).join("\n");
@@ -243,7 +243,7 @@ fn all_commands(server: &RedisServer) -> Vec<(String, Vec<String>)> {
 }
 
 #[test]
-fn neither_may_do_anything_else() {
+fn neither_user_may_do_anything_else() {
     let mut setup = Setup::with_module();
     if Flavour::under_test().version >= (7, 0) {
         setup = setup.option(&["enable-module-command", "yes"]); // so that only the ACL refuses it

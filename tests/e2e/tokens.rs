@@ -22,7 +22,7 @@ fn status(front: &Front, token: &str, path: &str, body: &str) -> u16 {
 }
 
 #[test]
-fn a_token_opens_what_it_is_for() {
+fn a_token_permits_only_its_role_and_prefix() {
     let folder = TempDir::new().expect("a temporary folder");
     let file = folder.path().join("tokens.toml");
     let tokens = entry("t3nant-token", "role = \"check\"\nprefix = \"a:\"")

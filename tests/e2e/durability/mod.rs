@@ -1,6 +1,6 @@
 //! Restarts and replicas hold what the primary held, and a denial writes nothing.
 
-mod audience;
+mod consumers;
 mod stream;
 
 use std::cell::RefCell;

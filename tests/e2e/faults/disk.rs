@@ -26,7 +26,7 @@ fn saves(server: &RedisServer, status: &str) {
 
 /// A Redis that cannot save refuses writes with MISCONF.
 #[test]
-fn that_cannot_be_written() {
+fn a_disk_that_cannot_be_written_is_endured() {
     // A server that saves at times, though never during a test.
     let saving = |setup: Setup| setup.option(&["save", "86400", "1000000000"]).start();
     for (setup, engine) in [(Setup::with_module(), "module"), (Setup::plain(), "lua")] {
@@ -51,7 +51,7 @@ fn that_cannot_be_written() {
 
 /// Redis answers LOADING to every command until it has loaded its file.
 #[test]
-fn that_takes_long_to_read() {
+fn a_dump_that_loads_slowly_is_endured() {
     for (setup, engine) in [(Setup::with_module(), "module"), (Setup::plain(), "lua")] {
         // A loading server looks for commands every 2 MB: every 16 keys, or 64 ms.
         let slowly = setup.option(&["key-load-delay", "4000"]).option(&["rdbcompression", "no"]);

@@ -61,17 +61,17 @@ fn latency_above_the_deadline_keeps_nobody_waiting() {
 }
 
 #[test]
-fn questions_that_vanish_are_not_asked_again() {
+fn lost_commands_are_not_sent_again() {
     endures(Rig::on_module(), Fault::HoldRequests);
 }
 
 #[test]
-fn questions_whose_answers_vanish_are_not_asked_again() {
+fn commands_whose_replies_are_lost_are_not_sent_again() {
     endures(Rig::on_module(), Fault::HoldReplies);
 }
 
 #[test]
-fn questions_to_scripts_whose_answers_vanish_are_not_asked_again() {
+fn scripts_whose_replies_are_lost_are_not_run_again() {
     endures(Rig::on_scripts(), Fault::HoldReplies);
 }
 
@@ -122,14 +122,14 @@ fn a_check_is_sent_once_whatever_becomes_of_its_answer() {
 }
 
 #[test]
-fn replies_that_break_off_are_nobodys_answer() {
+fn truncated_replies_answer_no_caller() {
     for rig in [Rig::on_module(), Rig::on_scripts()] {
         survives_strikes(rig, &[Fault::Reset, Fault::HalfClose, Fault::Truncate]);
     }
 }
 
 #[test]
-fn replies_that_make_no_sense_are_nobodys_answer() {
+fn invalid_replies_answer_no_caller() {
     let garbage = [
         &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
         b"+OK\r\n",

@@ -30,7 +30,7 @@ fn on_both_engines(test: impl Fn(Rig)) {
 }
 
 #[test]
-fn stopped_for_two_seconds() {
+fn a_stopped_redis_is_endured() {
     let aftermath = Rig::on_module().endures(
         Duration::from_secs(2),
         Buckets::Kept,
@@ -42,13 +42,13 @@ fn stopped_for_two_seconds() {
 }
 
 #[test]
-fn paused() {
+fn a_paused_redis_is_endured() {
     // No command ends a pause of all commands: the server answers when its time is over.
     endures(Rig::on_module(), &["CLIENT PAUSE 1500 ALL"], &["PING"]).degraded();
 }
 
 #[test]
-fn paused_for_writes_alone() {
+fn a_redis_paused_for_writes_is_endured() {
     // It still answers PING.
     on_both_engines(|rig| {
         endures(rig, &["CLIENT PAUSE 60000 WRITE"], &["CLIENT UNPAUSE"]).degraded();
@@ -56,7 +56,7 @@ fn paused_for_writes_alone() {
 }
 
 #[test]
-fn asleep() {
+fn a_sleeping_redis_is_endured() {
     let mut sleeper = None;
     Rig::on_module()
         .endures(
@@ -75,7 +75,7 @@ fn asleep() {
 }
 
 #[test]
-fn busy_with_a_script_without_end() {
+fn a_redis_busy_with_an_endless_script_is_endured() {
     // First it does not answer, then it answers BUSY.
     let server = Setup::with_module().option(&["lua-time-limit", "500"]).start();
     let mut busy = None;
@@ -98,7 +98,7 @@ fn busy_with_a_script_without_end() {
 }
 
 #[test]
-fn full() {
+fn a_redis_with_full_memory_is_endured() {
     on_both_engines(|rig| {
         let aftermath = endures(rig, &["CONFIG SET maxmemory 1"], &["CONFIG SET maxmemory 0"]);
         assert_eq!(aftermath.connects.len(), 0, "a full Redis is no reason to connect again");
@@ -107,7 +107,7 @@ fn full() {
 }
 
 #[test]
-fn without_the_replicas_it_needs() {
+fn a_redis_without_enough_replicas_is_endured() {
     let without_replicas = |rig| {
         let begin = ["CONFIG SET min-replicas-to-write 1"];
         let aftermath = endures(rig, &begin, &["CONFIG SET min-replicas-to-write 0"]);
@@ -127,13 +127,13 @@ fn without_the_replicas_it_needs() {
 }
 
 #[test]
-fn flushed() {
+fn a_flushed_redis_is_endured() {
     let flush = |rig: &mut Rig| rig.server.run::<()>("FLUSHALL");
     Rig::on_module().endures(Duration::ZERO, Buckets::Lost, flush, |_| ());
 }
 
 #[test]
-fn with_no_connection_to_spare() {
+fn a_redis_without_free_connections_is_endured() {
     let guard = RefCell::new(None);
     Rig::on_module()
         .endures(
@@ -175,7 +175,7 @@ fn scripts_flushed_without_end_degrade_nothing() {
 }
 
 #[test]
-fn read_only() {
+fn a_read_only_redis_is_endured() {
     on_both_engines(|rig| {
         // A replica of nobody keeps its data and takes no writes.
         endures(rig, &["REPLICAOF 127.0.0.1 1"], &["REPLICAOF NO ONE"]).degraded();
@@ -183,7 +183,7 @@ fn read_only() {
 }
 
 #[test]
-fn its_clients_killed() {
+fn killed_connections_are_endured() {
     endures(Rig::on_module(), &["CLIENT KILL TYPE normal"], &[]);
 }
 
@@ -195,31 +195,31 @@ fn as_user(permissions: &str) -> Rig {
 }
 
 #[test]
-fn its_password_changed() {
+fn a_changed_password_is_endured() {
     let begin = ["ACL SETUSER front resetpass >new", "CLIENT KILL USER front"];
     endures(as_user("+@all"), &begin, &["ACL SETUSER front >old"]).degraded();
 }
 
 #[test]
-fn its_user_deleted() {
+fn a_deleted_user_is_endured() {
     let again = ["ACL SETUSER front on >old ~rl:* +@all"];
     endures(as_user("+@all"), &["ACL DELUSER front"], &again).degraded();
 }
 
 #[test]
-fn its_user_stripped_of_every_right() {
+fn a_user_without_rights_is_endured() {
     endures(as_user("+@all"), &["ACL SETUSER front -@all"], &["ACL SETUSER front +@all"])
         .degraded();
 }
 
 #[test]
-fn its_user_stripped_of_its_keys() {
+fn a_user_without_keys_is_endured() {
     let begin = ["ACL SETUSER front resetkeys"];
     endures(as_user("+@all"), &begin, &["ACL SETUSER front ~rl:*"]).degraded();
 }
 
 #[test]
-fn absent_at_the_start() {
+fn a_redis_absent_at_the_start_is_endured() {
     let mut server = Setup::with_module().start();
     let proxy = FaultProxy::start(server.port());
     server.kill();

@@ -46,7 +46,7 @@ fn assert_refused(store: &str, more: &[&str], reason: &str) {
 }
 
 #[test]
-fn whoever_is_believed_decides() {
+fn only_a_verified_server_decides() {
     let authority = Authority::new();
     let ca = authority.ca();
     let ca = ca.to_str().unwrap();
@@ -77,7 +77,7 @@ fn whoever_is_believed_decides() {
 }
 
 #[test]
-fn a_server_may_ask_who_we_are() {
+fn a_server_may_require_a_client_certificate() {
     let authority = Authority::new();
     let ca = authority.ca();
     let ca = ca.to_str().unwrap();

@@ -51,7 +51,7 @@ mod tests {
     use crate::redis::resp::reply::tests::{ALLOWED, NEVER, table};
 
     #[test]
-    fn replies() {
+    fn replies_are_read_strictly() {
         let limit = Limit::parse("9", "1").unwrap();
         let requests = [BucketRequest { key: b"k", limit, amount: Cost::ONE }; 2];
         table(

@@ -51,7 +51,7 @@ mod tests {
     use crate::redis::resp::reply::tests::{ALLOWED, NEVER, table};
 
     #[test]
-    fn replies() {
+    fn replies_are_read_strictly() {
         let limit = Limit::parse("9", "1").unwrap();
         let request = BucketRequest { key: b"k", limit, amount: Cost::ONE };
         table(

@@ -23,7 +23,7 @@ fn check_until(server: &RedisServer, done: &AtomicBool) {
 }
 
 #[test]
-fn whoever_comes_in_mid_traffic_misses_nothing() {
+fn consumers_that_attach_under_load_miss_nothing() {
     for option in [["repl-diskless-sync", "yes"], ["repl-diskless-sync", "no"]] {
         let primary = Setup::with_module().option(&option).start();
         let replicas = [Setup::plain().start(), Setup::with_module().start()];
