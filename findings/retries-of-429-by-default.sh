@@ -5,9 +5,9 @@
 # and it is empty unless set.
 # Happens: a 413, 429 or 503 with a Retry-After is retried all the same, after that time. Without
 # the header the answer is handed over at once.
-# Matters: the thread of a caller who was told "in ten minutes" sleeps for ten minutes in `get`, with
-# no timeout, as `timeout` is that of one try; the caller's code never sees the 429.
-# `Retry(3, respect_retry_after_header=False)` turns it off.
+# Matters: the thread of a caller who was told "in ten minutes" sleeps for ten minutes in `get`,
+# with no timeout, as `timeout` is that of one try; the caller's code never sees the 429. `Retry(3,
+# respect_retry_after_header=False)` turns it off.
 #
 # Seen 2026-11-30: urllib3 2.8.0.
 set -euo pipefail
