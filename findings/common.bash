@@ -2,8 +2,8 @@
 # which is removed at the end, after the programs that were started there.
 # shellcheck shell=bash
 
-# The whole script, installing included, ends after four minutes at the latest.
-[[ -n ${FINDING_TIMED-} ]] || FINDING_TIMED=1 exec timeout 240 "$BASH" "$0" "$@"
+# The whole script, installing included, ends after five minutes at the latest.
+[[ -n ${FINDING_TIMED-} ]] || FINDING_TIMED=1 exec timeout 300 "$BASH" "$0" "$@"
 
 folder=$(mktemp -d)
 cd "$folder" || exit

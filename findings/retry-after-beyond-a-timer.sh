@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# A Retry-After of 30 days is waited for by the one client and ignored by the other two.
+# A Retry-After of 30 days is waited for by one HTTP client of Node and ignored by two others.
 #
 # Expected: an HTTP client that honours Retry-After waits for as long as it says, or gives up if
 # that is too long for it.
 # Happens: Node's timers hold 2^31 - 1 milliseconds, 24.8 days. A longer wait fires after one
-# millisecond. axios-retry sends all its retries at once, got one, and only a warning of Node tells;
-# ky, which looks at the limit, waits.
+# millisecond. axios-retry and got send their retries at once, and only a warning of Node tells; ky,
+# which looks at the limit, waits.
 # Matters: a monthly quota that is used up, told honestly, is answered by a burst of requests. A
 # limiter can tell less than the truth, or make sure that such retries are cheap.
 #
