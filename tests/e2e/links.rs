@@ -12,7 +12,8 @@ fn root() -> PathBuf {
 fn pages() -> Vec<(PathBuf, String)> {
     let top = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"];
     let mut pages: Vec<_> = top.iter().map(|page| root().join(page)).collect();
-    for folder in ["docs", "docs/decisions", "docs/benchmarks", "docs/monitoring", "terraform"] {
+    let docs = ["docs", "docs/decisions", "docs/benchmarks", "docs/monitoring"];
+    for folder in docs.into_iter().chain(["findings", "terraform"]) {
         let files = fs::read_dir(root().join(folder)).expect(folder);
         let files = files.map(|file| file.expect("a file").path());
         pages.extend(files.filter(|file| file.extension().is_some_and(|it| it == "md")));

@@ -1,0 +1,73 @@
+# What the scripts of this folder share; each sources it first. Works in a new temporary folder,
+# which is removed at the end, after the programs that were started there.
+# shellcheck shell=bash
+
+# The whole script, installing included, ends after five minutes at the latest.
+[[ -n ${FINDING_TIMED-} ]] || FINDING_TIMED=1 exec timeout 300 "$BASH" "$0" "$@"
+
+folder=$(mktemp -d)
+cd "$folder" || exit
+finish() {
+  local program
+  for program in $(jobs -p); do
+    kill "$program" 2>/dev/null || true
+  done
+  wait
+  rm -rf "$folder"
+}
+trap finish EXIT
+PATH=$PATH:/usr/sbin
+export PYTHONPATH=$folder/python PYTHONUNBUFFERED=1 NO_PROXY='*' no_proxy='*'
+
+unavailable() {
+  echo "NOT TRIED: could not be had: $*"
+  exit 2
+}
+
+# Says what was seen if it is no longer what the script tells, and fails.
+changed() {
+  echo "CHANGED: $*"
+  exit 1
+}
+
+# python_packages NAME==VERSION...
+python_packages() {
+  python3 -m pip install --quiet --disable-pip-version-check --no-input --no-warn-script-location \
+    --root-user-action=ignore --target python "$@" >pip.log 2>&1 ||
+    unavailable "$@"
+  printf 'version: %s\n' "$@"
+}
+
+# npm_packages NAME@VERSION...
+npm_packages() {
+  npm install --silent --ignore-scripts --no-audit --no-fund "$@" >npm.log 2>&1 ||
+    unavailable "$@"
+  printf 'version: %s\n' "$@"
+}
+
+# debian_package NAME VERSION: unpacks it into debian/. VERSION is upstream's: Debian's own patches
+# come and go.
+debian_package() {
+  local version
+  apt-get download "$1" >apt.log 2>&1 || unavailable "$1 $2"
+  version=$(dpkg-deb --field "$1"_*.deb Version)
+  [[ $version == *"$2"-* ]] || unavailable "$1 $2 (Debian has $version now)"
+  dpkg-deb --extract "$1"_*.deb debian
+  echo "version: $1 $version"
+}
+
+# Prints a port of this machine that nobody listens at.
+free_port() {
+  python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# wait_for_port PORT: until somebody listens there, 20 seconds at most.
+wait_for_port() {
+  local try
+  for ((try = 0; try < 200; try++)); do
+    ! (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null || return 0
+    sleep 0.1
+  done
+  echo "nobody listens at port $1"
+  exit 3
+}
