@@ -9,6 +9,7 @@ use clap::{
 };
 use rl_bucket::{Capacity, Invalid, Limit, Rate};
 use rl_server::{
+    memory_limit,
     reload::Reload,
     settings::{PolicySource, Settings},
     telemetry::LogFormat,
@@ -101,6 +102,12 @@ struct Args {
     #[arg(long, env = "RL_DEADLINE_MS", value_name = "MS", default_value = "50")]
     #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(1..=60_000))]
     deadline_ms: u64,
+
+    /// Most memory for buckets in this process: bytes, or a number with K, M, G, Ki, Mi or Gi, at
+    /// least 1M; when it is used up, buckets nearest to full are evicted [default: a quarter of the
+    /// container's or machine's memory]
+    #[arg(long, env = "RL_MEMORY_LIMIT", value_name = "BYTES", value_parser = memory_limit::parse)]
+    memory_limit: Option<usize>,
 
     /// Worker threads, 1 to 1024 [default: one per core]
     #[arg(long, env = "RL_WORKERS", value_name = "N")]
@@ -195,6 +202,7 @@ impl Args {
             policies,
             tokens: self.tokens,
             reload: self.reload,
+            memory_limit: self.memory_limit.unwrap_or_else(memory_limit::of_this_process),
             key_secret: self.key_secret_file,
             log_format: self.log_format,
             deadline: Duration::from_millis(self.deadline_ms),
@@ -243,6 +251,7 @@ mod tests {
         assert!(settings.admin_listen.is_none());
         assert_eq!(settings.deadline.as_millis(), 50);
         assert!(settings.workers >= 1);
+        assert!(settings.memory_limit >= 1_000_000);
     }
 
     #[test]
@@ -270,6 +279,7 @@ mod tests {
             (["--deadline-ms", "0"], "0 is not in 1..=60000"),
             (["--deadline-ms", "60001"], "60001 is not in 1..=60000"),
             (["--workers", "0"], "0 is not in 1..=1024"),
+            (["--memory-limit", "64KB"], "the memory limit must be a number of bytes, K, M"),
             (["--listen", "8080"], "the address must be HOST:PORT"),
             (["--engine", "lua"], "--engine needs a --store in Redis"),
             (["--store", "rediss:/h"], "--store must be memory, or redis://"),

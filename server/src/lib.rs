@@ -4,8 +4,9 @@
 //! A request goes down through these modules: [`mod@run`] (workers; [`drain`] ends them) → [`api`]
 //! (HTTP and JSON) → [`limiter`] (finds the limits, and decides by the store or without it) →
 //! [`policy`] and [`denials`] (decided here), [`rl_store`] (where buckets live). Beside them are
-//! [`settings`], [`reload`] and `config_files` (files that are reloaded), [`access`] (tokens),
-//! [`metrics`], [`offenders`], [`status`] and [`telemetry`] (the log).
+//! [`settings`], [`memory_limit`] (of buckets in this process), [`reload`] and `config_files` (files
+//! that are reloaded), [`access`] (tokens), [`metrics`], [`offenders`], [`status`] and [`telemetry`]
+//! (the log).
 //!
 //! The command line is in the binary, which alone knows the subcommands of `rl-tools`.
 
@@ -17,6 +18,7 @@ mod config_files;
 pub mod denials;
 pub mod drain;
 pub mod limiter;
+pub mod memory_limit;
 pub mod metrics;
 pub mod offenders;
 pub mod policy;

@@ -105,8 +105,10 @@ impl State {
             Some(_) => StoreHealth::redis(settings.workers),
         });
         let status = Arc::new(Status::new(health.clone()));
+        let local = Arc::new(MemoryStore::with_limit(settings.memory_limit));
+        metrics.add_memory(local.clone());
         let shared = Shared {
-            local: Arc::new(MemoryStore::new()),
+            local,
             policies,
             pseudonyms,
             denials: DenialCache::new(),
@@ -200,6 +202,7 @@ mod tests {
             policies: PolicySource::Flags(Limit::parse("100", "100/m").unwrap()),
             tokens: None,
             reload: Reload::Change,
+            memory_limit: 1_000_000,
             key_secret: None,
             deadline: std::time::Duration::from_millis(50),
             workers: 1,

@@ -24,6 +24,8 @@ pub struct Settings {
     pub tokens: Option<PathBuf>,
     /// When the files of policies, tokens and the Redis password are reloaded.
     pub reload: Reload,
+    /// The most memory for buckets in this process, in bytes.
+    pub memory_limit: usize,
     /// The file with the secret for pseudonyms; `None`: keys keep their names.
     pub key_secret: Option<PathBuf>,
     /// The longest a check may wait for Redis: 1 ms to 60 s.

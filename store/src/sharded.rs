@@ -16,7 +16,6 @@ pub struct Sharded<T, const N: usize> {
 }
 
 /// Alone on its cache lines, so that neighbours do not slow each other down.
-#[derive(Default)]
 #[repr(align(128))]
 struct Shard<T>(Mutex<T>);
 
@@ -25,14 +24,19 @@ struct Shard<T>(Mutex<T>);
 impl<T: Default, const N: usize> Sharded<T, N> {
     /// `N` empty shards.
     pub fn new() -> Self {
-        Self {
-            shards: std::iter::repeat_with(Shard::default).take(N).collect(),
-            hasher: RandomState::new(),
-        }
+        Self::with(T::default)
     }
 }
 
 impl<T, const N: usize> Sharded<T, N> {
+    /// `N` shards made by `make`.
+    pub fn with(mut make: impl FnMut() -> T) -> Self {
+        Self {
+            shards: std::iter::repeat_with(|| Shard(Mutex::new(make()))).take(N).collect(),
+            hasher: RandomState::new(),
+        }
+    }
+
     /// The hash of a key of bytes.
     pub fn hash_bytes(&self, key: &[u8]) -> u64 {
         let mut hasher = self.hasher.build_hasher();

@@ -170,6 +170,14 @@ fn each_policy_says_what_happens_without_redis() {
         assert_eq!(allowed, admitted, "{policy}: {answers:?}");
         assert!(answers.iter().all(|answer| answer["degraded"] == json!(true)), "{answers:?}");
     }
+    // No rule gives more than a bucket ever holds, or promises it for later.
+    for (policy, granted) in [("default", 3), ("closed", 0), ("open", 3)] {
+        let body = json!({ "key": "t", "policy": policy, "cost": 1_000_000 }).to_string();
+        assert_eq!(front.post("/take", &body).body["granted"], json!(granted), "{policy}");
+        let answer = front.check(&body);
+        assert_eq!(answer["allowed"], json!(false), "{policy}: {answer}");
+        assert_eq!(answer["retry_after_ms"], json!(null), "{policy}: {answer}");
+    }
     // A change is refused: the caller learns that nothing was done, and may try again.
     for path in ["/refund", "/charge", "/reset"] {
         let answer = front.post(path, r#"{"key":"k"}"#);

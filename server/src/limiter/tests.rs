@@ -30,6 +30,10 @@ const FILE: &str = r#"
     on_error = "closed"
     capacity = 7.5
     rate = 1
+    [policies.small]
+    on_error = "open"
+    capacity = 0.5
+    rate = 1
     [policies.two]
     limits = [
       { name = "a", capacity = 9, rate = "1/h" },
@@ -155,6 +159,22 @@ async fn without_redis_each_policy_decides_by_its_on_error() {
         let (granted, result) = limiter.take(&request).await.unwrap();
         assert!(result.is_degraded);
         assert_eq!(granted, expected, "{policy}");
+    }
+    // None grants or allows more than a bucket ever holds.
+    let above = Cost::parse(b"1000000").unwrap();
+    for (policy, granted, never) in
+        [("default", 2, false), ("open", 7, false), ("closed", 0, false), ("small", 0, true)]
+    {
+        let source = LimitSource::Policy(policy.into());
+        let request = CheckRequest { key: "u".into(), source, cost: above };
+        let (taken, result) = limiter.take(&request).await.unwrap();
+        assert_eq!(taken, granted, "{policy}");
+        assert_eq!(result.deciding().outcome == Outcome::Never, never, "{policy}");
+        for result in [limiter.check(&request).await, limiter.peek(&request).await] {
+            let result = result.unwrap();
+            assert!(result.is_degraded);
+            assert_eq!(result.deciding().outcome, Outcome::Never, "{policy}");
+        }
     }
     // Changes fail: none is made locally.
     for policy in ["default", "open", "closed", "two"] {

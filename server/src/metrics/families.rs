@@ -48,6 +48,11 @@ impl Families {
         self.histograms(name, NO_LABELS, help, buckets).with_label_values(NO_LABELS)
     }
 
+    /// Registers a collector of further families.
+    pub(super) fn collector<C: Collector + 'static>(&self, collector: prometheus::Result<C>) {
+        valid(self.registry.register(Box::new(valid(collector))));
+    }
+
     /// Registers the metrics of this process: memory, CPU time, open files.
     pub(super) fn process(&self) {
         valid(self.registry.register(Box::new(ProcessCollector::for_self())));

@@ -3,18 +3,19 @@
 
 mod families;
 mod files;
+mod memory;
 
 use std::{
     collections::HashSet,
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
-use rl_store::{EngineKind, StoreError};
+use rl_store::{EngineKind, StoreError, memory::MemoryStore};
 
-use self::families::Families;
 pub use self::files::FileMetrics;
+use self::{families::Families, memory::MemoryCollector};
 use crate::{policy::OnError, status::Status};
 
 /// The metrics of one front.
@@ -130,6 +131,11 @@ impl Metrics {
         }
     }
 
+    /// Adds the metrics of a store in memory.
+    pub fn add_memory(&self, store: Arc<MemoryStore>) {
+        self.families.collector(MemoryCollector::new(store));
+    }
+
     /// The counters of the policy `name`, which are shown from now on.
     pub fn policy(&self, name: &str) -> PolicyCounters {
         self.policies().insert(name.to_owned());
@@ -217,7 +223,8 @@ impl fmt::Debug for PolicyCounters {
 mod tests {
     use std::sync::Arc;
 
-    use rl_store::{StoreError, StoreHealth};
+    use rl_bucket::{Cost, Limit, Micros};
+    use rl_store::{StoreError, StoreHealth, memory::MemoryStore};
 
     use super::Metrics;
     use crate::{policy::OnError, status::Status};
@@ -243,6 +250,27 @@ mod tests {
         metrics.keep_policies(["other"].into_iter());
         let text = metrics.text(&status);
         assert!(!text.contains("api") && text.contains(r#"policy="other""#), "{text}");
+    }
+
+    #[test]
+    fn buckets_in_memory_are_counted() {
+        let (metrics, memory) = (Metrics::new(), Arc::new(MemoryStore::with_limit(1_000_000)));
+        metrics.add_memory(memory.clone());
+        let limit = Limit::parse("5", "5/d").unwrap();
+        for i in 0..20_000_u32 {
+            memory.check(&i.to_le_bytes(), &limit, Cost::ONE, Micros::new(1_700_000_000_000_000));
+        }
+        let text = metrics.text(&Status::new(Arc::new(StoreHealth::memory())));
+        let (buckets, bytes, evictions) = (memory.len(), memory.bytes(), memory.evictions());
+        for line in [
+            format!("rl_memory_buckets {buckets}"),
+            format!("rl_memory_bytes {bytes}"),
+            format!("rl_memory_evictions_total {evictions}"),
+            "rl_memory_limit_bytes 1000000".to_owned(),
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line}: {text}");
+        }
+        assert!(evictions > 0);
     }
 
     #[test]

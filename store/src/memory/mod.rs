@@ -1,5 +1,7 @@
-//! Buckets in this process: a sharded map that forgets a bucket once it is full again.
+//! Buckets in this process: a sharded map that forgets a bucket once it is full again, and holds no
+//! more than it may.
 
+mod cells;
 mod several;
 mod shard;
 
@@ -12,26 +14,42 @@ use crate::{BucketRequest, Sharded};
 
 /// A store of buckets in memory, shared by threads.
 ///
-/// It holds at most about twice as many buckets as are not yet full again: a shard is swept of full
-/// ones whenever it has doubled, so forgetting costs a constant time per check and needs no thread.
+/// It holds at most about twice as many buckets as are not yet full again: each new bucket sweeps a
+/// part of its shard of full ones, so forgetting costs a constant time per check and needs no
+/// thread. With a limit, it takes no more memory than that, however many keys are checked and
+/// however long they are: a new bucket takes the place of one that is nearly full again. That one's
+/// key is then admitted at most one capacity more, as after any loss of a bucket. Memory once used
+/// is kept for other buckets.
 ///
 /// Each operation comes in two forms: at a given time, and `..._with` a clock that is read once the
 /// bucket is locked. Threads that read the clock first and then raced for the lock would show the
 /// bucket a time that runs backwards, and a step back re-anchors it: the time between would refill
 /// it twice.
-#[derive(Default)]
 pub struct MemoryStore {
     buckets: Sharded<Buckets, SHARDS>,
+    limit: usize,
 }
 
 const SHARDS: usize = 64;
+/// The least limit in bytes: each shard has room for dozens of buckets, whatever their keys.
+const MIN_LIMIT: usize = 1_000_000;
 
 // === impl MemoryStore ===
 
 impl MemoryStore {
-    /// An empty store.
+    /// An empty store that may grow without bound.
     pub fn new() -> Self {
-        Self::default()
+        Self::with_limit(usize::MAX)
+    }
+
+    /// An empty store that takes at most `bytes` of memory, or a megabyte if that is more. A bucket
+    /// takes 76 bytes if its key has up to 23, and 76 more for each 59 that follow.
+    ///
+    /// The limit is divided evenly among 64 shards. A key that is longer than a whole share is
+    /// stored all the same, alone: refuse such keys before ([`MAX_KEY`](crate::MAX_KEY)).
+    pub fn with_limit(bytes: usize) -> Self {
+        let limit = bytes.max(MIN_LIMIT);
+        Self { buckets: Sharded::with(|| Buckets::with_limit(limit / SHARDS)), limit }
     }
 
     /// Takes `cost` from the bucket `key` at `now` if it holds that much.
@@ -117,6 +135,21 @@ impl MemoryStore {
         self.buckets.lock_each().map(|buckets| buckets.len()).sum()
     }
 
+    /// The most memory that buckets may take, in bytes.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// The memory set aside for buckets, in bytes; never above the limit.
+    pub fn bytes(&self) -> usize {
+        self.buckets.lock_each().map(|buckets| buckets.bytes()).sum()
+    }
+
+    /// The number of buckets that had to make room for others before they were full again.
+    pub fn evictions(&self) -> u64 {
+        self.buckets.lock_each().map(|buckets| buckets.evictions()).sum()
+    }
+
     /// Whether there is no bucket.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -148,6 +181,12 @@ impl MemoryStore {
     }
 }
 
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryStore").field("len", &self.len()).finish_non_exhaustive()
@@ -163,7 +202,7 @@ mod tests {
 
     use rl_bucket::{Cost, Limit, Micros};
 
-    use super::{MemoryStore, SHARDS, shard::MIN_SWEEP};
+    use super::{MIN_LIMIT, MemoryStore, SHARDS, shard::MIN_BYTES};
     use crate::now as system_clock;
 
     const START: u64 = 1_700_000_000_000_000;
@@ -255,7 +294,41 @@ mod tests {
         }
         let active = 3001;
         // Shards are not equally full, hence a quarter on top.
-        assert!(most <= (2 * active).max(SHARDS * MIN_SWEEP) * 5 / 4, "{most} buckets");
+        assert!(most <= 2 * active * 5 / 4, "{most} buckets");
+        assert!(store.bytes() <= SHARDS * 4 * MIN_BYTES, "{} bytes", store.bytes());
+    }
+
+    #[test]
+    fn a_flood_of_keys_that_stay_is_bounded_by_the_limit() {
+        let limit = limit("5", "5/d");
+        for (bytes, len) in [(0, 1), (MIN_LIMIT, 1000), (2 << 20, 100), (2 << 20, 24)] {
+            let store = MemoryStore::with_limit(bytes);
+            for i in 0..50_000_u64 {
+                let mut key = vec![b'k'; len];
+                key.extend(i.to_le_bytes());
+                store.check(&key, &limit, Cost::ONE, Micros::new(START + i));
+            }
+            let (bytes, used) = (bytes.max(MIN_LIMIT), store.bytes());
+            assert!(used <= bytes && used > bytes * 4 / 5, "{used} of {bytes} bytes");
+            assert_eq!(store.len() as u64 + store.evictions(), 50_000);
+        }
+    }
+
+    #[test]
+    fn an_evicted_bucket_costs_at_most_one_capacity() {
+        let limit = limit("5", "5/d");
+        let store = MemoryStore::with_limit(MIN_LIMIT);
+        let now = Micros::new(START);
+        let mut admitted = 0;
+        for i in 0..20_000_u64 {
+            admitted += u64::from(store.check(b"victim", &limit, Cost::ONE, now).is_allowed());
+            for other in 0..3_u8 {
+                let key = [i.to_le_bytes().as_slice(), &[other]].concat();
+                store.check(&key, &limit, Cost::ONE, now);
+            }
+        }
+        // Others have taken one token, this key all five: it is the furthest from full.
+        assert!(admitted <= 5 * (1 + store.evictions()) && admitted < 100, "{admitted}");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! More checks than a Redis in trouble answers: a front decides them without it, in bounded memory.
+//! More checks than a Redis in trouble answers, or more keys than a front has room for: it decides
+//! them all, in bounded memory.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -6,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rl_tests::{Fault, FaultProxy, Front, Setup, StopOnDrop, eventually, skip};
+use rl_tests::{Fault, FaultProxy, Front, Scrape, Setup, StopOnDrop, eventually, skip};
+use serde_json::json;
 
 use super::callers::{FILES, connect, may_open_files};
 use super::rig::{DEADLINE, OUTAGE, SOON};
@@ -124,4 +126,35 @@ fn what_would_wait_too_long_is_shed_at_once() {
     let without = degraded();
     assert!((least..=most).contains(&more()), "{} of {CALLERS} were shed", more());
     assert_eq!(without, more(), "checks decided without Redis, and shed ones");
+}
+
+#[test]
+fn a_flood_of_keys_stays_within_the_limit() {
+    const KEYS: u64 = 500_000;
+    const LIMIT: (&str, u64) = ("32M", 32_000_000);
+    // A store in memory, and the buckets that stand in for a Redis that is not there.
+    for store in ["memory", "redis://127.0.0.1:1"] {
+        let limits = ["--capacity", "5", "--rate", "5/d", "--memory-limit", LIMIT.0];
+        let front = Front::start_unready(&[&["--store", store], &limits[..]].concat());
+        let before = front.resident();
+        let drained = r#"{"key":"drained","cost":5}"#;
+        assert_eq!(front.check(drained)["allowed"], json!(true));
+        for first in (0..KEYS).step_by(1000) {
+            let checks: Vec<_> =
+                (first..first + 1000).map(|key| json!({ "key": format!("{key:0>100}") })).collect();
+            let answer = front.post("/check/batch", &json!({ "checks": checks }).to_string());
+            assert_eq!(answer.status, 200, "{}", answer.body);
+        }
+        let after = front.resident();
+        assert!(after <= before + LIMIT.1 / (1 << 20) + ROOM, "{before} MiB became {after}");
+        let scrape = Scrape::parse(&front.text("/metrics"));
+        let [buckets, evictions, bytes, limit] =
+            ["buckets", "evictions_total", "bytes", "limit_bytes"]
+                .map(|name| scrape.value(&format!("rl_memory_{name}")) as u64);
+        assert_eq!(buckets + evictions, KEYS + 1, "{store}");
+        assert!(bytes <= limit && limit == LIMIT.1, "{store}: {bytes} of {limit}");
+        assert!(buckets > 100_000 && evictions > 0, "{store}: {buckets}, {evictions}");
+        // Others have four tokens left: they go first.
+        assert_eq!(front.check(drained)["allowed"], json!(false), "{store}");
+    }
 }

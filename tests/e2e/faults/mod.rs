@@ -16,7 +16,7 @@
 //! | `failover` | a killed primary: its replica lags behind; Sentinels replace it repeatedly |
 //! | `outage` | no Redis at all: what each `on_error` admits, across two fronts |
 //! | `split_brain` | a network cut in two, each side with a front and a writable Redis |
-//! | `memory` | more checks than a slow Redis answers: what a front holds, and what it sheds |
+//! | `memory` | more checks or keys than there is room for: what a front holds, and sheds |
 //! | `callers` | ten thousand idle callers, and callers that do not read |
 
 mod aftermath;
