@@ -21,6 +21,7 @@
 //! | `headers` | the rate limit headers, parsed by a library for structured fields |
 //! | `policies` | policy files: several limits, overrides, shadow mode, `on_error`, reloading |
 //! | `tokens` | the rights of each token |
+//! | `files` | files that hang or never end hold up neither a reload nor the end |
 //! | `openapi` | `/openapi.json` and `/docs` |
 //! | `topologies` | fronts over Sentinel, Cluster and TLS, and with passwords that change |
 //! | `engines` | fronts over Redis: with the module, without it, and when Redis changes or dies |
@@ -58,6 +59,7 @@ mod embed;
 mod endurance;
 mod engines;
 mod faults;
+mod files;
 mod headers;
 mod hostile;
 mod house;
