@@ -1,5 +1,5 @@
-//! Flags that come from environment variables: an empty variable counts as unset, and an error about
-//! a value names the variable that it came from.
+//! Flags that come from environment variables: an empty variable counts as unset, and an error
+//! about a value names the variable that it came from.
 
 use std::{env, ffi::OsString};
 
@@ -54,7 +54,7 @@ pub(crate) fn name_in(mut error: Error, command: &Command, args: &[OsString]) ->
     let is_given = args.iter().filter_map(|arg| arg.to_str()).any(|arg| {
         arg.strip_prefix(&*flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
     });
-    // Flags of the subcommand that was called, and the front's own, whose variables count there too.
+    // Flags of the subcommand that was called, and the front's own: their variables count there too.
     let called = args.iter().filter_map(|arg| command.find_subcommand(arg.to_str()?));
     let mut variables = called
         .chain([command])

@@ -19,8 +19,8 @@ impl TomlError {
     }
 }
 
-/// serde's messages are "CAUSE `QUOTE`, expected RULE", with quotation marks for strings. All others
-/// are fixed texts, or name a field of ours.
+/// serde's messages are "CAUSE `QUOTE`, expected RULE", with quotation marks for strings. All
+/// others are fixed texts, or name a field of ours.
 fn reason(message: &str, may_quote: fn(&str) -> bool) -> String {
     let message = message.trim().replace('\n', ", ");
     // The last one: what is quoted may hold the same words.

@@ -1,7 +1,7 @@
 //! Files that are read while a process serves: regular ones, of bounded size, in bounded time.
 //!
-//! A file may be on a network mount that hangs, or be replaced by something that never ends. Neither
-//! may stop the thread that serves, grow the process, or keep it from ending.
+//! A file may be on a network mount that hangs, or be replaced by something that never ends.
+//! Neither may stop the thread that serves, grow the process, or keep it from ending.
 
 use std::{
     fs::{self, File},
