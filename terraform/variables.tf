@@ -40,12 +40,21 @@ variable "front" {
     memory        = optional(string, "512Mi")
     deadline_ms   = optional(number, 50)
     metrics       = optional(bool, true)
-    # Your own secrets, mounted as files: ids in Secret Manager of this project.
-    tokens_secret = optional(string) # the file of --tokens
-    key_secret    = optional(string) # the file of --key-secret-file
+    # Your own secrets, mounted as files: ids in Secret Manager of this project. Each is mounted at
+    # one version, so that all instances have the same tokens and pseudonyms.
+    tokens_secret = optional(object({ secret = string, version = string })) # the file of --tokens
+    key_secret    = optional(object({ secret = string, version = string })) # of --key-secret-file
   })
   default  = {}
   nullable = false
+
+  validation {
+    condition = alltrue([
+      for secret in [var.front.tokens_secret, var.front.key_secret] :
+      secret == null || can(regex("^[1-9][0-9]*$", secret.version))
+    ])
+    error_message = "The version of front.tokens_secret and front.key_secret must be a number: with latest, instances that start later would have other tokens or other buckets."
+  }
 
   validation {
     condition     = contains(["internal", "load-balancer", "all"], var.front.ingress)
@@ -308,8 +317,8 @@ variable "valkey" {
     error_message = "valkey.replicas must be from 0 to 5. With 0, there is no failover when a node dies."
   }
   validation {
-    condition     = contains(["VALKEY_7_2", "VALKEY_8_0", "VALKEY_9_0"], var.valkey.version)
-    error_message = "valkey.version must be VALKEY_7_2, VALKEY_8_0 or VALKEY_9_0."
+    condition     = contains(["VALKEY_7_2", "VALKEY_8_0", "VALKEY_9_0", "VALKEY_9_1"], var.valkey.version)
+    error_message = "valkey.version must be VALKEY_7_2, VALKEY_8_0, VALKEY_9_0 or VALKEY_9_1."
   }
 }
 

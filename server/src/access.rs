@@ -10,6 +10,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::toml_error::TomlError;
+
 /// The valid tokens.
 pub struct Tokens {
     /// By the first bytes of the hash. The timing of this look-up reveals nothing useful: an
@@ -41,8 +43,7 @@ type Hash = [u8; 32];
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileTable {
-    #[serde(default)]
-    tokens: Vec<TokenTable>,
+    tokens: Option<Vec<TokenTable>>,
 }
 
 #[derive(Deserialize)]
@@ -56,20 +57,31 @@ struct TokenTable {
     prefix: Option<Box<str>>,
 }
 
+/// SHA-256 of the empty text, which a recipe gives for a mistyped variable.
+const EMPTY: Hash = [
+    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
+    0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
+];
+/// A file that was emptied by mistake would shut every caller out.
+const NO_TOKENS: &str = "line 1: the file must have [[tokens]], or tokens = [] to admit nobody";
+
 // === impl Tokens ===
 
 impl Tokens {
     /// Reads a token file: TOML with `[[tokens]]` of `name`, `sha256` (64 hex digits), `role` and
-    /// optionally `prefix`. The error names the token and repeats no hash.
+    /// optionally `prefix`. The error names the line or the token, and quotes nothing: the file may
+    /// hold a token by mistake.
     pub fn read(content: &[u8]) -> Result<Self, String> {
         let text = str::from_utf8(content).map_err(|_| "the file must be UTF-8")?;
         let tables = toml::from_str::<FileTable>(text)
             .map_err(|error| {
-                let before = text.get(..error.span().unwrap_or_default().start).unwrap_or_default();
+                let TomlError { span, reason } = TomlError::new(&error, |_| false);
+                let before = text.get(..span.start).unwrap_or_default();
                 let line = before.matches('\n').count() + 1;
-                format!("line {line}: {}", error.message().replace('\n', ", "))
+                format!("line {line}: {reason}")
             })?
-            .tokens;
+            .tokens
+            .ok_or(NO_TOKENS)?;
         let mut tokens = Self {
             by_prefix: HashMap::with_capacity(tables.len()),
             len: tables.len(),
@@ -78,6 +90,9 @@ impl Tokens {
         for (at, table) in tables.into_iter().enumerate() {
             let hash = unhex(&table.sha256)
                 .ok_or_else(|| format!("token {}: sha256 must be 64 hex digits", at + 1))?;
+            if hash == EMPTY {
+                return Err(format!("token {}: its sha256 is that of the empty text", at + 1));
+            }
             if table.prefix.as_deref() == Some("") {
                 return Err(format!(
                     "token {}: prefix must not be empty: omit it for all keys",
@@ -171,7 +186,7 @@ mod tests {
     use rl_store::hex;
     use sha2::{Digest, Sha256};
 
-    use super::{Role, Tokens};
+    use super::{EMPTY, Role, Tokens};
 
     /// A well-formed hash of no known token.
     const A: &str = "9a2a8e2f6d11e3b7a6c18f4f11a6ff13f5ab4b0bb49b5d3a2b7a2f0e2d3c4b5a";
@@ -184,6 +199,7 @@ mod tests {
     fn hashes_are_as_in_fips_180_4() {
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(sha256(""), empty, "the hash of nothing");
+        assert_eq!(hex(&EMPTY), empty);
     }
 
     #[test]
@@ -213,10 +229,20 @@ mod tests {
         let entry = |fields: &str| format!("[[tokens]]\nname = 'x'\n{fields}");
         let twice = entry(&format!("sha256 = '{A}'\nrole = 'check'\n")).repeat(2);
         for (text, expected) in [
-            ("x = 1".to_owned(), "line 1: unknown field `x`"),
+            ("x = 1".to_owned(), "line 1: unknown field, expected `tokens`"),
             (entry("role = 'check'"), "line 1: missing field `sha256`"),
             (entry(&format!("sha256 = '{A}'")), "line 1: missing field `role`"),
-            (entry(&format!("sha256 = '{A}'\nrole = 'root'")), "line 4: unknown variant `root`"),
+            (
+                entry(&format!("sha256 = '{A}'\nrole = 'root'")),
+                "line 4: unknown variant, expected `check` or `admin`",
+            ),
+            (entry("sha256 = 987\nrole = 'check'"), "line 3: invalid type: integer, expected a st"),
+            (
+                entry(&format!("sha256 = '{}'\nrole = 'check'", sha256(""))),
+                "token 1: its sha256 is that of the empty text",
+            ),
+            (String::new(), "line 1: the file must have [[tokens]]"),
+            ("# all gone\n".to_owned(), "line 1: the file must have [[tokens]]"),
             (entry("sha256 = 'ab'\nrole = 'check'"), "token 1: sha256 must be 64 hex digits"),
             (
                 entry(&format!("sha256 = '{}'\nrole = 'check'", "zz".repeat(32))),
@@ -230,6 +256,36 @@ mod tests {
         ] {
             let error = Tokens::read(text.as_bytes()).unwrap_err();
             assert!(error.starts_with(expected), "{text}\n-> {error}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_admitted_if_the_file_says_so() {
+        assert!(Tokens::read(b"tokens = []").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_mistyped_file_is_not_quoted() {
+        for line in [
+            "t0psecret",
+            "t0psecret = 1",
+            "t0psecret = 't0psecret'",
+            "'`, expected t0psecret' = 1",
+            "tokens = 't0psecret'",
+            "tokens.t0psecret = 1",
+            "[t0psecret]",
+            "[[tokens]]\nname = 'a'\nrole = 't0psecret'",
+            "[[tokens]]\nrole = { t0psecret = 1 }",
+            "[[tokens]]\nrole = { t0psecret = 1, t0psecret = 2 }",
+            "[[tokens]]\nt0psecret = 1",
+            "[[tokens]]\nsha256 = t0psecret",
+            "[[tokens]]\nsha256 = ['t0psecret']",
+            "[[tokens]]\nsha256 = 't0psecret'\nsha256 = 't0psecret'",
+            "[[tokens]]\nname = 'a'\nrole = 'check'\nsha256 = 't0psecret'",
+        ] {
+            let error = Tokens::read(line.as_bytes()).unwrap_err();
+            assert!(!error.contains("t0psecret"), "{line}\n-> {error}");
+            assert!(error.starts_with("line ") || error.starts_with("token "), "{error}");
         }
     }
 }

@@ -22,13 +22,20 @@ use rl_tools::{
     simulate::SimulateArgs,
 };
 
+use crate::environment;
+
 /// The parsed command line.
 #[derive(Debug)]
 pub(crate) enum Invocation {
     /// Run a front.
     Serve(Box<Settings>),
-    /// Validate a policy file.
-    CheckConfig(PathBuf),
+    /// Validate a policy file, a token file or both.
+    CheckFiles {
+        /// The policy file; `-`: standard input.
+        policies: Option<PathBuf>,
+        /// The token file; `-`: standard input.
+        tokens: Option<PathBuf>,
+    },
     /// Compare algorithms under a load.
     Simulate(SimulateArgs),
     /// Load a front or Redis.
@@ -67,9 +74,13 @@ struct Args {
     #[arg(long, env = "RL_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Validate a policy file, and exit
+    /// Validate a policy file (-: standard input), and exit
     #[arg(long, value_name = "FILE")]
     check_config: Option<PathBuf>,
+
+    /// Validate a token file (-: standard input), and exit
+    #[arg(long, value_name = "FILE")]
+    check_tokens: Option<PathBuf>,
 
     /// Most tokens a bucket holds under the policy "default", without --config [default: 100]
     #[arg(long, env = "RL_CAPACITY", value_name = "TOKENS", value_parser = capacity)]
@@ -144,19 +155,27 @@ impl Invocation {
     where
         A: Into<OsString> + Clone,
     {
-        let args = Args::from_arg_matches(&Args::command().try_get_matches_from(args)?)?;
+        let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+        let command = environment::without_empty(Args::command());
+        let matches = command.clone().try_get_matches_from(&args);
+        let matches = matches.map_err(|error| environment::name_in(error, &command, &args))?;
+        let from = environment::variables(&command, &matches);
+        let args = Args::from_arg_matches(&matches)?;
         match args.command {
             Some(Command::Client(command)) => return Ok(Self::Client(Box::new(command))),
             Some(Command::Bench(args)) => return Ok(Self::Bench(args)),
             Some(Command::Simulate(args)) => return Ok(Self::Simulate(args)),
             None => {}
         }
-        if let Some(file) = args.check_config {
-            return Ok(Self::CheckConfig(file));
+        if args.check_config.is_some() || args.check_tokens.is_some() {
+            return Ok(Self::CheckFiles { policies: args.check_config, tokens: args.check_tokens });
         }
-        match args.settings(env::var("PORT").ok()) {
+        match args.settings(env::var("PORT").ok().filter(|port| !port.is_empty())) {
             Ok(settings) => Ok(Self::Serve(Box::new(settings))),
-            Err(text) => Err(Args::command().error(ErrorKind::ValueValidation, text)),
+            Err(text) => {
+                let text = environment::name(&text, &from);
+                Err(Args::command().error(ErrorKind::ValueValidation, text))
+            }
         }
     }
 }

@@ -27,5 +27,6 @@ pub mod run;
 pub mod settings;
 pub mod status;
 pub mod telemetry;
+mod toml_error;
 
 pub use self::run::run;

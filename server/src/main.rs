@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod environment;
 
 use std::{
     env,
@@ -14,9 +15,10 @@ use std::{
 };
 
 use cli::Invocation;
+use log::warn;
 use mimalloc::MiMalloc;
 use rl_bucket::Limit;
-use rl_server::{policy::Policies, reload, settings::Settings, telemetry};
+use rl_server::{access::Tokens, policy::Policies, reload, settings::Settings, telemetry};
 use rl_tools::{bench, simulate};
 use tokio::{
     net::{self, TcpSocket},
@@ -36,7 +38,9 @@ async fn main() -> ExitCode {
     // A usage error prints itself and exits with 2.
     let result = match Invocation::from_args(env::args_os()).unwrap_or_else(|error| error.exit()) {
         Invocation::Serve(settings) => serve(*settings).await,
-        Invocation::CheckConfig(file) => check_config(&file),
+        Invocation::CheckFiles { policies, tokens } => {
+            check_files(policies.as_deref(), tokens.as_deref())
+        }
         Invocation::Bench(args) => return bench::execute(&args).await,
         Invocation::Client(command) => return command.execute().await,
         Invocation::Simulate(args) => simulate::run(&args, policy_limit, &mut io::stdout().lock()),
@@ -52,11 +56,20 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Reports a valid policy file on stdout, or fails with its first error.
-fn check_config(file: &Path) -> io::Result<()> {
-    let policies = read_policies(file).map_err(io::Error::other)?;
-    let (count, hash) = (policies.by_name.len(), &policies.hash);
-    writeln!(io::stdout(), "{}: good, policies: {count}, hash: {hash}", file.display())
+/// Reports valid files on stdout, or fails with the first error of the first that is invalid.
+fn check_files(policies: Option<&Path>, tokens: Option<&Path>) -> io::Result<()> {
+    let mut out = io::stdout();
+    if let Some(file) = policies {
+        let policies = read_policies(file).map_err(io::Error::other)?;
+        let (count, hash) = (policies.by_name.len(), &policies.hash);
+        writeln!(out, "{}: good, policies: {count}, hash: {hash}", file.display())?;
+    }
+    if let Some(file) = tokens {
+        let tokens = read_file(file, Tokens::read).map_err(io::Error::other)?;
+        let (count, hash) = (tokens.len(), tokens.hash());
+        writeln!(out, "{}: good, tokens: {count}, hash: {hash}", file.display())?;
+    }
+    Ok(())
 }
 
 /// The limit called `POLICY` or `POLICY:LIMIT` in a policy file.
@@ -66,9 +79,19 @@ fn policy_limit(file: &Path, name: &str) -> Result<Limit, String> {
 
 /// Reads a policy file. The error names the file.
 fn read_policies(file: &Path) -> Result<Policies, String> {
+    read_file(file, Policies::read)
+}
+
+/// Reads a file, or standard input for `-`. The error names the file.
+fn read_file<T, E: Display>(
+    file: &Path,
+    parse: impl Fn(&[u8]) -> Result<T, E>,
+) -> Result<T, String> {
     let failed = |reason: &dyn Display| format!("{}: {reason}", file.display());
-    let content = reload::read(file).map_err(|error| failed(&error))?;
-    Policies::read(&content).map_err(|error| failed(&error))
+    let is_stdin = file == Path::new("-");
+    let content = if is_stdin { reload::read_all(io::stdin()) } else { reload::read(file) };
+    let content = content.map_err(|error| failed(&error))?;
+    parse(&content).map_err(|error| failed(&error))
 }
 
 async fn serve(settings: Settings) -> io::Result<()> {
@@ -83,6 +106,13 @@ async fn serve(settings: Settings) -> io::Result<()> {
         None => None,
     };
     greet(&listener, admin.as_ref(), &settings)?;
+    let bound = listener.local_addr()?;
+    if bound.ip().is_unspecified() && settings.tokens.is_none() {
+        warn!(
+            "listening on every address ({bound}) without tokens: whoever reaches it may spend and \
+             reset any key's tokens; set --tokens, or admit only your own services"
+        );
+    }
     rl_server::run(listener, admin, settings, async move {
         select! {
             _ = terminate.recv() => {}

@@ -6,7 +6,8 @@
 //! money, only SIGHUP reads the file.
 
 use std::{
-    fmt, fs, io,
+    fmt,
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -17,6 +18,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use clap::ValueEnum;
+use rl_store::file::{self, FileReader};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::{MissedTickBehavior, interval},
@@ -41,6 +43,7 @@ pub struct Reloadable<T> {
 /// A file that is reloaded when it changes.
 pub struct WatchedFile<T> {
     path: PathBuf,
+    reader: FileReader,
     parse: Box<Parse<T>>,
     value: Arc<Reloadable<T>>,
     /// The content that was loaded or refused last; `None` once the file cannot be read.
@@ -100,15 +103,22 @@ impl<T> Reloadable<T> {
 // === impl WatchedFile ===
 
 impl<T> WatchedFile<T> {
-    /// Loads the file at `path`. The error names the file, and the reason that `parse` gives.
+    /// Loads the file at `path`. The error names the file, and the reason that `parse` gives. It
+    /// blocks for at most three seconds.
     pub fn open(
         path: &Path,
         parse: impl Fn(&[u8]) -> Result<T, String> + Send + 'static,
     ) -> Result<Self, String> {
-        let content = read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let reader = FileReader::new();
+        let content = {
+            let path = path.to_owned();
+            reader.run_blocking(move || read(&path).map_err(|it| it.to_string()))
+        };
+        let content = content.map_err(|error| format!("{}: {error}", path.display()))?;
         let value = parse(&content).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self {
             path: path.to_owned(),
+            reader,
             parse: Box::new(parse),
             value: Arc::new(Reloadable::new(value)),
             last_content: Some(content),
@@ -135,21 +145,27 @@ impl<T> WatchedFile<T> {
                 _ = ticks.tick(), if when == Reload::Change => Trigger::Interval,
                 _ = hangup.recv() => Trigger::Signal,
             };
-            if let Some(outcome) = self.reload(trigger) {
+            let path = self.path.clone();
+            let content = self.reader.run(move || read(&path).map_err(|it| it.to_string())).await;
+            if let Some(outcome) = self.reload(trigger, content) {
                 on_reload(&outcome);
             }
         }
     }
 
-    /// Reads the file, and loads its content if the trigger asks for that.
-    fn reload(&mut self, trigger: Trigger) -> Option<ReloadOutcome> {
-        let content = match read(&self.path) {
+    /// Loads the content that was read if the trigger asks for that.
+    fn reload(
+        &mut self,
+        trigger: Trigger,
+        content: Result<Vec<u8>, String>,
+    ) -> Option<ReloadOutcome> {
+        let content = match content {
             Ok(content) => content,
             // Reported once, until the file can be read again.
             Err(_) if trigger == Trigger::Interval && self.last_content.is_none() => return None,
             Err(error) => {
                 (self.last_content, self.pending) = (None, None);
-                return Some(ReloadOutcome::Refused(error.to_string()));
+                return Some(ReloadOutcome::Refused(error));
             }
         };
         if trigger == Trigger::Interval {
@@ -180,14 +196,14 @@ impl<T> fmt::Debug for WatchedFile<T> {
     }
 }
 
-/// The content of a file of at most 16 MiB.
+/// The content of a regular file of at most 16 MiB. It blocks.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let size = fs::metadata(path)?.len();
-    if size > MAX_SIZE {
-        let rule = "the file must be at most 16 MiB";
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, rule));
-    }
-    fs::read(path)
+    file::read(path, MAX_SIZE)
+}
+
+/// The content of an input, of at most 16 MiB. It blocks.
+pub fn read_all(input: impl Read) -> io::Result<Vec<u8>> {
+    file::read_all(input, MAX_SIZE)
 }
 
 #[cfg(test)]
@@ -195,9 +211,9 @@ mod tests {
     use std::{env, fs, path::PathBuf, process};
 
     use super::{
-        ReloadOutcome::{Loaded, Refused},
-        Trigger::{Interval, Signal},
-        WatchedFile,
+        ReloadOutcome::{self, Loaded, Refused},
+        Trigger::{self, Interval, Signal},
+        WatchedFile, read,
     };
 
     /// A temporary file.
@@ -217,6 +233,11 @@ mod tests {
         }
     }
 
+    fn reload(watched: &mut WatchedFile<u32>, trigger: Trigger) -> Option<ReloadOutcome> {
+        let content = read(&watched.path).map_err(|error| error.to_string());
+        watched.reload(trigger, content)
+    }
+
     fn number(content: &[u8]) -> Result<u32, String> {
         std::str::from_utf8(content).unwrap().parse().map_err(|_| "not a number".to_owned())
     }
@@ -226,16 +247,16 @@ mod tests {
         let file = Scratch::new("rest", "1");
         let mut watched = WatchedFile::open(&file.0, number).unwrap();
         let value = watched.value();
-        assert_eq!(watched.reload(Interval), None);
+        assert_eq!(reload(&mut watched, Interval), None);
         fs::write(&file.0, "2").unwrap();
-        assert_eq!(watched.reload(Interval), None);
+        assert_eq!(reload(&mut watched, Interval), None);
         fs::write(&file.0, "23").unwrap();
-        assert_eq!(watched.reload(Interval), None, "it is still being written");
-        assert_eq!(watched.reload(Interval), Some(Loaded));
+        assert_eq!(reload(&mut watched, Interval), None, "it is still being written");
+        assert_eq!(reload(&mut watched, Interval), Some(Loaded));
         assert_eq!((**value.get(), value.generation()), (23, 2));
-        assert_eq!(watched.reload(Interval), None);
+        assert_eq!(reload(&mut watched, Interval), None);
         fs::write(&file.0, "4").unwrap();
-        assert_eq!(watched.reload(Signal), Some(Loaded), "a signal needs no second read");
+        assert_eq!(reload(&mut watched, Signal), Some(Loaded), "a signal needs no second read");
         assert_eq!((**value.get(), value.generation()), (4, 3));
     }
 
@@ -245,15 +266,21 @@ mod tests {
         let mut watched = WatchedFile::open(&file.0, number).unwrap();
         let refused = Some(Refused("not a number".to_owned()));
         fs::write(&file.0, "x").unwrap();
-        assert_eq!((watched.reload(Interval), watched.reload(Interval)), (None, refused.clone()));
-        assert_eq!((watched.reload(Interval), watched.reload(Interval)), (None, None));
-        assert_eq!(watched.reload(Signal), refused);
+        assert_eq!(
+            (reload(&mut watched, Interval), reload(&mut watched, Interval)),
+            (None, refused.clone())
+        );
+        assert_eq!((reload(&mut watched, Interval), reload(&mut watched, Interval)), (None, None));
+        assert_eq!(reload(&mut watched, Signal), refused);
         fs::remove_file(&file.0).unwrap();
-        assert!(matches!(watched.reload(Interval), Some(Refused(_))));
-        assert_eq!(watched.reload(Interval), None);
+        assert!(matches!(reload(&mut watched, Interval), Some(Refused(_))));
+        assert_eq!(reload(&mut watched, Interval), None);
         assert_eq!((**watched.value().get(), watched.value().generation()), (1, 1));
         fs::write(&file.0, "5").unwrap();
-        assert_eq!((watched.reload(Interval), watched.reload(Interval)), (None, Some(Loaded)));
+        assert_eq!(
+            (reload(&mut watched, Interval), reload(&mut watched, Interval)),
+            (None, Some(Loaded))
+        );
     }
 
     #[test]

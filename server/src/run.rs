@@ -1,6 +1,6 @@
 //! Runs a front: loads its files and starts its workers.
 
-use std::{io, net::TcpListener, sync::Arc, time::Duration};
+use std::{io, net::TcpListener, path::Path, sync::Arc, time::Duration};
 
 use actix_web::{
     App, HttpServer,
@@ -12,6 +12,7 @@ use log::info;
 use rl_store::{
     Store, StoreHealth,
     bucket_key::Pseudonyms,
+    file::FileReader,
     memory::MemoryStore,
     redis::{Connector, RedisStore},
 };
@@ -98,7 +99,7 @@ impl State {
         let tokens = tokens.map(|path| config_files::tokens(path, when, &metrics)).transpose();
         let secret = settings.key_secret.as_deref();
         let pseudonyms = secret
-            .map_or_else(|| Ok(Pseudonyms::plain()), Pseudonyms::read)
+            .map_or_else(|| Ok(Pseudonyms::plain()), read_secret)
             .map_err(|error| io::Error::other(format!("--key-secret-file {error}")))?;
         let health = Arc::new(match settings.store {
             None => StoreHealth::memory(),
@@ -147,6 +148,12 @@ impl State {
         };
         Limiter::new(store, self.shared.clone())
     }
+}
+
+/// Reads a key secret. It blocks for at most three seconds.
+fn read_secret(file: &Path) -> Result<Pseudonyms, String> {
+    let path = file.to_owned();
+    FileReader::new().run_blocking(move || Pseudonyms::read(&path))
 }
 
 /// Starts workers on `listener`, each configured on its own thread.

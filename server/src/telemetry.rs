@@ -3,8 +3,9 @@
 use std::{env, io::Write};
 
 use clap::ValueEnum;
+use env_logger::{Builder, Logger};
 use log::{
-    Level, Record,
+    Level, Log, Metadata, Record,
     kv::{self, Key, VisitSource},
 };
 use serde_json::{Map, Value};
@@ -22,10 +23,20 @@ pub enum LogFormat {
 /// error, so any client could fill the log.
 const FILTER: &str = "info,actix_server=warn,actix_http=off";
 
+/// Crates that print the bytes of connections at level trace: passwords, access tokens.
+const TRACE_SECRETS: &[&str] = &["ureq", "ureq_proto", "rustls", "tokio_rustls"];
+
+/// A logger that shows no secret, whatever `RUST_LOG` says.
+struct Redacted(Logger);
+
 /// Sends the log to stderr, at the levels that `RUST_LOG` gives.
 pub fn init(format: LogFormat) {
-    let levels = env_logger::Env::default().default_filter_or(FILTER);
-    let mut logger = env_logger::Builder::from_env(levels);
+    let levels = env::var("RUST_LOG").ok().filter(|levels| !levels.is_empty());
+    let mut logger = Builder::new();
+    logger.parse_filters(levels.as_deref().unwrap_or(FILTER));
+    if let Ok(style) = env::var("RUST_LOG_STYLE") {
+        logger.parse_write_style(&style);
+    }
     if format == LogFormat::Json {
         let project = env::var("GOOGLE_CLOUD_PROJECT").ok().filter(|name| !name.is_empty());
         logger.format(move |out, record| {
@@ -33,7 +44,34 @@ pub fn init(format: LogFormat) {
             writeln!(out, "{}", json(record, &time.to_string(), project.as_deref()))
         });
     }
-    logger.init();
+    let logger = logger.build();
+    let max_level = logger.filter();
+    if log::set_boxed_logger(Box::new(Redacted(logger))).is_ok() {
+        log::set_max_level(max_level);
+    }
+}
+
+// === impl Redacted ===
+
+impl Log for Redacted {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        !may_show_secrets(metadata) && self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !may_show_secrets(record.metadata()) {
+            self.0.log(record);
+        }
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
+}
+
+fn may_show_secrets(metadata: &Metadata<'_>) -> bool {
+    let name = metadata.target().split("::").next().unwrap_or_default();
+    metadata.level() == Level::Trace && TRACE_SECRETS.contains(&name)
 }
 
 /// A record in the format of Cloud Logging: `severity`, `message`, `time`, `target`, and the
@@ -82,9 +120,23 @@ const TRACE: &str = "logging.googleapis.com/trace";
 
 #[cfg(test)]
 mod tests {
-    use log::{Level, Record};
+    use log::{Level, Metadata, Record};
 
-    use super::json;
+    use super::{json, may_show_secrets};
+
+    #[test]
+    fn crates_that_print_what_they_receive_have_no_level_trace() {
+        for (target, level, may) in [
+            ("ureq_proto::util", Level::Trace, true),
+            ("ureq", Level::Trace, true),
+            ("rustls::client::hs", Level::Trace, true),
+            ("ureq_proto::util", Level::Debug, false),
+            ("rl_store::redis::node", Level::Trace, false),
+        ] {
+            let metadata = Metadata::builder().target(target).level(level).build();
+            assert_eq!(may_show_secrets(&metadata), may, "{target} {level}");
+        }
+    }
 
     #[test]
     fn a_json_line_has_the_fields_of_cloud_logging() {

@@ -31,11 +31,13 @@
 //! in a [`Connector`](redis::Connector).
 //!
 //! The modules, from the ground up: [`bucket_key`] names buckets, [`memory`] keeps them in this
-//! process, [`redis`] keeps them in Redis, [`StoreHealth`] tells how the store is.
+//! process, [`redis`] keeps them in Redis, [`file`] reads passwords and certificates,
+//! [`StoreHealth`] tells how the store is.
 
 #![forbid(unsafe_code)]
 
 pub mod bucket_key;
+pub mod file;
 mod health;
 mod hex;
 mod log_throttle;

@@ -11,7 +11,7 @@ vm = {
 front = {
   ingress       = "all"
   invokers      = ["group:api-clients@example.com"]
-  tokens_secret = "rl-tokens"
+  tokens_secret = { secret = "rl-tokens", version = "1" }
 }
 alerts = {
   emails = ["oncall@example.com"]

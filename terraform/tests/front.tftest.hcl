@@ -259,7 +259,8 @@ run "with_a_login_by_iam_tokens_and_a_key_secret" {
       memory        = "512Mi"
       deadline_ms   = 50
       metrics       = false
-      tokens_secret = "my-tokens", key_secret = "my-key"
+      tokens_secret = { secret = "my-tokens", version = "5" }
+      key_secret    = { secret = "my-key", version = "6" }
     }
   }
   assert {
@@ -282,10 +283,10 @@ run "with_a_login_by_iam_tokens_and_a_key_secret" {
       } == {
       ca       = "rl-valkey-ca/ca.pem/3"
       policies = "rl-policies/policies.toml/7"
-      tokens   = "my-tokens/tokens.toml/latest"
-      key      = "my-key/secret/latest"
+      tokens   = "my-tokens/tokens.toml/5"
+      key      = "my-key/secret/6"
     }
-    error_message = "Your own secrets must be mounted at their latest version."
+    error_message = "Your own secrets must be mounted at the given versions, not at the latest."
   }
   assert {
     condition = !contains(

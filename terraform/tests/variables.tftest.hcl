@@ -44,6 +44,8 @@ run "upper_ends" {
       cpu           = 6
       memory        = "24Gi"
       deadline_ms   = 4000
+      tokens_secret = { secret = "tokens", version = "10" }
+      key_secret    = { secret = "key", version = "1" }
       min_instances = 16
       max_instances = 16
     }
@@ -64,7 +66,7 @@ run "upper_ends" {
       node_type = "SHARED_CORE_NANO"
       shards    = 250
       replicas  = 0
-      version   = "VALKEY_7_2"
+      version   = "VALKEY_9_1"
     }
     vm = { machine_type = "c3-highmem-4", zone = "f", disk_gb = 10 }
   }
@@ -242,6 +244,24 @@ run "broken_11" {
     front   = { max_instances = 2 }
   }
   expect_failures = [var.network]
+}
+
+run "front_broken_by_a_version_that_moves" {
+  command = plan
+  module { source = "./tests/variables" }
+  variables {
+    front = { tokens_secret = { secret = "tokens", version = "latest" } }
+  }
+  expect_failures = [var.front]
+}
+
+run "front_broken_by_a_key_that_moves" {
+  command = plan
+  module { source = "./tests/variables" }
+  variables {
+    front = { key_secret = { secret = "key", version = "latest" } }
+  }
+  expect_failures = [var.front]
 }
 
 run "front_broken_1" {

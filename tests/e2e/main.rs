@@ -21,6 +21,8 @@
 //! | `headers` | the rate limit headers, parsed by a library for structured fields |
 //! | `policies` | policy files: several limits, overrides, shadow mode, `on_error`, reloading |
 //! | `tokens` | the rights of each token |
+//! | `files` | files that hang or never end hold up neither a reload nor the end |
+//! | `settings` | flags and variables, and the files that can be validated |
 //! | `openapi` | `/openapi.json` and `/docs` |
 //! | `topologies` | fronts over Sentinel, Cluster and TLS, and with passwords that change |
 //! | `engines` | fronts over Redis: with the module, without it, and when Redis changes or dies |
@@ -58,6 +60,7 @@ mod embed;
 mod endurance;
 mod engines;
 mod faults;
+mod files;
 mod headers;
 mod hostile;
 mod house;
@@ -79,6 +82,7 @@ mod privacy;
 mod proxies;
 mod readme;
 mod scripts;
+mod settings;
 mod terraform;
 mod tokens;
 mod topologies;

@@ -18,6 +18,7 @@ use super::{
     error::{PolicyFileError, SpannedError},
     limits::{INLINE, NamedLimit},
 };
+use crate::toml_error::TomlError;
 
 /// The content of a policy file.
 pub(super) struct PolicyFile {
@@ -102,8 +103,8 @@ pub(super) fn read(content: &[u8]) -> Result<PolicyFile, PolicyFileError> {
     })?;
     let located = |error: SpannedError| PolicyFileError::at(text, error.span.start, error.reason);
     let file: FileTable = toml::from_str(text).map_err(|error| {
-        let span = error.span().unwrap_or_default();
-        located(SpannedError { span, reason: error.message().replace('\n', ", ") })
+        let TomlError { span, reason } = TomlError::new(&error, may_be_a_field);
+        located(SpannedError { span, reason })
     })?;
     if file.policies.len() > MAX_POLICIES || (file.policies.is_empty() && !file.inline) {
         return Err(located(SpannedError::new(0..0, POLICIES)));
@@ -253,6 +254,12 @@ impl Source<'_> {
         };
         parse(text.as_bytes()).map_err(|invalid| SpannedError::new(value.span(), invalid.text()))
     }
+}
+
+/// Whether an error may repeat this word of the file: a field or value that was mistyped. Anything
+/// else could be a secret, in a file that was given by mistake.
+fn may_be_a_field(word: &str) -> bool {
+    word.len() <= "on_error".len() && word.bytes().all(|it| it.is_ascii_lowercase() || it == b'_')
 }
 
 fn check_name(name: &Spanned<String>) -> Result<(), SpannedError> {

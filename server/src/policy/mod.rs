@@ -54,22 +54,60 @@ impl Policies {
     }
 
     /// The limit called `POLICY`, or `POLICY:LIMIT` if the policy has several limits.
-    pub fn limit(&self, name: &str) -> Result<Limit, &'static str> {
+    pub fn limit(&self, name: &str) -> Result<Limit, String> {
         let (policy, limit) = match name.split_once(':') {
             Some((policy, limit)) => (policy, Some(limit)),
             None => (name, None),
         };
-        let policy = self.by_name.get(policy).ok_or("no policy has this name")?;
+        let policy = self.by_name.get(policy).ok_or_else(|| {
+            let names = self.by_name.keys().map(|name| &**name);
+            missing("no policy has this name", policy, names)
+        })?;
         match (&*policy.limits, limit) {
             ([only], None) => Ok(only.limit),
-            (_, None) => Err("the policy has several limits: name one, as POLICY:LIMIT"),
+            (_, None) => Err("the policy has several limits: name one, as POLICY:LIMIT".to_owned()),
             (limits, Some(name)) => limits
                 .iter()
                 .find(|limit| policy.has_named_limits && limit.name == name)
                 .map(|limit| limit.limit)
-                .ok_or("no limit of the policy has this name"),
+                .ok_or_else(|| {
+                    let limits = limits.iter().map(|limit| &*limit.name);
+                    let names = limits.filter(|_| policy.has_named_limits);
+                    missing("no limit of the policy has this name", name, names)
+                }),
         }
     }
+}
+
+/// The reason with the names that there are: all of them, or of many the eight that are nearest.
+fn missing<'n>(reason: &str, name: &str, names: impl Iterator<Item = &'n str>) -> String {
+    let mut names: Vec<_> = names.collect();
+    if names.is_empty() {
+        return reason.to_owned();
+    }
+    let lead = if names.len() > MAX_NAMES { "the nearest are" } else { "there are" };
+    if names.len() > MAX_NAMES {
+        names.sort_by_key(|other| distance(name, other));
+        names.truncate(MAX_NAMES);
+    }
+    format!("{reason}; {lead} {}", names.join(", "))
+}
+
+const MAX_NAMES: usize = 8;
+
+/// The number of letters to insert, remove or change (Levenshtein).
+fn distance(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in to.bytes().enumerate() {
+            let changed = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[to.len()]
 }
 
 /// The first 8 bytes of the SHA-256, in hex.

@@ -75,12 +75,23 @@ fn a_limit_has_the_name_of_its_policy_or_its_own() {
     assert_eq!(limit("api:day"), Ok("100 100/d".to_owned()));
     for (name, reason) in [
         ("api", "the policy has several limits: name one, as POLICY:LIMIT"),
-        ("api:hour", "no limit of the policy has this name"),
+        ("api:hour", "no limit of the policy has this name; there are burst, day"),
         ("default:default", "no limit of the policy has this name"),
-        ("none", "no policy has this name"),
+        ("none", "no policy has this name; there are api, default"),
     ] {
-        assert_eq!(limit(name), Err(reason));
+        assert_eq!(limit(name), Err(reason.to_owned()));
     }
+}
+
+#[test]
+fn of_many_policies_the_nearest_are_named() {
+    let names = ["log-in", "login", "search", "upload", "a", "b", "c", "d", "e", "f"];
+    let table = |name: &str| format!("[policies.{name}]\ncapacity = 1\nrate = 1\n");
+    let policies = read(&names.map(table).concat()).unwrap();
+    assert_eq!(
+        policies.limit("logn").unwrap_err(),
+        "no policy has this name; the nearest are login, log-in, a, b, c, d, e, f"
+    );
 }
 
 #[test]
@@ -96,7 +107,7 @@ fn different_files_have_different_hashes() {
 fn errors_name_the_place_and_the_rule() {
     for (text, expected) in [
         ("", "line 1, column 1: a file must define 1 to 1000 policies"),
-        ("policies = 1", "line 1, column 12: invalid type: integer `1`"),
+        ("policies = 1", "line 1, column 12: invalid type: integer, expected"),
         ("polices = {}", "line 1, column 1: unknown field `polices`, expected"),
         ("[policies.a]\ncapacity = 1\nrate = \"1/s\"\nburst = 2", "line 4, column 1: unknown"),
         ("[policies.a]\ncapacity = ", "line 2, column 12: "),
@@ -146,6 +157,7 @@ fn errors_name_the_place_and_the_rule() {
             "[policies.a]\nlimits = [{name=\"x\",capacity=1,rate=1}]\noverrides.k = { rate = 1 }",
             "line 3, column 11: an override of this policy must have limits",
         ),
+        ("t0psecret = 1", "line 1, column 1: unknown field, expected"),
     ] {
         let error = read(text).err().unwrap_or_default();
         assert!(error.starts_with(expected), "{text}\n-> {error}");

@@ -6,8 +6,6 @@ use std::{
     time::Duration,
 };
 
-use tokio::task::spawn_blocking;
-
 use super::{
     address::{Host, Topology},
     engine::EngineChoice,
@@ -81,18 +79,17 @@ impl Connector {
         gates.entry(endpoint.clone()).or_insert_with(|| Arc::new(ReconnectGate::new())).clone()
     }
 
-    /// Reads the files, on a thread that may block: they may be on a network.
+    /// Reads the files, on a thread that may block: they may be on a network that hangs.
     pub(super) async fn secrets(&self) -> Result<Secrets, CommandError> {
         let settings = self.settings.clone();
-        let read = spawn_blocking(move || {
-            Ok::<_, String>(Secrets {
+        let read = self.settings.reader.run(move || {
+            Ok(Secrets {
                 password: settings.password()?,
                 sentinel_password: settings.sentinel_password()?,
                 tls: settings.tls.as_ref().map(TlsConfig::read).transpose()?,
             })
         });
-        let secrets = read.await.unwrap_or_else(|_| Err("files were not read".to_owned()));
-        secrets.map_err(CommandError::Refused)
+        read.await.map_err(CommandError::Refused)
     }
 
     /// Connects to a server and logs in.

@@ -42,7 +42,8 @@ const RENEW_BEFORE: Duration = Duration::from_secs(225);
 impl GoogleTokens {
     /// Tokens of the default service account.
     pub(super) fn from_env() -> Self {
-        let host = env::var("GCE_METADATA_HOST").unwrap_or_else(|_| HOST.to_owned());
+        let host = env::var("GCE_METADATA_HOST").ok().filter(|host| !host.is_empty());
+        let host = host.unwrap_or_else(|| HOST.to_owned());
         let config = Agent::config_builder().timeout_global(Some(TIMEOUT)).proxy(None);
         Self {
             agent: config.build().new_agent(),

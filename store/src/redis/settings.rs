@@ -1,7 +1,7 @@
 //! Settings of a Redis store: its address, the login, and TLS.
 
 use std::{
-    error, fmt, fs, io,
+    error, fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -11,6 +11,7 @@ use super::{
     google::GoogleTokens,
     resp::tls::{TlsConfig, TlsSettings, Verify},
 };
+use crate::file::{self, FileReader};
 
 /// Options of a Redis store beside its address. The default: the password in the address, if there
 /// is one, and the public certificate authorities.
@@ -47,6 +48,8 @@ pub struct RedisSettings {
     pub address: RedisAddress,
     /// The TLS settings; `None`: no TLS.
     pub tls: Option<TlsSettings>,
+    /// Reads the files again.
+    pub(super) reader: FileReader,
     password: Password,
     sentinel_password_file: Option<PathBuf>,
     /// Whether a changed password is noticed within a second, and not only by the next connection.
@@ -101,6 +104,7 @@ impl RedisSettings {
         let settings = Self {
             tls: address.tls.then_some(TlsSettings { ca, verify, identity }),
             address,
+            reader: FileReader::new(),
             // A token that has expired is no reason to reconnect.
             watches_password: matches!(password, Password::File(_)),
             password,
@@ -143,13 +147,18 @@ impl fmt::Debug for RedisSettings {
     }
 }
 
+/// Far more than a password or an access token is long.
+const MAX_SIZE: u64 = 64 << 10;
+
 /// The text before the first line break, which editors add. The error names the file.
 fn first_line(file: &Path) -> Result<String, String> {
-    let line = fs::read_to_string(file).and_then(|text| match text.lines().next() {
+    let failed = |reason: &dyn fmt::Display| format!("{}: {reason}", file.display());
+    let content = file::read(file, MAX_SIZE).map_err(|error| failed(&error))?;
+    let text = str::from_utf8(&content).map_err(|_| failed(&"it must be UTF-8"))?;
+    match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(line.to_owned()),
-        _ => Err(io::Error::other("its first line is empty")),
-    });
-    line.map_err(|error| format!("{}: {error}", file.display()))
+        _ => Err(failed(&"its first line is empty")),
+    }
 }
 
 // === impl SettingsError ===
@@ -231,5 +240,24 @@ mod tests {
         let password = PasswordSource::File("/nowhere/word".into());
         let error = settings("redis://h", RedisOptions { password, ..none() }).unwrap_err();
         assert!(error.to_string().contains("/nowhere/word"), "{error}");
+    }
+
+    #[test]
+    fn files_that_never_end_are_refused() {
+        let none = RedisOptions::default;
+        let zero = || "/dev/zero".into();
+        let password = RedisOptions { password: PasswordSource::File(zero()), ..none() };
+        let sentinel = RedisOptions { sentinel_password_file: Some(zero()), ..none() };
+        let ca = RedisOptions { ca: Some(zero()), ..none() };
+        let identity = RedisOptions { identity: Some((zero(), zero())), ..none() };
+        for (store, options) in [
+            ("redis://h", password),
+            ("redis+sentinel://h/main", sentinel),
+            ("rediss://h", ca),
+            ("rediss://h", identity),
+        ] {
+            let error = settings(store, options).unwrap_err().to_string();
+            assert!(error.starts_with("/dev/zero: it must be a regular file"), "{store}: {error}");
+        }
     }
 }

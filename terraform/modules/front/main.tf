@@ -18,10 +18,18 @@ locals {
       }
     },
     var.config.tokens_secret == null ? {} : {
-      tokens = { path = "tokens.toml", secret = var.config.tokens_secret, version = "latest" }
+      tokens = {
+        path    = "tokens.toml"
+        secret  = var.config.tokens_secret.secret
+        version = var.config.tokens_secret.version
+      }
     },
     var.config.key_secret == null ? {} : {
-      key = { path = "secret", secret = var.config.key_secret, version = "latest" }
+      key = {
+        path    = "secret"
+        secret  = var.config.key_secret.secret
+        version = var.config.key_secret.version
+      }
     },
   )
   mounted = { for name, file in local.files : name => "/etc/rl/${name}/${file.path}" }

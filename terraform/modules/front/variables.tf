@@ -60,7 +60,7 @@ variable "config" {
     memory        = string
     deadline_ms   = number
     metrics       = bool
-    tokens_secret = string
-    key_secret    = string
+    tokens_secret = object({ secret = string, version = string })
+    key_secret    = object({ secret = string, version = string })
   })
 }

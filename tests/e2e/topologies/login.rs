@@ -71,7 +71,11 @@ fn a_service_account_logs_in() {
     let metadata = format!("127.0.0.1:{}", google.port());
     let (store, ca) = (format!("rediss://front@127.0.0.1:{port}"), authority.ca());
     let flags = ["--store", &store, "--redis-ca", ca.to_str().unwrap(), "--workers", "2"];
-    let environment = [("GCE_METADATA_HOST", metadata.as_str()), ("RL_REDIS_IAM", "google")];
+    let environment = [
+        ("GCE_METADATA_HOST", metadata.as_str()),
+        ("RL_REDIS_IAM", "google"),
+        ("RUST_LOG", "trace"), // at which the HTTP client would print the answer
+    ];
     let front = Front::start_with_env(&environment, &[&flags[..], &PATIENT].concat());
 
     eventually("the log names the cause", SOON, || {

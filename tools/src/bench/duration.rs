@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 const MAX: Duration = Duration::from_secs(86_400);
-const RULE: &str =
-    "duration must be a whole number of ms, s, m or h, such as 500ms, 10s, 5m: at most 24h";
+const RULE: &str = "duration must be a whole number of ms, s (or nothing), m or h, such as 500ms \
+    or 10s: at most 24h";
 
-/// Parses a duration such as `500ms`, `10s`, `5m` or `1h`, at most a day.
+/// Parses a duration such as `500ms`, `10s`, `10`, `5m` or `1h`, at most a day.
 pub(super) fn parse(text: &str) -> Result<Duration, &'static str> {
     let digits = text.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
     let unit_ms = match &text[digits.len()..] {
         "ms" => Some(1),
-        "s" => Some(1000),
+        "s" | "" => Some(1000),
         "m" => Some(60_000),
         "h" => Some(3_600_000),
         _ => None,
@@ -48,7 +48,7 @@ mod tests {
     use super::{format, parse};
 
     #[test]
-    fn durations_are_whole_numbers_with_a_unit() {
+    fn durations_are_whole_numbers_of_a_unit() {
         for (text, ms) in [
             ("1ms", Some(1)),
             ("500ms", Some(500)),
@@ -59,7 +59,10 @@ mod tests {
             ("4294967295h", None),
             ("4294967296ms", None),
             ("0s", None),
-            ("10", None),
+            ("10", Some(10_000)),
+            ("0", None),
+            ("86401", None),
+            ("1.5", None),
             ("s", None),
             ("", None),
             ("-1s", None),

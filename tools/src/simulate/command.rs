@@ -54,7 +54,7 @@ pub struct SimulateArgs {
     seed: u64,
 
     /// Also draw the simulation, as an SVG file
-    #[arg(long, value_name = "FILE.svg")]
+    #[arg(long, value_name = "FILE.svg", value_parser = svg_file)]
     pub(super) plot: Option<PathBuf>,
 }
 
@@ -77,6 +77,16 @@ pub fn run(
         })?;
     }
     report::write(&simulation, out)
+}
+
+/// A file to draw into. Another name would be overwritten with what its programs cannot read.
+fn svg_file(name: &str) -> Result<PathBuf, &'static str> {
+    let file = PathBuf::from(name);
+    if file.extension().is_some_and(|it| it.eq_ignore_ascii_case("svg")) {
+        Ok(file)
+    } else {
+        Err("the drawing is an SVG: the file's name must end in .svg")
+    }
 }
 
 // === impl SimulateArgs ===

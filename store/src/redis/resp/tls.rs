@@ -20,6 +20,8 @@ use tokio_rustls::{
     },
 };
 
+use crate::file;
+
 /// Files for TLS. They are read for each new connection, since certificates are renewed.
 #[derive(Clone, Debug)]
 pub struct TlsSettings {
@@ -40,6 +42,9 @@ pub enum Verify {
     /// The chain alone, for managed servers whose certificate names something else.
     Ca,
 }
+
+/// Room for all public authorities, several times over.
+const MAX_SIZE: u64 = 4 << 20;
 
 /// The settings of TLS connections, read from their files.
 #[derive(Clone)]
@@ -72,7 +77,8 @@ impl TlsConfig {
             None => builder.with_no_client_auth(),
             Some((cert, key)) => {
                 let chain = certificates(cert)?;
-                let key_der = PrivateKeyDer::from_pem_file(key).map_err(|e| about(key, e))?;
+                let key_der =
+                    PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|e| about(key, e))?;
                 builder.with_client_auth_cert(chain, key_der).map_err(|e| about(key, e))?
             }
         };
@@ -105,9 +111,18 @@ fn trusted(ca: Option<&Path>) -> Result<RootCertStore, String> {
 
 /// The certificates in a file: at least one.
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let read = CertificateDer::pem_file_iter(file).map_err(|error| about(file, error))?;
-    let read: Vec<_> = read.collect::<Result<_, _>>().map_err(|error| about(file, error))?;
-    if read.is_empty() { Err(about(file, "no certificate in it")) } else { Ok(read) }
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&read(file)?)
+        .collect::<Result<_, _>>()
+        .map_err(|error| about(file, error))?;
+    if certificates.is_empty() {
+        Err(about(file, "no certificate in it"))
+    } else {
+        Ok(certificates)
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, String> {
+    file::read(file, MAX_SIZE).map_err(|error| about(file, error))
 }
 
 fn about(file: &Path, error: impl fmt::Display) -> String {

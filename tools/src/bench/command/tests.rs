@@ -79,7 +79,7 @@ async fn invalid_command_lines_name_the_rule() {
         ("--rate 0", "rate must be a plain decimal number"),
         ("--capacity 1 --rate 1", "--refill <RATE>"),
         ("--cost 1e3", "cost must be a plain decimal number"),
-        ("--duration 10", "duration must be a whole number of ms, s, m or h"),
+        ("--duration 10d", "duration must be a whole number of ms, s (or nothing), m or h"),
         ("--connections 0", "0 is not in 1..=10000"),
         ("--keys 0", "0 is not in 1..=1000000000"),
         ("--batch 1001", "1001 is not in 1..=1000"),
