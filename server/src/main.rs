@@ -147,7 +147,7 @@ fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?.into_std()
 }
 
-/// Prints a line for each listener: its address with the bound port, and a request to try.
+/// Prints a line for each listener: its address with the bound port, its page and a request to try.
 fn greet(main: &TcpListener, admin: Option<&TcpListener>, settings: &Settings) -> io::Result<()> {
     let bound = main.local_addr()?;
     let mut reachable = bound;
@@ -162,7 +162,7 @@ fn greet(main: &TcpListener, admin: Option<&TcpListener>, settings: &Settings) -
     let _ = writeln!(
         out,
         "rl-server on http://{bound} (store: {}). \
-         Try: curl -s http://{reachable}/check -d '{{\"key\":\"user:42\"}}'",
+         Docs: http://{reachable}/docs. Try: curl -s http://{reachable}/check -d '{{\"key\":\"user:42\"}}'",
         settings.store_name()
     );
     if let Some(admin) = admin {

@@ -57,6 +57,11 @@ impl Pseudonyms {
         Some(Self { secret: Some(Hmac::new_from_slice(secret).ok()?) })
     }
 
+    /// Whether keys keep their own names.
+    pub fn is_plain(&self) -> bool {
+        self.secret.is_none()
+    }
+
     /// The name of `key`: itself, or 32 hex digits.
     pub fn of<'k>(&self, key: &'k str) -> Cow<'k, str> {
         let Some(secret) = &self.secret else { return Cow::Borrowed(key) };

@@ -115,3 +115,18 @@ fn a_request_id_is_echoed_if_it_is_valid() {
     let refused = front.request("POST", "/check", &[("X-Request-Id", "r-1")], "{");
     assert_eq!((refused.status, refused.header("x-request-id")), (400, "r-1"));
 }
+
+#[test]
+fn no_number_in_a_header_misleads() {
+    let front = Front::start(&[]);
+    // A second check waits for more than 15 digits of seconds.
+    let slow = r#"{"key":"k","capacity":1000000000,"rate":"0.000001","cost":1000000000}"#;
+    front.check(slow);
+    let denied = front.post("/check", slow);
+    assert_eq!(denied.header("retry-after"), "999999999999999");
+    assert_eq!(items(denied.header("ratelimit"))[0].1[1].1, 999_999_999_999_999);
+    // A quota of 0 would say that nothing is ever allowed.
+    let half = front.post("/check", r#"{"key":"half","capacity":0.5,"rate":1,"cost":"0.5"}"#);
+    assert_eq!(half.body["allowed"], json!(true));
+    assert_eq!(items(half.header("ratelimit-policy"))[0].1[0], ("q".to_owned(), 1));
+}

@@ -84,7 +84,8 @@ fn an_invalid_check_is_refused_with_its_reason() {
         (r#"{"key":"k","key":"k"}"#, 422, "repeated"),
         (r#"{"key":"k","cost":-1}"#, 422, "cost must be"),
         (r#"{"key":"k","cost":1e2}"#, 422, "cost must be"),
-        (r#"{"key":"k","cost":null}"#, 422, "cost must be"),
+        (r#"{"key":"k","cost":"null"}"#, 422, "cost must be"),
+        (r#"{"key":"k","capacity":1,"rate":null}"#, 422, "together"),
         (r#"{"key":"k","cost":18446744073709551616}"#, 422, "cost must be"),
         (r#"{"key":"k","capacity":1}"#, 422, "together"),
         (r#"{"key":"k","rate":1}"#, 422, "together"),
@@ -99,12 +100,72 @@ fn an_invalid_check_is_refused_with_its_reason() {
     }
     assert_refused(&front, "GET", "/check", "", 422, "one of key and key_header");
     assert_refused(&front, "POST", "/health/live", "", 405, "method");
-    assert_refused(&front, "GET", "/", "", 404, "path");
+    assert_refused(&front, "GET", "/index.html", "", 404, "path");
     assert_refused(&front, "POST", "/check/", r#"{"key":"k"}"#, 404, "path");
     assert_refused(&front, "POST", "//check", r#"{"key":"k"}"#, 404, "path");
 
     // None of these took a token, and the front still answers.
     assert_eq!(front.check(r#"{"key":"k"}"#)["remaining"], 99);
+}
+
+#[test]
+fn null_on_an_optional_field_is_absent() {
+    let front = Front::start(&["--capacity", "9", "--rate", "1/d"]);
+    let nulls = r#""policy":null,"cost":null,"capacity":null,"rate":null"#;
+    for (path, remaining) in [("/check", 8), ("/peek", 8), ("/take", 7), ("/charge", 6)] {
+        let answer = front.post(path, &format!(r#"{{"key":"k",{nulls}}}"#));
+        assert_eq!((answer.status, &answer.body["remaining"]), (200, &json!(remaining)), "{path}");
+    }
+    let inline = r#"{"key":"i","policy":null,"cost":2,"capacity":5,"rate":"1/d"}"#;
+    assert_eq!(front.check(inline)["remaining"], 3);
+    let batch = front.post("/check/batch", &format!(r#"{{"checks":[{{"key":"b",{nulls}}}]}}"#));
+    assert_eq!(batch.body["results"][0]["remaining"], 8, "{}", batch.body);
+    let reset = front.post("/reset", r#"{"key":"k","policy":null,"cost":null}"#);
+    assert_eq!(reset.body, json!({"reset": 1}));
+}
+
+#[test]
+fn a_page_of_another_site_spends_nothing() {
+    let front = Front::start(&[]);
+    let own = format!("http://{}", front.address());
+    let cross: [&[(&str, &str)]; 4] = [
+        // A no-cors request of Chromium, to localhost and to an address without TLS.
+        &[("Sec-Fetch-Site", "cross-site"), ("Origin", "http://evil.example")],
+        &[("Origin", "http://evil.example")],
+        &[("Sec-Fetch-Site", "same-site"), ("Origin", "http://localhost:3000")],
+        &[("Origin", "null")],
+    ];
+    let (check, batch) = (r#"{"key":"k"}"#, r#"{"checks":[{"key":"k"}]}"#);
+    for path in ["/check", "/check/batch", "/peek", "/take", "/refund", "/charge", "/reset"] {
+        let body = if path == "/check/batch" { batch } else { check };
+        for marks in cross {
+            let headers = [marks, &[("Content-Type", "text/plain")][..]].concat();
+            let answer = front.request("POST", path, &headers, body);
+            assert_eq!(answer.status, 403, "{path} {marks:?}: {}", answer.body);
+            assert_eq!(answer.content_type, "application/problem+json");
+        }
+    }
+    assert_eq!(front.post("/peek", check).body["remaining"], 100);
+    // The page that the front itself serves, and the form for proxies, which hand on what their
+    // client sent.
+    for (path, headers) in [
+        ("/check", &[("Sec-Fetch-Site", "same-origin"), ("Origin", own.as_str())][..]),
+        ("/check", &[("Origin", &own)]),
+        ("/check?key=k", cross[0]),
+    ] {
+        let answer = front.request("POST", path, headers, check);
+        assert_eq!(answer.status, 200, "{path} {headers:?}: {}", answer.body);
+    }
+    assert_eq!(front.post("/peek", check).body["remaining"], 97);
+}
+
+#[test]
+fn the_root_leads_to_the_page() {
+    let front = Front::start(&[]);
+    let answer = front.raw(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let answer = String::from_utf8(answer).expect("UTF-8").to_lowercase();
+    assert!(answer.starts_with("http/1.1 302 "), "{answer}");
+    assert!(answer.contains("\r\nlocation: docs\r\n"), "{answer}");
 }
 
 #[test]

@@ -20,6 +20,13 @@ fn the_start_up_line_is_a_curl_to_try() {
 }
 
 #[test]
+fn the_start_up_line_names_the_page() {
+    let front = Front::start(&[]);
+    let line = front.start_line();
+    assert!(line.contains(&format!(" Docs: http://{}/docs. ", front.address())), "{line}");
+}
+
+#[test]
 fn health_names_engine_and_store() {
     let front = Front::start(&[]);
     assert_eq!(front.get("/health/live").status, 200);

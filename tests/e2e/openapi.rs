@@ -39,6 +39,38 @@ fn the_front_describes_itself() {
 }
 
 #[test]
+fn the_description_suits_generators_and_linters() {
+    let front = Front::start(&[]);
+    let document = front.get("/openapi.json").body;
+    assert_eq!(document["servers"][0]["url"], "/");
+    // Generators make a field with a default required, do not read exclusive bounds, or leave out
+    // the fields that `not` names.
+    let text = document.to_string();
+    for keyword in ["default", "exclusiveMinimum", "not", "dependentRequired"] {
+        assert!(!text.contains(&format!("\"{keyword}\":")), "{keyword}");
+    }
+    for (path, operations) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in operations.as_object().expect("operations") {
+            assert!(operation["description"].is_string(), "{method} {path}");
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                assert!(parameter["description"].is_string(), "{method} {path}: {parameter}");
+            }
+        }
+    }
+    for (name, schema) in document["components"]["schemas"].as_object().expect("schemas") {
+        let described = schema["description"].is_string() || schema["oneOf"].is_array();
+        assert!(described, "{name}");
+        for (field, schema) in schema["properties"].as_object().into_iter().flatten() {
+            assert!(schema["description"].is_string(), "{name}.{field}");
+        }
+    }
+    let parameters = document["paths"]["/check"]["get"]["parameters"].as_array().expect("a list");
+    let key = parameters.iter().find(|it| it["name"] == "key").expect("the key");
+    let text = key["description"].as_str().expect("a description");
+    assert!(text.contains("`%20`") && text.contains("`key_header`"), "{text}");
+}
+
+#[test]
 fn the_page_works_offline() {
     let front = Front::start(&[]);
     let page = text(&front, "/docs");

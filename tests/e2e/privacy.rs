@@ -192,6 +192,21 @@ fn buckets_in_memory_have_pseudonyms_too() {
 }
 
 #[test]
+fn credentials_are_keys_only_with_a_secret() {
+    let files = Files::new();
+    let secret = files.file("secret", SECRET);
+    let (plain, hidden) = (Front::start(&[]), Front::start(&["--key-secret-file", &secret]));
+    for name in ["Authorization", "Cookie", "Proxy-Authorization"] {
+        let path = format!("/check?key_header={}", name.to_lowercase());
+        let refused = plain.request("GET", &path, &[(name, KEY)], "");
+        assert_eq!(refused.status, 422, "{name}: {}", refused.body);
+        let text = refused.body["detail"].as_str().expect("a detail");
+        assert!(text.contains(name) && text.contains("--key-secret-file"), "{text}");
+        assert_eq!(hidden.request("GET", &path, &[(name, KEY)], "").status, 200, "{name}");
+    }
+}
+
+#[test]
 fn an_invalid_secret_stops_the_start() {
     let files = Files::new();
     let short = files.file("short", "fifteen-letters\n");

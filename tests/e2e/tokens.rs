@@ -53,6 +53,17 @@ fn a_token_permits_only_its_role_and_prefix() {
     ] {
         assert_eq!(status(&front, token, path, body), expected, "{token} {path} {body}");
     }
+    // Of several Authorization headers none counts, and no encoded form of a path is served.
+    for (first, second) in [("0ps-token", "t3nant-token"), ("t3nant-token", "0ps-token")] {
+        let [first, second] = [first, second].map(|token| format!("Bearer {token}"));
+        let both = [("Authorization", first.as_str()), ("Authorization", second.as_str())];
+        assert_eq!(front.request("GET", "/admin/denied", &both, "").status, 401);
+        assert_eq!(front.request("POST", "/check", &both, own).status, 401);
+    }
+    for path in ["/%61dmin/denied", "/%6detrics", "/metric%73", "/%63heck?key=a"] {
+        let ops = [("Authorization", "Bearer 0ps-token")];
+        assert_eq!(front.request("GET", path, &ops, "").status, 404, "{path}");
+    }
     // Paths for probes and metrics are open, and contain no key.
     for path in ["/health/live", "/health/ready", "/metrics"] {
         assert_eq!(front.get(path).status, 200, "{path}");

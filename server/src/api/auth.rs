@@ -69,11 +69,20 @@ impl FromRequest for Caller {
 }
 
 /// The grant of the bearer token (RFC 6750) in a request.
+///
+/// Of several `Authorization` headers none counts: one of them may come from the client of a proxy,
+/// and another from the proxy. An empty token is never valid.
 fn grant(request: &HttpRequest, tokens: &Tokens) -> Result<Grant, Problem> {
-    let header = request.headers().get(AUTHORIZATION).ok_or(Problem::Unauthorized)?;
+    let mut headers = request.headers().get_all(AUTHORIZATION);
+    let (Some(header), None) = (headers.next(), headers.next()) else {
+        return Err(Problem::Unauthorized);
+    };
     let token = match header.as_bytes().split_at_checked(7) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token,
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token.trim_ascii(),
         _ => return Err(Problem::Unauthorized),
     };
-    tokens.grant(token.trim_ascii()).cloned().ok_or(Problem::Unauthorized)
+    if token.is_empty() {
+        return Err(Problem::Unauthorized);
+    }
+    tokens.grant(token).cloned().ok_or(Problem::Unauthorized)
 }

@@ -48,6 +48,7 @@ struct RawBatch<'a> {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the results are written one by one")]
 pub(super) struct BatchReply<'a> {
+    /// The results, in the order of the checks.
     results: Vec<BatchResult<'a>>,
 }
 

@@ -35,7 +35,7 @@ pub(super) fn insert(headers: &mut HeaderMap, text: &mut BytesMut, result: &Chec
     if !result.is_allowed()
         && let Outcome::NotYet { retry_after_ms } = result.deciding().outcome
     {
-        text::push_number(text, seconds(retry_after_ms).max(1));
+        text::push_number(text, wait(retry_after_ms));
         insert(RETRY_AFTER, text);
     }
 }
@@ -45,7 +45,8 @@ fn policies(text: &mut BytesMut, limits: &[NamedLimit], decisions: &[Decision]) 
     {
         push_item(text, index, name);
         text.extend_from_slice(b";q=");
-        text::push_number(text, decision.limit);
+        // Of an Integer, 0 would say that nothing is ever allowed.
+        text::push_number(text, decision.limit.max(1));
         text.extend_from_slice(b";w=");
         text::push_number(text, window(limit));
     }
@@ -57,12 +58,12 @@ fn states(text: &mut BytesMut, limits: &[NamedLimit], decisions: &[Decision]) {
         text.extend_from_slice(b";r=");
         text::push_number(text, decision.remaining.max(0));
         let until = match decision.outcome {
-            Outcome::NotYet { retry_after_ms } => seconds(retry_after_ms).max(1),
+            Outcome::NotYet { retry_after_ms } => wait(retry_after_ms),
             _ => seconds(decision.reset_after_ms),
         };
         if until > 0 {
             text.extend_from_slice(b";t=");
-            text::push_number(text, until.min(MAX_INTEGER));
+            text::push_number(text, until);
         }
     }
 }
@@ -80,17 +81,31 @@ fn window(limit: &Limit) -> u64 {
     (seconds as u64).clamp(1, MAX_INTEGER)
 }
 
-/// Whole seconds, rounded up: a wait is never too short.
+/// The whole seconds of a wait, at least 1.
+fn wait(ms: u64) -> u64 {
+    seconds(ms).max(1)
+}
+
+/// Whole seconds, rounded up, so that a wait is never too short; at most `MAX_INTEGER`.
 fn seconds(ms: u64) -> u64 {
-    ms.div_ceil(1000)
+    ms.div_ceil(1000).min(MAX_INTEGER)
 }
 
 #[cfg(test)]
 mod tests {
     use rl_bucket::{Decision, Limit, Outcome};
 
-    use super::{BytesMut, policies, states};
+    use super::{BytesMut, MAX_INTEGER, policies, states, wait};
     use crate::policy::NamedLimit;
+
+    #[test]
+    fn waits_are_whole_seconds_within_bounds() {
+        for (ms, seconds) in
+            [(0, 1), (1, 1), (1000, 1), (1001, 2), (1_000_000_000_000_000_000, MAX_INTEGER)]
+        {
+            assert_eq!(wait(ms), seconds, "{ms}");
+        }
+    }
 
     #[test]
     fn headers_have_the_syntax_of_the_draft() {
@@ -133,7 +148,7 @@ mod tests {
             (
                 vec![limit("x", "0.5", "1000")],
                 vec![decision(not_yet(999_001), 0, 0, 1)],
-                r#""x";q=0;w=1"#,
+                r#""x";q=1;w=1"#,
                 r#""x";r=0;t=1000"#,
             ),
         ] {

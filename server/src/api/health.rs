@@ -43,6 +43,8 @@ struct ReadinessReply<'a> {
 }
 
 /// Whether the front runs
+///
+/// It does if it answers: neither the store nor the policies are asked.
 #[utoipa::path(
     get,
     path = "/health/live",

@@ -7,6 +7,7 @@ mod batch;
 pub mod bench;
 mod body;
 mod check;
+mod cross_site;
 mod fast_path;
 mod headers;
 mod health;
@@ -26,6 +27,7 @@ mod text;
 
 use actix_web::{
     FromRequest, Handler, HttpResponse, Resource, Responder,
+    guard::fn_guard,
     http::Method,
     web::{self, ServiceConfig},
 };
@@ -38,7 +40,7 @@ pub use problem::Problem;
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(
-            web::resource("/check")
+            resource("/check")
                 .route(web::get().to(proxy::check))
                 .route(web::head().to(proxy::check))
                 .route(web::route().guard(proxy::query_guard()).to(proxy::check))
@@ -52,6 +54,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(post_resource("/charge", operations::charge))
         .service(post_resource("/reset", operations::reset));
     config
+        .service(get_resource("/", openapi::to_page))
         .service(get_resource("/openapi.json", openapi::document))
         .service(get_resource("/docs", openapi::page));
     health_routes(config);
@@ -72,12 +75,18 @@ pub fn health_routes(config: &mut ServiceConfig) {
         .service(get_resource("/health/ready", health::ready));
 }
 
+/// A resource at exactly `path`. actix decodes a path before it looks for a route, and a proxy that
+/// closes a path to the outside may not: so no encoded form of a path is served.
+fn resource(path: &'static str) -> Resource {
+    web::resource(path).guard(fn_guard(|request| !request.head().uri.path().contains('%')))
+}
+
 fn post_resource<F, Args>(path: &'static str, handler: F) -> Resource
 where
     F: Handler<Args, Output: Responder + 'static>,
     Args: FromRequest + 'static,
 {
-    web::resource(path)
+    resource(path)
         .route(web::post().to(handler))
         .default_service(web::to(|| method_not_allowed("POST")))
 }
@@ -87,7 +96,7 @@ where
     F: Handler<Args, Output: Responder + 'static>,
     Args: FromRequest + 'static,
 {
-    web::resource(path)
+    resource(path)
         .route(web::get().to(handler.clone()))
         .route(web::method(Method::HEAD).to(handler))
         .default_service(web::to(|| method_not_allowed("GET, HEAD")))

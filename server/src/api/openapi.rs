@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use actix_web::{
     HttpResponse,
     http::header::{
-        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
         X_CONTENT_TYPE_OPTIONS,
     },
     web::Bytes,
@@ -64,6 +64,7 @@ use super::{admin, batch, check, health, operations, proxy};
         document,
         page,
     ),
+    servers((url = "/", description = "The front that serves this document")),
     modifiers(&BearerScheme),
     security((), ("bearer" = [])),
 )]
@@ -116,6 +117,15 @@ pub(super) async fn document() -> HttpResponse {
         .body(DOCUMENT.clone())
 }
 
+/// Leads to the documentation page, also behind a proxy that adds a prefix to all paths.
+pub(super) async fn to_page() -> HttpResponse {
+    HttpResponse::Found()
+        .insert_header((LOCATION, "docs"))
+        .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body("See /docs\n")
+}
+
 /// The documentation page
 ///
 /// To read and to try requests. It loads nothing from other servers.
@@ -155,11 +165,11 @@ fn describe() -> Value {
     // Maps with text keys always serialize.
     let mut document = serde_json::to_value(Api::openapi()).unwrap_or_default();
     let schemas = &mut document["components"]["schemas"];
-    schemas["Check"]["dependentRequired"] = json!({"capacity": ["rate"], "rate": ["capacity"]});
-    schemas["Check"]["not"] = json!({"required": ["policy", "capacity"]});
     let mut bucket = schemas["Check"].clone();
     bucket["description"] =
-        "The key and the limits. The limits are those of a policy, or an inline limit.".into();
+        "The key and the limits: those of a policy, or an inline limit of `capacity` and `rate`. \
+         A field that is null is absent."
+            .into();
     remove(&mut bucket["properties"], "cost");
     schemas["Bucket"] = bucket;
     for (_, operations) in document["paths"].as_object_mut().into_iter().flatten() {

@@ -9,6 +9,7 @@ use actix_web::{
 use super::{
     auth::Caller,
     body::{self, BodyKind},
+    cross_site,
     problem::Problem,
     reply,
     request::CheckBody,
@@ -40,6 +41,7 @@ pub(super) async fn respond<R: Into<OperationResult>>(
     payload: Payload,
     operation: impl AsyncFnOnce(&CheckRequest<'_>) -> Result<R, LimiterError>,
 ) -> Result<HttpResponse, Problem> {
+    cross_site::refuse(request)?;
     caller.require_role(role)?;
     let body = body::read(request, payload, BodyKind::Check).await?;
     let body = CheckBody::parse(&body)?;
@@ -63,6 +65,7 @@ impl PostRequest {
 
     /// Reads the body for an operation that needs `role`.
     pub(super) async fn read(self, role: Role, kind: BodyKind) -> Result<(Caller, Bytes), Problem> {
+        cross_site::refuse(&self.request)?;
         self.caller.require_role(role)?;
         let body = body::read(&self.request, self.payload, kind).await?;
         Ok((self.caller, body))

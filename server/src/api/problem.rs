@@ -25,6 +25,8 @@ pub enum Problem {
     MissingRole,
     /// 403: the token has a prefix that the key lacks.
     OutsidePrefix,
+    /// 403: a browser marks the request as made by a page of another site.
+    CrossSite,
     /// 403: inline limits are not allowed.
     InlineOff,
     /// 404: no policy has this name.
@@ -78,6 +80,7 @@ impl Problem {
             Self::Unauthorized => "a valid token is required: Authorization: Bearer TOKEN",
             Self::MissingRole => "the role of the token does not permit this",
             Self::OutsidePrefix => "the token is valid only for keys with its prefix",
+            Self::CrossSite => "a page of another site must not send this: send it from a server",
             Self::InlineOff => "inline limits are off: name a policy instead of capacity and rate",
             Self::UnknownPolicy => "no policy has this name",
             Self::UnknownPath => "no endpoint has this path",
@@ -115,7 +118,9 @@ impl ResponseError for Problem {
         match self {
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::MissingRole | Self::OutsidePrefix | Self::InlineOff => StatusCode::FORBIDDEN,
+            Self::MissingRole | Self::OutsidePrefix | Self::CrossSite | Self::InlineOff => {
+                StatusCode::FORBIDDEN
+            }
             Self::UnknownPolicy | Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,

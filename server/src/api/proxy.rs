@@ -9,7 +9,10 @@ use actix_web::{
     HttpRequest, HttpResponse,
     dev::RequestHead,
     guard::{Guard, fn_guard},
-    http::{StatusCode, header::HeaderName},
+    http::{
+        StatusCode,
+        header::{AUTHORIZATION, COOKIE, HeaderName, PROXY_AUTHORIZATION},
+    },
     web::Data,
 };
 use rl_bucket::Cost;
@@ -30,7 +33,8 @@ use crate::limiter::{CheckRequest, Limiter};
 #[into_params(parameter_in = Query)]
 struct Query<'a> {
     /// The owner of the bucket: 1 to 1024 bytes of UTF-8. Exactly one of this and `key_header` must
-    /// be given.
+    /// be given. A space is `%20`: a `+` stays a `+`, so with a client that writes `+` for a space
+    /// this key and that of a `POST` are two. Such clients use `key_header`.
     #[param(
         value_type = String,
         required = false,
@@ -39,7 +43,8 @@ struct Query<'a> {
         example = "user:42",
     )]
     key: Option<Cow<'a, str>>,
-    /// The name of a request header that holds the key and occurs once.
+    /// The name of a request header that holds the key and occurs once. `Authorization`, `Cookie`
+    /// and `Proxy-Authorization` need a front with `--key-secret-file`.
     #[param(value_type = String, required = false, pattern = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
     key_header: Option<Cow<'a, str>>,
     /// The policy's name; `default` if absent.
@@ -87,7 +92,7 @@ pub(super) fn is_query(request: &RequestHead) -> bool {
 ///
 /// The status is 200 to allow and 429, or `deny_status`, to deny. A request of any method with a
 /// query is handled this way, since some proxies forward the client's own method. Values are
-/// percent-encoded; a `+` is a literal `+`.
+/// percent-encoded; a `+` is a literal `+`, and a space is `%20`.
 #[utoipa::path(
     get,
     path = "/check",
@@ -119,6 +124,9 @@ pub(super) async fn respond(
     request: &HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let query = Query::parse(request.query_string())?;
+    if query.has_credentials_as_key() && !limiter.has_pseudonyms() {
+        return Err(rules::CREDENTIALS);
+    }
     let key = query.key(request)?;
     let (check, deny_status) = (query.check_request(key)?, query.deny_status()?);
     caller.authorize(&check)?;
@@ -162,6 +170,14 @@ impl<'a> Query<'a> {
             }
             _ => Err(rules::ONE_KEY),
         }
+    }
+
+    /// Whether the key is in a header of credentials, which would stand in Redis and in lists.
+    fn has_credentials_as_key(&self) -> bool {
+        self.key_header.as_deref().is_some_and(|name| {
+            let names = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION];
+            names.iter().any(|credential| name.eq_ignore_ascii_case(credential.as_str()))
+        })
     }
 
     fn check_request<'b>(&'b self, key: Cow<'b, str>) -> Result<CheckRequest<'b>, Problem> {

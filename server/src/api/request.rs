@@ -18,7 +18,7 @@ use super::{problem::Problem, rules, schemas};
 use crate::limiter::{CheckRequest, LimitSource};
 
 /// The key, the limit, and the number of tokens. The limit is that of a policy, or an inline limit
-/// of `capacity` and `rate`.
+/// of `capacity` and `rate`. A field that is null is absent.
 // Well-formed JSON with these fields; their values are not validated yet.
 #[derive(Default, ToSchema)]
 #[schema(as = Check)]
@@ -34,7 +34,7 @@ pub(super) struct CheckBody<'a> {
     )]
     key: Option<&'a RawValue>,
     /// The policy's name; `default` if absent.
-    #[schema(value_type = String, required = false, examples("default"))]
+    #[schema(value_type = Option<String>, required = false, examples("default"))]
     policy: Option<&'a RawValue>,
     #[schema(schema_with = schemas::cost, required = false)]
     cost: Option<&'a RawValue>,
@@ -87,18 +87,19 @@ impl<'a> CheckBody<'a> {
 
     /// The check request of a reset, which has no cost.
     pub(super) fn reset_request(&self) -> Result<CheckRequest<'a>, Problem> {
-        if self.cost.is_some() { Err(rules::COST_OF_RESET) } else { self.check_request() }
+        if present(self.cost).is_some() { Err(rules::COST_OF_RESET) } else { self.check_request() }
     }
 
     /// The check request; [`Problem::Invalid`] if a string has the wrong type or length, a number
     /// breaks its rule, or fields exclude each other.
     pub(super) fn check_request(&self) -> Result<CheckRequest<'a>, Problem> {
         let (key, policy) = (self.key()?, self.policy()?);
-        let cost = match self.cost {
+        let cost = match present(self.cost) {
             Some(raw) => Cost::parse(number(raw).as_bytes())?,
             None => Cost::ONE,
         };
-        let (capacity, rate) = (self.capacity.map(number), self.rate.map(number));
+        let (capacity, rate) = (present(self.capacity), present(self.rate));
+        let (capacity, rate) = (capacity.map(number), rate.map(number));
         let source = limit_source(policy, capacity.as_deref(), rate.as_deref())?;
         Ok(CheckRequest { key, source, cost })
     }
@@ -108,7 +109,7 @@ impl<'a> CheckBody<'a> {
     }
 
     fn policy(&self) -> Result<Option<Cow<'a, str>>, Problem> {
-        self.policy.map(|raw| string(raw).ok_or(rules::POLICY)).transpose()
+        present(self.policy).map(|raw| string(raw).ok_or(rules::POLICY)).transpose()
     }
 }
 
@@ -181,6 +182,11 @@ pub(super) fn text(body: &[u8]) -> Result<&str, Problem> {
     str::from_utf8(body).map_err(|_| Problem::Malformed)
 }
 
+/// The value of an optional field. Many clients send null for one that is not set.
+fn present(field: Option<&RawValue>) -> Option<&RawValue> {
+    field.filter(|raw| raw.get() != "null")
+}
+
 /// The value of a JSON string, copied only if it has escapes.
 fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     let text = raw.get();
@@ -235,9 +241,18 @@ mod tests {
             "1",
         );
         assert_parses(r#"{"k\u0065y":"\"\u00e9\n\ud83d\ude00"}"#, "\"é\n😀", default, "1");
+        // Null is absent.
+        assert_parses(
+            r#"{"key":"k","policy":null,"cost": null ,"capacity":null,"rate":null}"#,
+            "k",
+            LimitSource::Policy("default".into()),
+            "1",
+        );
         let inline = || LimitSource::Inline(Limit::parse("10", "100/m").unwrap());
         assert_parses(r#"{"key":"k","capacity":10,"rate":"100/m"}"#, "k", inline(), "1");
         assert_parses(r#"{"key":"k","capacity":"10","rate":"100\/m"}"#, "k", inline(), "1");
+        let nulls = r#"{"key":"k","capacity":10,"rate":"100/m","policy":null,"cost":null}"#;
+        assert_parses(nulls, "k", inline(), "1");
         let plain = LimitSource::Inline(Limit::parse("1", "5").unwrap());
         assert_parses(r#"{"key":"k","capacity":1.0,"rate":5}"#, "k", plain, "1");
     }
@@ -292,7 +307,10 @@ mod tests {
             (r#"{"key":"k","cost":1,"c\u006fst":1}"#, REPEATED_FIELD),
             (r#"{"key":"k","Key":"k"}"#, UNKNOWN_FIELD),
             (r#"{"key":"k","burst":{"a":[1]}}"#, UNKNOWN_FIELD),
-            (r#"{"key":"k","policy":null}"#, POLICY),
+            (r#"{"key":"k","cost":null,"cost":1}"#, REPEATED_FIELD),
+            (r#"{"key":"k","Cost":null}"#, UNKNOWN_FIELD),
+            (r#"{"key":"k","policy":"null"}x"#, Problem::Malformed),
+            (r#"{"key":"k","capacity":1,"rate":null}"#, INCOMPLETE_LIMIT),
             (r#"{"key":"k","policy":1}"#, POLICY),
             (r#"{"key":"k","capacity":1}"#, INCOMPLETE_LIMIT),
             (r#"{"key":"k","rate":1}"#, INCOMPLETE_LIMIT),
@@ -315,7 +333,7 @@ mod tests {
             "12345678901",
             "0.0000000001",
             "true",
-            "null",
+            r#""null""#,
             "[]",
             "{}",
             r#""""#,

@@ -36,8 +36,13 @@ pub(super) struct ProxyResponses;
 /// Problems of a list for operators.
 pub(super) struct AdminProblems;
 
-const BODY: [Problem; 4] =
-    [Problem::Malformed, Problem::BodyTimeout, Problem::Compressed, Problem::MediaType];
+const BODY: [Problem; 5] = [
+    Problem::CrossSite,
+    Problem::Malformed,
+    Problem::BodyTimeout,
+    Problem::Compressed,
+    Problem::MediaType,
+];
 
 const ACCESS: [Problem; 4] =
     [Problem::Unauthorized, Problem::MissingRole, Problem::OutsidePrefix, Problem::InlineOff];
@@ -102,6 +107,8 @@ impl IntoResponses for ProxyResponses {
     fn responses() -> Responses {
         let mut responses = problems(ACCESS.into_iter().chain(FIELDS).chain([
             rules::ONE_KEY,
+            rules::KEY_HEADER,
+            rules::CREDENTIALS,
             rules::DENY_STATUS,
             Problem::UnknownPolicy,
         ]));

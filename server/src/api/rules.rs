@@ -38,6 +38,10 @@ pub(super) const ONE_KEY: Problem =
 pub(super) const KEY_HEADER: Problem = Problem::Invalid(
     "key_header must name a header that occurs once and holds 1 to 1024 bytes of UTF-8",
 );
+pub(super) const CREDENTIALS: Problem = Problem::Invalid(
+    "key_header must not name Authorization, Cookie or Proxy-Authorization unless the front has a \
+     --key-secret-file, since keys are stored and listed",
+);
 pub(super) const DENY_STATUS: Problem = Problem::Invalid("deny_status must be 403 or 429");
 pub(super) const TOP: Problem =
     Problem::Invalid("top must be a number from 1 to 256, and the only parameter");

@@ -15,7 +15,6 @@ const RATE: &str = r"^[0-9]{1,10}(\.[0-9]{1,9})?(/[0-9]{0,10}[smhd])?$";
 pub(super) fn cost() -> RefOr<Schema> {
     const DESCRIPTION: &str = "The number of tokens: 0 to 1000000000; 1 if absent.";
     number_or_text(number().minimum(Some(0)), QUANTITY, DESCRIPTION)
-        .default(Some(json!(1)))
         .examples([json!(1), json!("2.5")])
         .into()
 }
@@ -24,7 +23,8 @@ pub(super) fn cost() -> RefOr<Schema> {
 pub(super) fn capacity() -> RefOr<Schema> {
     const DESCRIPTION: &str = "Of an inline limit, together with `rate`: the most tokens the \
                                bucket holds, above 0 and at most 1000000000.";
-    number_or_text(number().exclusive_minimum(Some(0)), QUANTITY, DESCRIPTION)
+    // The smallest number above 0 that the grammar has: generators do not know exclusive bounds.
+    number_or_text(number().minimum(Some(1e-9)), QUANTITY, DESCRIPTION)
         .examples([json!(100), json!("0.5")])
         .into()
 }
@@ -46,5 +46,6 @@ fn number() -> ObjectBuilder {
 
 fn number_or_text(number: ObjectBuilder, pattern: &str, description: &str) -> OneOfBuilder {
     let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern));
-    OneOfBuilder::new().item(number).item(text).description(Some(description))
+    let null = ObjectBuilder::new().schema_type(Type::Null);
+    OneOfBuilder::new().item(number).item(text).item(null).description(Some(description))
 }

@@ -60,6 +60,11 @@ impl Limiter {
         Self { store: MeteredStore::new(store, shared.metrics.clone()), shared }
     }
 
+    /// Whether pseudonyms replace keys wherever they are stored or listed.
+    pub fn has_pseudonyms(&self) -> bool {
+        !self.shared.pseudonyms.is_plain()
+    }
+
     /// Takes the cost if every limit allows it, within the store's deadline.
     pub async fn check(&self, request: &CheckRequest<'_>) -> Result<CheckResult, LimiterError> {
         let policies = self.shared.policies.get();

@@ -43,7 +43,7 @@ fn every_route_is_described_and_no_other() {
         .split('"')
         .skip(1)
         .step_by(2)
-        .filter(|text| text.starts_with('/'))
+        .filter(|text| text.starts_with('/') && *text != "/") // which only leads to /docs
         .collect();
     let paths = paths();
     let described: BTreeSet<_> = paths.iter().map(|(path, _)| path.as_str()).collect();

@@ -25,6 +25,8 @@ async fn a_token_permits_what_its_role_and_prefix_cover() {
     for (token, method, path, body, status) in [
         ("", "POST", "/check", own, 401),
         ("Bearer", "POST", "/check", own, 401),
+        ("Bearer ", "POST", "/check", own, 401),
+        ("Bearer   ", "GET", "/admin/denied", "", 401),
         ("Bearer other", "POST", "/check", own, 401),
         ("Basic app", "POST", "/check", own, 401),
         ("Bearer app", "POST", "/check", other, 200),
@@ -53,11 +55,82 @@ async fn a_token_permits_what_its_role_and_prefix_cover() {
         assert_eq!(response.status, status, "{token} {method} {path} {body}: {response:?}");
         assert_eq!(response.headers.contains("www-authenticate"), status == 401);
     }
+    // Of several headers none counts.
+    for (first, second) in [("ops", "ops"), ("ops", "app"), ("app", "ops"), ("ops", "")] {
+        let [first, second] = [first, second].map(|token| format!("Bearer {token}"));
+        let headers = [("authorization", &*first), ("authorization", &*second)];
+        for (method, path, body) in [("POST", "/check", own), ("GET", "/admin/denied", "")] {
+            let response = server.send(method, path, &headers, body).await;
+            assert_eq!(response.status, 401, "{first}, {second} {path}: {response:?}");
+        }
+    }
     let batch = format!(r#"{{"checks":[{own},{other}]}}"#);
     let response =
         server.send("POST", "/check/batch", &[("authorization", "Bearer tenant")], &batch).await;
     assert!(response.body.contains(r#""allowed":true"#), "{response:?}");
     assert!(response.body.contains(r#""status":403"#), "{response:?}");
+}
+
+#[actix_web::test]
+async fn credentials_are_no_keys() {
+    let server = Server::new(status());
+    let headers = [
+        ("authorization", "Bearer x"),
+        ("cookie", "x=y"),
+        ("proxy-authorization", "Basic x"),
+        ("x-user", "anna"),
+    ];
+    for (name, expected) in [
+        ("authorization", 422),
+        ("Cookie", 422),
+        ("Proxy-Authorization", 422),
+        ("AUTHORIZATI%4fN", 422),
+        ("x-user", 200),
+    ] {
+        let path = format!("/check?key_header={name}");
+        let response = server.send("GET", &path, &headers, "").await;
+        assert_eq!(response.status, expected, "{name}: {response:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_page_of_another_site_changes_nothing() {
+    let server = Server::new(status());
+    let (check, batch) = (r#"{"key":"k"}"#, r#"{"checks":[{"key":"k"}]}"#);
+    for (path, body) in [
+        ("/check", check),
+        ("/routed/check", check),
+        ("/check/batch", batch),
+        ("/peek", check),
+        ("/take", check),
+        ("/refund", check),
+        ("/charge", check),
+        ("/reset", check),
+    ] {
+        for header in [("sec-fetch-site", "cross-site"), ("origin", "http://evil.example")] {
+            let headers = [header, ("content-type", "text/plain")];
+            let response = server.send("POST", path, &headers, body).await;
+            assert_eq!(response.status, 403, "{path}: {response:?}");
+            assert!(response.body.contains("another site"), "{response:?}");
+        }
+        let own = [("sec-fetch-site", "same-origin")];
+        assert_eq!(server.send("POST", path, &own, body).await.status, 200, "{path}");
+    }
+    // A proxy hands on the headers of its client.
+    let headers = [("sec-fetch-site", "cross-site"), ("origin", "http://app.example")];
+    for method in ["GET", "POST"] {
+        assert_eq!(server.send(method, "/check?key=k", &headers, "").await.status, 200);
+    }
+}
+
+#[actix_web::test]
+async fn encoded_paths_are_unknown() {
+    let server = Server::new(status());
+    for path in ["/%61dmin/denied", "/%6detrics", "/admin%2fdenied", "/%63heck", "/d%6Fcs", "/%2F"]
+    {
+        assert_eq!(server.send("GET", path, &[], "").await.status, 404, "{path}");
+    }
+    assert_eq!(server.send("POST", "/re%73et", &[], r#"{"key":"k"}"#).await.status, 404);
 }
 
 #[actix_web::test]

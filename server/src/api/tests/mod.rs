@@ -10,7 +10,7 @@ use actix_web::{
     http::{Method, header},
     middleware::from_fn,
     test::{TestRequest, call_service, init_service, read_body},
-    web::Data,
+    web::{self, Data},
 };
 use rl_store::{Store, StoreHealth, memory::MemoryStore};
 
@@ -111,6 +111,8 @@ impl Server {
             .app_data(Data::from(self.shared.offenders.clone()))
             .app_data(Data::new(self.access.clone()))
             .app_data(Data::new(observer))
+            // The same routes, which the fast path does not know under this path.
+            .service(web::scope("/routed").configure(routes))
             .configure(admin_routes)
             .configure(routes)
             .wrap(from_fn(observe));
