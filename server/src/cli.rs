@@ -107,6 +107,12 @@ struct Args {
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     workers: Option<usize>,
 
+    /// Seconds for which a connection without a request is kept, 1 to 86400; longer than the proxy
+    /// or load balancer before the front keeps it
+    #[arg(long, env = "RL_KEEP_ALIVE_S", value_name = "S", default_value = "620")]
+    #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(1..=86_400))]
+    keep_alive_s: u64,
+
     /// Format of log lines
     #[arg(long, env = "RL_LOG_FORMAT", value_name = "FORMAT")]
     #[arg(value_enum, default_value_t = LogFormat::Text)]
@@ -198,6 +204,7 @@ impl Args {
             key_secret: self.key_secret_file,
             log_format: self.log_format,
             deadline: Duration::from_millis(self.deadline_ms),
+            keep_alive: Duration::from_secs(self.keep_alive_s),
             workers: self
                 .workers
                 .unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZeroUsize::get)),
@@ -243,6 +250,7 @@ mod tests {
         assert!(settings.admin_listen.is_none());
         assert_eq!(settings.deadline.as_millis(), 50);
         assert!(settings.workers >= 1);
+        assert_eq!(settings.keep_alive.as_secs(), 620);
     }
 
     #[test]
@@ -269,6 +277,8 @@ mod tests {
             (["--rate", "100/x"], "rate must be a plain decimal number, alone or over a period"),
             (["--deadline-ms", "0"], "0 is not in 1..=60000"),
             (["--deadline-ms", "60001"], "60001 is not in 1..=60000"),
+            (["--keep-alive-s", "0"], "0 is not in 1..=86400"),
+            (["--keep-alive-s", "86401"], "86401 is not in 1..=86400"),
             (["--workers", "0"], "0 is not in 1..=1024"),
             (["--listen", "8080"], "the address must be HOST:PORT"),
             (["--engine", "lua"], "--engine needs a --store in Redis"),

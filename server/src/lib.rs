@@ -1,8 +1,8 @@
 //! The front of RL: an HTTP server that answers "may this key proceed?" from a store of token
 //! buckets.
 //!
-//! A request goes down through these modules: [`mod@run`] (workers; [`drain`] ends them) → [`api`]
-//! (HTTP and JSON) → [`limiter`] (finds the limits, and decides by the store or without it) →
+//! A request goes down through these modules: [`mod@run`] (workers; [`drain`] ends them) →
+//! `listener` (connections, in a `caller_stream` without `upgrade_offers`) → [`api`] (HTTP and JSON) → [`limiter`] (finds the limits, and decides by the store or without it) →
 //! [`policy`] and [`denials`] (decided here), [`rl_store`] (where buckets live). Beside them are
 //! [`settings`], [`reload`] and `config_files` (files that are reloaded), [`access`] (tokens),
 //! [`metrics`], [`offenders`], [`status`] and [`telemetry`] (the log).
@@ -13,10 +13,12 @@
 
 pub mod access;
 pub mod api;
+mod caller_stream;
 mod config_files;
 pub mod denials;
 pub mod drain;
 pub mod limiter;
+mod listener;
 pub mod metrics;
 pub mod offenders;
 pub mod policy;
@@ -25,5 +27,6 @@ pub mod run;
 pub mod settings;
 pub mod status;
 pub mod telemetry;
+mod upgrade_offers;
 
 pub use self::run::run;

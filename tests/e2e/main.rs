@@ -17,6 +17,7 @@
 //! | `endurance` | a million calls on each path leave memory flat and no keys behind |
 //! | `docs` | the examples of `docs/commands.md` and `docs/front.md` |
 //! | `http` | contract of `POST /check` |
+//! | `connections` | upgrade offers, silence, bodies that nobody reads, keep-alive; Java's HTTP client |
 //! | `family` | peek, take, refund, charge, reset, batches, proxies; the denial cache |
 //! | `headers` | the rate limit headers, parsed by a library for structured fields |
 //! | `policies` | policy files: several limits, overrides, shadow mode, `on_error`, reloading |
@@ -50,6 +51,7 @@ mod cli;
 mod clock;
 mod commands;
 mod conformance;
+mod connections;
 mod context;
 mod describe;
 mod docs;

@@ -10,7 +10,6 @@ mod check;
 mod fast_path;
 mod headers;
 mod health;
-mod hold_body;
 mod observe;
 mod openapi;
 mod operations;
@@ -23,6 +22,7 @@ mod responses;
 mod rules;
 mod schemas;
 mod text;
+mod unread_body;
 
 use actix_web::{
     FromRequest, Handler, HttpResponse, Resource, Responder,

@@ -37,7 +37,7 @@ pub(super) async fn respond<R: Into<OperationResult>>(
     caller: &Caller,
     role: Role,
     request: &HttpRequest,
-    payload: Payload,
+    payload: &mut Payload,
     operation: impl AsyncFnOnce(&CheckRequest<'_>) -> Result<R, LimiterError>,
 ) -> Result<HttpResponse, Problem> {
     caller.require_role(role)?;
@@ -54,17 +54,21 @@ pub(super) async fn respond<R: Into<OperationResult>>(
 impl PostRequest {
     /// Performs an operation that needs `role` on the check request in the body, and responds.
     pub(super) async fn respond<R: Into<OperationResult>>(
-        self,
+        mut self,
         role: Role,
         operation: impl AsyncFnOnce(&CheckRequest<'_>) -> Result<R, LimiterError>,
     ) -> Result<HttpResponse, Problem> {
-        respond(&self.caller, role, &self.request, self.payload, operation).await
+        respond(&self.caller, role, &self.request, &mut self.payload, operation).await
     }
 
     /// Reads the body for an operation that needs `role`.
-    pub(super) async fn read(self, role: Role, kind: BodyKind) -> Result<(Caller, Bytes), Problem> {
+    pub(super) async fn read(
+        mut self,
+        role: Role,
+        kind: BodyKind,
+    ) -> Result<(Caller, Bytes), Problem> {
         self.caller.require_role(role)?;
-        let body = body::read(&self.request, self.payload, kind).await?;
+        let body = body::read(&self.request, &mut self.payload, kind).await?;
         Ok((self.caller, body))
     }
 }
