@@ -125,6 +125,12 @@ struct Args {
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     workers: Option<usize>,
 
+    /// Seconds for which a connection without a request is kept, 1 to 86400; longer than the proxy
+    /// or load balancer before the front keeps it
+    #[arg(long, env = "RL_KEEP_ALIVE_S", value_name = "S", default_value = "620")]
+    #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(1..=86_400))]
+    keep_alive_s: u64,
+
     /// Format of log lines
     #[arg(long, env = "RL_LOG_FORMAT", value_name = "FORMAT")]
     #[arg(value_enum, default_value_t = LogFormat::Text)]
@@ -225,6 +231,7 @@ impl Args {
             key_secret: self.key_secret_file,
             log_format: self.log_format,
             deadline: Duration::from_millis(self.deadline_ms),
+            keep_alive: Duration::from_secs(self.keep_alive_s),
             workers: self
                 .workers
                 .unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZeroUsize::get)),
@@ -271,6 +278,7 @@ mod tests {
         assert_eq!(settings.deadline.as_millis(), 50);
         assert!(settings.workers >= 1);
         assert!(settings.memory_limit >= 1_000_000);
+        assert_eq!(settings.keep_alive.as_secs(), 620);
     }
 
     #[test]
@@ -297,6 +305,8 @@ mod tests {
             (["--rate", "100/x"], "rate must be a plain decimal number, alone or over a period"),
             (["--deadline-ms", "0"], "0 is not in 1..=60000"),
             (["--deadline-ms", "60001"], "60001 is not in 1..=60000"),
+            (["--keep-alive-s", "0"], "0 is not in 1..=86400"),
+            (["--keep-alive-s", "86401"], "86401 is not in 1..=86400"),
             (["--workers", "0"], "0 is not in 1..=1024"),
             (["--memory-limit", "64KB"], "the memory limit must be a number of bytes, K, M"),
             (["--listen", "8080"], "the address must be HOST:PORT"),

@@ -1,12 +1,13 @@
 //! The front of RL: an HTTP server that answers "may this key proceed?" from a store of token
 //! buckets.
 //!
-//! A request goes down through these modules: [`mod@run`] (workers; [`drain`] ends them) → [`api`]
-//! (HTTP and JSON) → [`limiter`] (finds the limits, and decides by the store or without it) →
-//! [`policy`] and [`denials`] (decided here), [`rl_store`] (where buckets live). Beside them are
-//! [`settings`], [`memory_limit`] (of buckets in this process), [`reload`] and `config_files` (files
-//! that are reloaded), [`access`] (tokens), [`metrics`], [`offenders`], [`status`] and [`telemetry`]
-//! (the log).
+//! A request goes down through these modules: [`mod@run`] (workers; [`drain`] ends them) →
+//! `listener` (connections, in a `caller_stream` without `upgrade_offers`) → [`api`] (HTTP and
+//! JSON) → [`limiter`] (finds the limits, and decides by the store or without it) → [`policy`] and
+//! [`denials`] (decided here), [`rl_store`] (where buckets live). Beside them are [`settings`],
+//! [`memory_limit`] (of buckets in this process), [`reload`] and `config_files` (files that are
+//! reloaded), [`access`] (tokens), [`metrics`], [`offenders`], [`status`] and [`telemetry`] (the
+//! log).
 //!
 //! The command line is in the binary, which alone knows the subcommands of `rl-tools`.
 
@@ -14,10 +15,12 @@
 
 pub mod access;
 pub mod api;
+mod caller_stream;
 mod config_files;
 pub mod denials;
 pub mod drain;
 pub mod limiter;
+mod listener;
 pub mod memory_limit;
 pub mod metrics;
 pub mod offenders;
@@ -28,5 +31,6 @@ pub mod settings;
 pub mod status;
 pub mod telemetry;
 mod toml_error;
+mod upgrade_offers;
 
 pub use self::run::run;

@@ -1,13 +1,8 @@
 //! Runs a front: loads its files and starts its workers.
 
-use std::{io, net::TcpListener, path::Path, sync::Arc, time::Duration};
+use std::{io, net::TcpListener, path::Path, sync::Arc};
 
-use actix_web::{
-    App, HttpServer,
-    dev::Server,
-    middleware::from_fn,
-    web::{self, Data, ServiceConfig},
-};
+use actix_web::web::{self, Data, ServiceConfig};
 use log::info;
 use rl_store::{
     Store, StoreHealth,
@@ -16,25 +11,19 @@ use rl_store::{
     memory::MemoryStore,
     redis::{Connector, RedisStore},
 };
-use socket2::SockRef;
 
 use crate::{
     api::{self, Access, Observer},
     config_files,
     denials::DenialCache,
-    drain::{self, SHUTDOWN_SECONDS},
+    drain,
     limiter::{Limiter, Shared},
+    listener::serve,
     metrics::Metrics,
     offenders::Offenders,
     settings::Settings,
     status::Status,
 };
-
-/// Longer than load balancers and clients keep an idle connection by default. So they close it, not
-/// the front under a request of theirs.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// The time after which a connection is closed whose peer has not acknowledged data.
-const USER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves on `listener`, and on `admin` for operators if there is one, until `shutdown` resolves;
 /// then drains, within 8 seconds.
@@ -49,11 +38,11 @@ pub async fn run(
 ) -> io::Result<()> {
     let state = State::new(&settings)?;
     info!("store: {}, workers: {}", settings.store_name(), settings.workers);
-    let workers = settings.workers;
+    let (workers, keep_alive) = (settings.workers, settings.keep_alive);
     let has_admin = admin.is_some();
     let main = {
         let state = state.clone();
-        serve(listener, workers, move |config| {
+        serve(listener, workers, keep_alive, move |config| {
             state.add_data(config);
             config.app_data(Data::new(state.limiter()));
             if !has_admin {
@@ -64,7 +53,7 @@ pub async fn run(
     };
     let admin = admin.map(|listener| {
         let state = state.clone();
-        serve(listener, 1, move |config| {
+        serve(listener, 1, keep_alive, move |config| {
             state.add_data(config);
             api::admin_routes(config);
             api::health_routes(config);
@@ -156,28 +145,6 @@ fn read_secret(file: &Path) -> Result<Pseudonyms, String> {
     FileReader::new().run_blocking(move || Pseudonyms::read(&path))
 }
 
-/// Starts workers on `listener`, each configured on its own thread.
-fn serve(
-    listener: TcpListener,
-    workers: usize,
-    configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
-) -> io::Result<Server> {
-    listener.set_nonblocking(true)?;
-    // Accepted connections inherit the option.
-    #[cfg(target_os = "linux")]
-    SockRef::from(&listener).set_tcp_user_timeout(Some(USER_TIMEOUT))?;
-    let server = HttpServer::new(move || {
-        App::new().configure(|config| configure(config)).wrap(from_fn(api::observe))
-    })
-    .workers(workers)
-    .keep_alive(KEEP_ALIVE)
-    .tcp_nodelay(true)
-    .disable_signals()
-    .shutdown_timeout(SHUTDOWN_SECONDS)
-    .listen_auto_h2c(listener)?;
-    Ok(server.run())
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
@@ -213,6 +180,7 @@ mod tests {
             key_secret: None,
             deadline: std::time::Duration::from_millis(50),
             workers: 1,
+            keep_alive: std::time::Duration::from_secs(620),
             log_format: LogFormat::Text,
         };
         let (stop, stopped) = oneshot::channel::<()>();

@@ -32,6 +32,8 @@ pub struct Settings {
     pub deadline: Duration,
     /// Worker threads, each with its own connections to Redis.
     pub workers: usize,
+    /// The time after which a connection is closed that has no request: 1 s to 24 h.
+    pub keep_alive: Duration,
     /// The format of log lines.
     pub log_format: LogFormat,
 }

@@ -108,6 +108,7 @@ fn every_flag_is_an_environment_variable() {
         "--rate",
         "--deadline-ms",
         "--workers",
+        "--keep-alive-s",
         "--log-format",
     ] {
         assert!(help.contains(flag), "{help}");
@@ -123,23 +124,6 @@ fn a_port_alone_means_every_address() {
     let (_, curl) = front.start_line().split_once("Try: ").expect("a command to try");
     assert!(curl.contains("http://127.0.0.1:"), "{curl}");
     assert_eq!(front.check(r#"{"key":"k"}"#)["allowed"], json!(true));
-}
-
-#[test]
-fn http_2_works_without_tls() {
-    let front = Front::start(&[]);
-    let curl = |protocol: &str| {
-        let url = format!("http://{}/check", front.address());
-        let output = Command::new("curl")
-            .args(["-s", "-w", " HTTP/%{http_version}", protocol, &url, "-d", r#"{"key":"k"}"#])
-            .output()
-            .expect("curl");
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    };
-    for (protocol, version) in [("--http2-prior-knowledge", "HTTP/2"), ("--http1.1", "HTTP/1.1")] {
-        let answer = curl(protocol);
-        assert!(answer.contains(r#""allowed":true"#) && answer.ends_with(version), "{answer}");
-    }
 }
 
 /// The request of a client that keeps its connection.

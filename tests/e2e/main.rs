@@ -18,6 +18,7 @@
 //! | `docs` | the examples of `docs/commands.md` and `docs/front.md` |
 //! | `http` | contract of `POST /check` |
 //! | `operations` | peek, take, refund, charge, reset, batches, proxies; the denial cache |
+//! | `connections` | upgrade offers, silence, bodies that nobody reads, keep-alive; Java's HTTP client |
 //! | `headers` | the rate limit headers, parsed by a library for structured fields |
 //! | `policies` | policy files: several limits, overrides, shadow mode, `on_error`, reloading |
 //! | `tokens` | the rights of each token |
@@ -52,6 +53,7 @@ mod cli;
 mod clock;
 mod commands;
 mod conformance;
+mod connections;
 mod context;
 mod describe;
 mod docs;

@@ -25,10 +25,10 @@ pub(super) enum BodyKind {
 /// The longest a body may take, since it holds a connection while it arrives.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Reads a body.
+/// Reads a body. Leaves `Payload::None` if it was read to its end.
 pub(super) async fn read(
     request: &HttpRequest,
-    payload: Payload,
+    payload: &mut Payload,
     kind: BodyKind,
 ) -> Result<Bytes, Problem> {
     if is_compressed(request) {
@@ -37,11 +37,13 @@ pub(super) async fn read(
     if !may_be_json(request) {
         return Err(Problem::MediaType);
     }
-    within_timeout(collect(payload, kind)).await?
+    let body = within_timeout(collect(payload, kind)).await??;
+    *payload = Payload::None;
+    Ok(body)
 }
 
 /// Joins the chunks. A single chunk, the usual case, is not copied.
-async fn collect(mut payload: Payload, kind: BodyKind) -> Result<Bytes, Problem> {
+async fn collect(payload: &mut Payload, kind: BodyKind) -> Result<Bytes, Problem> {
     let (mut first, mut body) = (Bytes::new(), BytesMut::new());
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| Problem::Malformed)?; // truncated, or invalid chunks

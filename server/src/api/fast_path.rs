@@ -13,7 +13,7 @@ use actix_web::{
     web::Data,
 };
 
-use super::{auth::Caller, post, problem::Problem, proxy};
+use super::{auth::Caller, post, problem::Problem, proxy, unread_body};
 use crate::{access::Role, limiter::Limiter};
 
 /// Where a request to `/check` has its fields.
@@ -31,22 +31,26 @@ pub(super) async fn call(
     // The listener for operators has no limiter, and no `/check`.
     let limiter = request.app_data::<Data<Limiter>>();
     let Some((form, limiter)) = CheckForm::of(&request).zip(limiter) else {
-        return next.call(request).await;
+        return unread_body::call(request, next).await;
     };
     let limiter = limiter.clone();
-    let (request, payload) = request.into_parts();
+    let (request, mut payload) = request.into_parts();
     let result = match form {
-        CheckForm::Body => check(&limiter, &request, payload).await,
+        CheckForm::Body => check(&limiter, &request, &mut payload).await,
         CheckForm::Query => check_by_query(&limiter, &request).await,
     };
     let response = result.unwrap_or_else(|problem| problem.error_response());
-    Ok(ServiceResponse::new(request, response))
+    let response = ServiceResponse::new(request, response);
+    Ok(match payload {
+        Payload::None => response,
+        payload => unread_body::finish(payload, response).await,
+    })
 }
 
 async fn check(
     limiter: &Limiter,
     request: &HttpRequest,
-    payload: Payload,
+    payload: &mut Payload,
 ) -> Result<HttpResponse, Problem> {
     let caller = Caller::of(request)?;
     post::respond(&caller, Role::Check, request, payload, async |check| limiter.check(check).await)

@@ -11,7 +11,6 @@ mod cross_site;
 mod fast_path;
 mod headers;
 mod health;
-mod hold_body;
 mod observe;
 mod openapi;
 mod operations;
@@ -24,6 +23,7 @@ mod responses;
 mod rules;
 mod schemas;
 mod text;
+mod unread_body;
 
 use actix_web::{
     FromRequest, Handler, HttpResponse, Resource, Responder,

@@ -20,7 +20,7 @@ use log::{Level, log, log_enabled};
 use prometheus::{Histogram, IntCounter};
 use rl_store::LogThrottle;
 
-use super::{fast_path, hold_body::HeldBody};
+use super::fast_path;
 use crate::{metrics::Metrics, status::Status};
 
 /// Observes the requests of one listener.
@@ -155,23 +155,19 @@ fn trace_id(headers: &HeaderMap) -> Option<Box<str>> {
 
 /// Passes a request on, through `fast_path`, and observes the response.
 pub async fn observe(
-    mut request: ServiceRequest,
+    request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse, Error> {
     let started = Instant::now();
     let observer = request.app_data::<Data<Observer>>().cloned();
     let path = request.path();
     let endpoint = ENDPOINTS.iter().position(|endpoint| *endpoint == path).unwrap_or(OTHER);
-    let held = HeldBody::of(&mut request);
+    // Hidden offers do not get here. An offer that does would close the connection unannounced.
+    let offers_upgrade = request.head().connection_type() == ConnectionType::Upgrade;
     let mut response = fast_path::call(request, next).await?;
     let Some(observer) = observer else { return Ok(response) };
     let status = response.status();
-    if let Some(held) = held
-        && status.is_client_error()
-    {
-        response = held.close_after(response);
-    }
-    if observer.status.is_draining() {
+    if offers_upgrade || observer.status.is_draining() {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     if let Some(id) = request_id(response.request().headers()).cloned() {

@@ -38,7 +38,7 @@ pub(super) async fn respond<R: Into<OperationResult>>(
     caller: &Caller,
     role: Role,
     request: &HttpRequest,
-    payload: Payload,
+    payload: &mut Payload,
     operation: impl AsyncFnOnce(&CheckRequest<'_>) -> Result<R, LimiterError>,
 ) -> Result<HttpResponse, Problem> {
     cross_site::refuse(request)?;
@@ -56,18 +56,22 @@ pub(super) async fn respond<R: Into<OperationResult>>(
 impl PostRequest {
     /// Performs an operation that needs `role` on the check request in the body, and responds.
     pub(super) async fn respond<R: Into<OperationResult>>(
-        self,
+        mut self,
         role: Role,
         operation: impl AsyncFnOnce(&CheckRequest<'_>) -> Result<R, LimiterError>,
     ) -> Result<HttpResponse, Problem> {
-        respond(&self.caller, role, &self.request, self.payload, operation).await
+        respond(&self.caller, role, &self.request, &mut self.payload, operation).await
     }
 
     /// Reads the body for an operation that needs `role`.
-    pub(super) async fn read(self, role: Role, kind: BodyKind) -> Result<(Caller, Bytes), Problem> {
+    pub(super) async fn read(
+        mut self,
+        role: Role,
+        kind: BodyKind,
+    ) -> Result<(Caller, Bytes), Problem> {
         cross_site::refuse(&self.request)?;
         self.caller.require_role(role)?;
-        let body = body::read(&self.request, self.payload, kind).await?;
+        let body = body::read(&self.request, &mut self.payload, kind).await?;
         Ok((self.caller, body))
     }
 }
