@@ -101,6 +101,26 @@ fn scripts_may_be_flushed_in_mid_traffic() {
 }
 
 #[test]
+fn an_idle_front_loads_its_probe_again_after_a_flush() {
+    let server = Setup::plain().start();
+    let front = front(&server, "lua");
+    server.run::<()>("SCRIPT FLUSH");
+    server.run::<()>("CONFIG RESETSTAT");
+    // The heartbeat finds the script gone, and sends it in full once.
+    let calls = |command: &str| {
+        let stats = server.run::<String>("INFO commandstats");
+        let line = stats.lines().find(|line| line.starts_with(&format!("cmdstat_{command}:")));
+        line.map_or(0, |line| {
+            let calls = line.split_once("calls=").expect("calls").1;
+            calls.split_once(',').expect("a list").0.parse::<u64>().expect("a number")
+        })
+    };
+    eventually("the probe runs by its hash again", SOON, || calls("evalsha") >= 3);
+    assert_eq!(calls("eval"), 1);
+    assert!(!front.log().contains("NOSCRIPT"), "{}", front.log());
+}
+
+#[test]
 fn without_redis_a_local_bucket_decides_and_redis_is_found_again() {
     let mut server = Setup::with_module().start();
     let front =

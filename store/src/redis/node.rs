@@ -209,7 +209,13 @@ impl Node {
                 }
                 () = sleep(HEARTBEAT) => {}
             }
-            let probe = session.connection.send(&session.engine.probe(ScriptForm::Hash));
+            let probe = async {
+                let send = |form| session.connection.send(&session.engine.probe(form));
+                match send(ScriptForm::Hash).await {
+                    Err(CommandError::NoScript) => send(ScriptForm::Full).await,
+                    reply => reply,
+                }
+            };
             let _ = self.await_reply(&session, Instant::now(), probe, Reply::decision).await;
             let connector = &self.worker.connector;
             if let Ok(true) = session.is_outdated(&self.endpoint, connector).await

@@ -36,6 +36,8 @@ enum Stream {
 
 /// Room for bytes read at once: more than a batch of 1,000 decisions takes.
 const READ_SIZE: usize = 64 << 10;
+/// The same over TLS, which is read a record at a time (RFC 8446, section 5.1).
+const MAX_TLS_RECORD: usize = 16 << 10;
 /// The time after which a peer that acknowledges nothing is taken for dead.
 const USER_TIMEOUT: Duration = Duration::from_secs(5);
 /// The time after which a silent peer is probed.
@@ -108,7 +110,10 @@ impl Socket {
 
     /// Waits for bytes and appends them to `buffer`. Returns false once the peer has closed.
     pub(super) async fn read(&self, buffer: &mut Vec<u8>) -> io::Result<bool> {
-        buffer.reserve(READ_SIZE);
+        buffer.reserve(match &*self.stream.borrow() {
+            Stream::Plain(_) => READ_SIZE,
+            Stream::Tls(_) => MAX_TLS_RECORD,
+        });
         poll_fn(|cx| {
             let mut stream = self.stream.borrow_mut();
             match ready!(pin!(stream.read_buf(buffer)).poll(cx)) {
