@@ -267,7 +267,7 @@ impl Node {
                 }
             }
             Err(CommandError::NoScript) => {
-                health.failed("NOSCRIPT in reply to a script sent in full")
+                health.failed("NOSCRIPT in reply to a script sent in full");
             }
         }
         Err(StoreError::Failed.into())
