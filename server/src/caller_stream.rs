@@ -46,8 +46,10 @@ impl AsyncRead for CallerStream {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         let received = &mut buffer.filled_mut()[before..];
-        self.unanswered += received.len();
-        upgrade_offers::hide(received);
+        if !received.is_empty() {
+            self.unanswered += received.len();
+            upgrade_offers::hide(received);
+        }
         polled
     }
 }

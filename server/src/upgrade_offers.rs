@@ -4,15 +4,18 @@
 //! connection after the response, and takes all that follows an offer of `websocket` for the body.
 //! So offers are hidden from it.
 
-use std::{ops::Range, str};
+use std::{ops::Range, str, sync::LazyLock};
 
 use httparse::{EMPTY_HEADER, Status};
-use memchr::memmem;
+use memchr::memmem::Finder;
 use smallvec::SmallVec;
 
 /// As long as `upgrade`, and has no meaning.
 const HIDDEN: &[u8; 7] = b"x-offer";
 const UPGRADE: &str = "upgrade";
+/// Finds the end of `upgrade`, whose first letter may be a capital. Built once: that costs more than
+/// a search.
+static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(&UPGRADE[1..]));
 /// As many as actix-http accepts.
 const MAX_HEADERS: usize = 96;
 
@@ -23,7 +26,7 @@ const MAX_HEADERS: usize = 96;
 /// changes that matters: a whole head needs line breaks, which JSON has in no string.
 pub(crate) fn hide(received: &mut [u8]) {
     // Costs a request without an offer next to nothing.
-    if memmem::find(received, &UPGRADE.as_bytes()[1..]).is_none() {
+    if END.find(received).is_none() {
         return;
     }
     let mut rest = received;
