@@ -35,6 +35,10 @@ const WAIT_SLACK_SECONDS: f64 = 5e-4;
 const MIN_EXPIRY_SLACK_MS: f64 = 1e3;
 const MAX_EXPIRY_SLACK_MS: f64 = 6e4;
 
+/// The longest time until a bucket is full or holds a cost, in ms: 250 million years. Longer ones
+/// are capped here, so that times, and expiries after them, are integers of 64 bits everywhere.
+const MAX_WAIT_MS: f64 = 8e18;
+
 // === impl Level ===
 
 impl Level {
@@ -158,11 +162,11 @@ impl Level {
         }
     }
 
-    /// Milliseconds in which `missing` tokens refill, rounded up.
+    /// Milliseconds in which `missing` tokens refill, rounded up, and at most [`MAX_WAIT_MS`].
     #[inline]
     fn wait_ms(&self, missing: f64) -> u64 {
         let aim = missing - WAIT_SLACK.min(self.rate * WAIT_SLACK_SECONDS);
-        (aim * 1e3 / self.rate).ceil().max(0.0) as u64
+        ((aim * 1e3 / self.rate).ceil().clamp(0.0, MAX_WAIT_MS) as i64).cast_unsigned()
     }
 
     /// The state that holds `tokens` now. Its expiry is kept, unless the bucket is full only after
@@ -170,7 +174,7 @@ impl Level {
     #[inline]
     fn store(&self, tokens: f64) -> Bucket {
         // A bucket filled under a higher limit is more than full.
-        let to_full = ((self.capacity - tokens) * 1e3 / self.rate).max(0.0);
+        let to_full = ((self.capacity - tokens) * 1e3 / self.rate).clamp(0.0, MAX_WAIT_MS);
         let full_at = self.now / 1e3 + to_full;
         let mut expires = self.stored.map_or(0.0, |bucket| bucket.expires);
         if full_at > expires {
@@ -205,6 +209,7 @@ mod tests {
     const MS: u64 = 1_000;
     const SECOND: u64 = 1_000_000;
     const DAY: u64 = 86_400 * SECOND;
+    const MAX_WAIT: i64 = 8_000_000_000_000_000_000;
 
     /// One bucket, and the checks made of it.
     struct Story {
@@ -296,10 +301,22 @@ mod tests {
             .check(1, "1001", [0, 1_000_000_000, 1000, 1, 1000])
             .check(2, "2000", [1, 1_000_000_000, 0, 0, 1000])
             .check(SECOND + 2, "1000000000", [1, 1_000_000_000, 0, 0, 1000]);
-        // And at the lowest: the longest wait there is, thirty-one million years.
+        // And at a low one: a wait of thirty-one million years.
         Story::of("1000000000", "0.000001")
             .check(0, "1000000000", [1, 1_000_000_000, 0, 0, 1_000_000_000_000_000_000])
             .check(1, "1", [0, 1_000_000_000, 0, 1_000_000_000, 1_000_000_000_000_000_000]);
+        // And at the lowest: the longest wait that is reported.
+        Story::of("1000000000", "1e-9")
+            .check(0, "1000000000", [1, 1_000_000_000, 0, 0, MAX_WAIT])
+            .check(1, "1", [0, 1_000_000_000, 0, 1_000_000_000_000, MAX_WAIT])
+            .check(2, "7999999", [0, 1_000_000_000, 0, 7_999_999_000_000_000_000, MAX_WAIT])
+            .check(2, "8000001", [0, 1_000_000_000, 0, MAX_WAIT, MAX_WAIT])
+            .check(3, "1000000000", [0, 1_000_000_000, 0, MAX_WAIT, MAX_WAIT]);
+        // A token in 30 days.
+        Story::of("1", "1/30d")
+            .check(0, "1", [1, 1, 0, 0, 2_592_000_000])
+            .check(29 * DAY, "1", [0, 1, 0, 86_400_000, 86_400_000])
+            .check(30 * DAY, "1", [1, 1, 0, 0, 2_592_000_000]);
         // Ten idle years at any rate overflow nothing.
         Story::of("1000000000", "1000000000")
             .check(0, "1000000000", [1, 1_000_000_000, 0, 0, 1000])
@@ -425,6 +442,25 @@ mod tests {
         let now = 270_000_000_000;
         let moved = Level::at(Some(bucket), &limit, Micros::new(now)).check(Cost::ZERO).write;
         assert_eq!(moved.unwrap().expires_at_ms(), now as i64 / 1000 + 1000);
+    }
+
+    #[test]
+    fn a_wait_too_long_to_report_is_capped_and_so_is_the_expiry() {
+        let limit = Limit::parse("1000000000", "1e-9").unwrap();
+        let all = limit.capacity().to_string();
+        let all = Cost::parse(all.as_bytes()).unwrap();
+        // The deepest debt, two capacities short, at the last moment there is.
+        let now = Micros::new(u64::MAX);
+        let empty = Level::at(None, &limit, now).check(all).write;
+        let deep = Level::at(empty, &limit, now).charge(all);
+        assert_eq!(deep.decision.to_wire(), [1, 1_000_000_000, -1_000_000_000, 0, MAX_WAIT]);
+        let bucket = deep.write.unwrap();
+        assert_eq!(Bucket::decode(&bucket.encode()), Some(bucket));
+        let until_expiry = bucket.expires_at_ms() - (now.get() / 1000) as i64;
+        assert!((MAX_WAIT..MAX_WAIT + 121_000).contains(&until_expiry), "{until_expiry}");
+        let denied = Level::at(deep.write, &limit, now).check(all);
+        let wire = [0, 1_000_000_000, -1_000_000_000, MAX_WAIT, MAX_WAIT];
+        assert_eq!(denied.decision.to_wire(), wire);
     }
 
     #[test]

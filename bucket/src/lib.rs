@@ -38,7 +38,7 @@ mod rate;
 mod state;
 
 pub use decision::{Decision, Outcome};
-pub use invalid::Invalid;
+pub use invalid::{Invalid, Rule};
 pub use joint::{JointCheck, JointWrite};
 pub use level::{Level, Step};
 pub use limit::{Capacity, Cost, Limit};

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use crate::{Invalid, decimal};
+use crate::{Invalid, Rule, decimal};
 
-/// A refill rate of 1e-6 to 1e9 tokens a second.
+/// A refill rate of 1e-9 to 1e9 tokens a second.
 ///
-/// Written as tokens a second (`10`) or over a period: `10/s`, `100/m`, `5000/h`, `1000/d`,
-/// `5/10s`. Displays as it was written, and that text parses to the same rate.
+/// Written as tokens a second (`10`) or over a period: `10/s`, `100/m`, `5000/h`, `1/30d`, `5/10s`.
+/// Displays with the same number and period, and that text parses to the same rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
     tokens: f64,
@@ -25,27 +25,24 @@ struct Period {
 // === impl Rate ===
 
 impl Rate {
-    const MIN: f64 = 1e-6;
+    const MIN: f64 = 1e-9;
     const MAX: f64 = 1e9;
-    /// 9999999999.9999999 rounds up to this, whose own text would have a digit too many.
-    const TOO_MANY: f64 = 1e10;
 
-    /// Reads a rate; [`Invalid::Rate`] for anything else.
+    /// Reads a rate of the grammar in bounds; [`Invalid::Rate`] for anything else.
     pub fn parse(text: &[u8]) -> Result<Self, Invalid> {
-        let (tokens, rest) = decimal::prefix(text).ok_or(Invalid::Rate)?;
-        if tokens >= Self::TOO_MANY {
-            return Err(Invalid::Rate);
-        }
+        const GRAMMAR: Invalid = Invalid::Rate(Rule::Grammar);
+        let (tokens, rest) = decimal::prefix(text).ok_or(GRAMMAR)?;
         let (period, per_second) = match rest {
             [] => (None, tokens),
             [b'/', period @ ..] => {
-                let period = Period::parse(period).ok_or(Invalid::Rate)?;
+                let period = Period::parse(period).ok_or(GRAMMAR)?;
                 (Some(period), tokens / period.seconds())
             }
-            _ => return Err(Invalid::Rate),
+            _ => return Err(GRAMMAR),
         };
+        // An infinity is in no bounds, nor is the NaN of `0/0s`.
         if !(Self::MIN..=Self::MAX).contains(&per_second) {
-            return Err(Invalid::Rate);
+            return Err(Invalid::Rate(Rule::Bounds));
         }
         Ok(Self { tokens, period, per_second })
     }
@@ -59,7 +56,6 @@ impl Rate {
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The shortest text of a double from the grammar is in the grammar again.
         decimal::fmt(self.tokens, f)?;
         match self.period {
             None => Ok(()),
@@ -78,7 +74,7 @@ impl Period {
             _ => (1, text),
         };
         match rest {
-            [unit @ (b's' | b'm' | b'h' | b'd')] if count > 0 => Some(Self { count, unit: *unit }),
+            [unit @ (b's' | b'm' | b'h' | b'd')] => Some(Self { count, unit: *unit }),
             _ => None,
         }
     }
@@ -97,7 +93,7 @@ impl Period {
 #[cfg(test)]
 mod tests {
     use super::Rate;
-    use crate::Invalid;
+    use crate::{Invalid, Rule};
 
     #[test]
     fn rates() {
@@ -107,19 +103,39 @@ mod tests {
             ("100/m", 100.0 / 60.0),
             ("5000/h", 5000.0 / 3600.0),
             ("1000/d", 1000.0 / 86_400.0),
+            ("1/30d", 1.0 / 2_592_000.0),
+            ("1/365d", 1.0 / 31_536_000.0),
             ("5/10s", 0.5),
             ("0.5/2m", 0.5 / 120.0),
             ("1.5", 1.5),
+            ("1.6666666666666667", 100.0 / 60.0),
+            ("1.6666666666666667/m", 100.0 / 60.0 / 60.0),
             ("0.000001", 1e-6),
             ("1/1000000s", 1e-6),
+            ("0.000000001", 1e-9),
+            ("1/1000000000s", 1e-9),
             ("1000000000", 1e9),
+            ("1e10/m", 1e10 / 60.0),
+            ("8.64e22/9999999999d", 8.64e22 / (9_999_999_999.0 * 86_400.0)),
         ] {
             let rate = Rate::parse(text.as_bytes()).unwrap();
             assert_eq!(rate.per_second(), per_second, "{text}");
             assert_eq!(rate.to_string(), text);
         }
-        assert_eq!(Rate::parse(b"7/1s").unwrap().to_string(), "7/s");
-        assert_eq!(Rate::parse(b"007/01m").unwrap().to_string(), "7/m");
+        for (text, shown) in [
+            ("7/1s", "7/s"),
+            ("007/01m", "7/m"),
+            ("1e-07", "0.0000001"),
+            ("1.0E7", "10000000"),
+            ("1E-9", "0.000000001"),
+            ("10e-10/s", "0.000000001/s"),
+            ("1e-5/s", "0.00001/s"),
+            ("9999999999.9999999999/h", "1e10/h"), // rounds to a number of 11 digits
+        ] {
+            let rate = Rate::parse(text.as_bytes()).unwrap();
+            assert_eq!(rate.to_string(), shown, "{text}");
+            assert_eq!(Rate::parse(shown.as_bytes()), Ok(rate), "{text}");
+        }
     }
 
     #[test]
@@ -132,28 +148,42 @@ mod tests {
             "10/x",
             "10/S",
             "10/ms",
-            "10/0s",
             "10/-1s",
             "10/1.5s",
+            "10/1e2s",
             "10 /s",
             "10/ s",
             "10/s ",
             "10//s",
             "10/10",
             "10/12345678901s",
-            "0",
-            "0/s",
-            "0.0000009",
-            "1/1000001s",
-            "1000000001",
-            "9999999999.999999910/m",
             "-1",
-            "1e3",
+            "+1",
+            "1e",
+            "1e/s",
             "inf",
             "nan",
             "0x10",
         ] {
-            assert_eq!(Rate::parse(text.as_bytes()), Err(Invalid::Rate), "{text:?}");
+            assert_eq!(Rate::parse(text.as_bytes()), Err(Invalid::Rate(Rule::Grammar)), "{text:?}");
+        }
+        for text in [
+            "0",
+            "0/s",
+            "0/0s",
+            "10/0s",
+            "0.0000000009",
+            "1/1000000001s",
+            "1/9999999999d",
+            "1e-10",
+            "1e-400",
+            "1000000001",
+            "1000000000.0000002",
+            "1e10",
+            "1e999",
+            "1e999/9999999999d",
+        ] {
+            assert_eq!(Rate::parse(text.as_bytes()), Err(Invalid::Rate(Rule::Bounds)), "{text:?}");
         }
     }
 }

@@ -6,12 +6,14 @@
 use libfuzzer_sys::fuzz_target;
 use rl_bucket::{Bucket, Cost, Decision, Level, Limit, Micros};
 
-const LIMITS: [(&str, &str); 5] = [
+const LIMITS: [(&str, &str); 7] = [
     ("1", "1/d"),
     ("100", "100/m"),
     ("0.000000001", "0.000001"),
     ("1000000000", "1000000000"),
     ("1000000000", "0.000001"),
+    ("1e-9", "1/30d"),
+    ("1e9", "1e-9"),
 ];
 
 fuzz_target!(|input: (&[u8], u64, u8, u32)| {

@@ -10,8 +10,8 @@ import re
 
 import schemathesis
 
-NUMBER = re.compile(r"[0-9]{1,10}(\.[0-9]{1,9})?")
-RATE = re.compile(r"([0-9]{1,10}(?:\.[0-9]{1,9})?)(?:/([0-9]{0,10})([smhd]))?")
+NUMBER = re.compile(r"[0-9]{1,10}(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+RATE = re.compile(rf"({NUMBER.pattern})(?:/([0-9]{{0,10}})([smhd]))?")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 CREDENTIALS = ["authorization", "cookie", "proxy-authorization"]
 POLICIES = ["default", "watched", "two", "unknown"]
@@ -61,7 +61,7 @@ def is_refused(fields):
         # The front limits bytes, a schema characters.
         len(str(fields.get("key", "")).encode()) > 1024
         or len(json.dumps(fields)) > 4096
-        # A schema constrains values, the front their notation: 1e-06 is not a plain decimal.
+        # A schema constrains the notation of text and the value of a number, the front both.
         or any(name in fields and not is_number(fields[name]) for name in ("cost", "capacity"))
         or "capacity" in fields and float(fields["capacity"]) == 0
         or "rate" in fields and not is_rate(fields["rate"])
@@ -89,14 +89,15 @@ def text(value):
 
 
 def is_number(value):
-    return NUMBER.fullmatch(text(value)) is not None
+    """Whether the value is a number from 0 to 1000000000."""
+    return NUMBER.fullmatch(text(value)) is not None and float(text(value)) <= 1e9
 
 
 def is_rate(value):
-    """Whether the value is a rate from 0.000001 to 1000000000 tokens a second."""
+    """Whether the value is a rate from 0.000000001 to 1000000000 tokens a second."""
     rate = RATE.fullmatch(text(value))
     if rate is None:
         return False
     tokens, count, unit = rate.groups()
     seconds = int(count or 1) * SECONDS[unit or "s"]
-    return seconds > 0 and 1e-6 <= float(tokens) / seconds <= 1e9
+    return seconds > 0 and 1e-9 <= float(tokens) / seconds <= 1e9

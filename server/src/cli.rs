@@ -300,9 +300,9 @@ mod tests {
     #[test]
     fn errors_name_the_rule() {
         for (args, text) in [
-            (["--capacity", "0"], "capacity must be a plain decimal number above 0"),
-            (["--capacity", "1e3"], "capacity must be a plain decimal number above 0"),
-            (["--rate", "100/x"], "rate must be a plain decimal number, alone or over a period"),
+            (["--capacity", "0"], "capacity must be above 0 and at most 1000000000"),
+            (["--capacity", "1k"], "capacity must be 1 to 10 digits, optionally with decimals"),
+            (["--rate", "100/x"], "rate must be 1 to 10 digits, optionally with decimals"),
             (["--deadline-ms", "0"], "0 is not in 1..=60000"),
             (["--deadline-ms", "60001"], "60001 is not in 1..=60000"),
             (["--keep-alive-s", "0"], "0 is not in 1..=86400"),

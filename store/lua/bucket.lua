@@ -5,6 +5,7 @@
 
 local TOLERANCE, WAIT_SLACK, WAIT_SLACK_SECONDS = 1e-6, 5e-7, 5e-4
 local MIN_EXPIRY_SLACK_MS, MAX_EXPIRY_SLACK_MS = 1e3, 6e4
+local MAX_WAIT_MS = 8e18
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1e6 + clock[2]
@@ -38,10 +39,10 @@ local function level(capacity, rate, tokens, ts)
   return math.min(tokens + elapsed * rate / 1e6, capacity)
 end
 
--- Milliseconds until `missing` tokens are refilled, rounded up.
+-- Milliseconds until `missing` tokens are refilled, rounded up, and at most MAX_WAIT_MS.
 local function wait_ms(rate, missing)
   local target = missing - math.min(WAIT_SLACK, rate * WAIT_SLACK_SECONDS)
-  return math.max(math.ceil(target * 1e3 / rate), 0)
+  return math.max(math.min(math.ceil(target * 1e3 / rate), MAX_WAIT_MS), 0)
 end
 
 -- 1 if allowed or 0, and retry_after_ms: 0 when allowed, -1 for never.
@@ -83,7 +84,8 @@ local function moved(capacity, rate, was, ts, expires, tokens, left)
     end
     left = was
   end
-  local to_full = math.max((capacity - left) * 1e3 / rate, 0) -- more than full under a higher limit
+  -- Below zero if more than full, under a higher limit.
+  local to_full = math.max(math.min((capacity - left) * 1e3 / rate, MAX_WAIT_MS), 0)
   local full_at = now / 1e3 + to_full
   expires = expires or 0
   if full_at > expires then

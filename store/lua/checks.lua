@@ -64,6 +64,9 @@ for i = 1, #keys do
       left = tokens - cost
     else
       allowed, retry_after = 0, ceil((cost - tokens - slack) * 1e3 / rate)
+      if retry_after > 8e18 then
+        retry_after = 8e18
+      end
     end
     local new = left
     if left == tokens then
@@ -73,6 +76,8 @@ for i = 1, #keys do
       local to_full = (capacity - new) * 1e3 / rate
       if to_full < 0 then
         to_full = 0 -- more than full under a higher limit
+      elseif to_full > 8e18 then
+        to_full = 8e18
       end
       local full_at = now / 1e3 + to_full
       if full_at > expires then
@@ -88,6 +93,8 @@ for i = 1, #keys do
     local reset_after = ceil((capacity - left - slack) * 1e3 / rate)
     if reset_after < 0 then
       reset_after = 0
+    elseif reset_after > 8e18 then
+      reset_after = 8e18
     end
     -- Redis cuts numbers off at the point, which is the floor unless there is a debt.
     reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4], reply[n + 5] =

@@ -12,6 +12,8 @@ fn frozen() -> RedisServer {
 }
 
 const START: u64 = 1_700_000_000_000_000;
+/// The longest wait that is reported.
+const MAX_WAIT_MS: i64 = 8_000_000_000_000_000_000;
 
 #[track_caller]
 fn answers<const N: usize>(server: &RedisServer, command: &str, expected: [i64; N]) {
@@ -44,12 +46,40 @@ fn a_bucket_drains_and_refills() {
 }
 
 #[test]
+fn numbers_are_read_as_languages_print_them() {
+    let server = frozen();
+    answers(&server, "RL.CHECK a 1.0E1 1.6666666666666667 1e0", [1, 10, 9, 0, 600]);
+    answers(&server, "RL.CHECK a 1e+1 100/m 0.30000000000000004", [1, 10, 8, 0, 780]);
+    answers(&server, "RL.CHECK a 10 1.6666666666666667e+00/s 2E-7", [1, 10, 8, 0, 780]);
+    answers(&server, "RL.CHECK b 1 1e-07", [1, 1, 0, 0, 10_000_000_000]);
+    // Once in 30 days, and once in 31 years.
+    answers(&server, "RL.CHECK c 1 1/30d", [1, 1, 0, 0, 2_592_000_000]);
+    answers(&server, "RL.CHECK d 1 1e-9", [1, 1, 0, 0, 1_000_000_000_000]);
+    // The longest wait that is reported; the key lives as long.
+    answers(&server, "RL.CHECK e 1e9 1e-9 1e9", [1, 1_000_000_000, 0, 0, MAX_WAIT_MS]);
+    answers(&server, "RL.CHECK e 1e9 1e-9 1e9", [0, 1_000_000_000, 0, MAX_WAIT_MS, MAX_WAIT_MS]);
+    let lives = server.run::<i64>("PTTL e") - MAX_WAIT_MS;
+    // As for any expiry, plus a step of the double.
+    assert!((1_000..62_100).contains(&lives), "{lives} ms longer");
+    // Of any length.
+    let long = format!("1.{}1", "0".repeat(100_000));
+    answers(&server, &format!("RL.CHECK f {long} {long} {long}"), [1, 1, 0, 0, 1000]);
+}
+
+#[test]
 fn refusals_are_constant_texts() {
     let server = Setup::with_module().start();
-    let capacity = "ERR capacity must be a plain decimal number above 0 and at most 1000000000";
-    let rate = "ERR rate must be a plain decimal number, alone or over a period such as 100/m or \
-                5/10s, of 0.000001 to 1000000000 tokens a second";
-    let cost = "ERR cost must be a plain decimal number of 0 to 1000000000";
+    let capacity = "ERR capacity must be 1 to 10 digits, optionally with decimals and an \
+                    exponent, such as 100, 0.5 or 1e6";
+    let capacity_bounds = "ERR capacity must be above 0 and at most 1000000000";
+    let rate = "ERR rate must be 1 to 10 digits, optionally with decimals and an exponent, alone \
+                or over a period of at most 10 digits and s, m, h or d, such as 10, 0.5, 100/m or \
+                1/30d";
+    let rate_bounds =
+        "ERR rate must be at least 0.000000001 and at most 1000000000 tokens a second";
+    let cost = "ERR cost must be 1 to 10 digits, optionally with decimals and an exponent, such as \
+                1, 2.5 or 1e3";
+    let cost_bounds = "ERR cost must be at least 0 and at most 1000000000";
     let wrong_type = "WRONGTYPE Operation against a key holding the wrong kind of value";
 
     server.run::<()>("SET text hello");
@@ -71,26 +101,31 @@ fn refusals_are_constant_texts() {
             ("k", &arity),
             ("k 1", &arity),
             ("k 1 1 1 1", &arity),
-            ("k 0 1", capacity),
+            ("k 0 1", capacity_bounds),
             ("k -1 1", capacity),
             ("k nan 1", capacity),
             ("k inf 1", capacity),
             ("k 0x10 1", capacity),
-            ("k 1e3 1", capacity),
-            ("k 1000000001 1", capacity),
+            ("k 1e 1", capacity),
+            ("k +1 1", capacity),
+            ("k 12345678901 1", capacity),
+            ("k 1e10 1", capacity_bounds),
+            ("k 1000000001 1", capacity_bounds),
             ("k Ā 1", capacity),
             ("k \0 1", capacity),
-            ("k 1 0", rate),
+            ("k 1 0", rate_bounds),
             ("k 1 10/", rate),
             ("k 1 10/y", rate),
-            ("k 1 10/0s", rate),
+            ("k 1 10/0s", rate_bounds),
             ("k 1 -10/s", rate),
-            ("k 1 0.0000001", rate),
-            ("k 1 1000000001", rate),
+            ("k 1 0.0000000009", rate_bounds),
+            ("k 1 1/12000d", rate_bounds),
+            ("k 1 1000000001", rate_bounds),
             ("k 1 1 -1", cost),
             ("k 1 1 1.", cost),
             ("k 1 1 .5", cost),
-            ("k 1 1 1000000001", cost),
+            ("k 1 1 1000000001", cost_bounds),
+            ("k 1 1 1e999", cost_bounds),
             ("k 1 1 Ċ", cost),
             ("text 1 1", wrong_type),
             ("number 1 1", wrong_type),

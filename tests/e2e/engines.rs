@@ -61,6 +61,38 @@ fn every_engine_gives_equal_answers() {
     }
 }
 
+/// Python, Java and JavaScript write numbers like these.
+#[test]
+fn computed_numbers_are_the_same_on_every_engine() {
+    let with_module = Setup::with_module().start();
+    let without = Setup::plain().start();
+    let (module, lua) = (front(&with_module, "module"), front(&without, "lua"));
+    for front in [Front::start(&[]), module, lua] {
+        for (check, remaining, reset_after_ms) in [
+            (r#""k","capacity":1.0E1,"rate":1e-07,"cost":0.30000000000000004"#, 9, 3_000_000_000),
+            (r#""k","capacity":"10","rate":"1.0E-7","cost":1.6666666666666667"#, 8, 19_666_666_667),
+            (r#""k","capacity":10,"rate":"1/30d","cost":7"#, 1, 23_241_600_000),
+            (r#""k","capacity":1e+1,"rate":1E-9,"cost":1e-300"#, 1, 8_966_666_666_667),
+            (r#""l","capacity":"1e9","rate":"1e15/12d","cost":1e09"#, 0, 1037),
+        ] {
+            let answer = front.check(&format!(r#"{{"key":{check}}}"#));
+            assert_eq!(answer["allowed"], json!(true), "{check}: {answer}");
+            assert_eq!(answer["remaining"], json!(remaining), "{check}: {answer}");
+            // Time may pass between two checks.
+            let reset = answer["reset_after_ms"].as_u64().expect("a time");
+            assert!(reset.abs_diff(reset_after_ms) <= 60_000, "{check}: {answer}");
+            assert_eq!(answer["degraded"], Value::Null, "{check}: {answer}");
+        }
+        let longest = r#"{"key":"m","capacity":1e9,"rate":1e-9,"cost":1e9}"#;
+        for allowed in [true, false] {
+            let answer = front.check(longest);
+            assert_eq!(answer["allowed"], json!(allowed), "{answer}");
+            assert_eq!(answer["reset_after_ms"], json!(8_000_000_000_000_000_000_u64), "{answer}");
+            assert_eq!(answer["degraded"], Value::Null, "{answer}");
+        }
+    }
+}
+
 #[test]
 fn fronts_on_either_engine_share_a_bucket() {
     let server = Setup::with_module().start();

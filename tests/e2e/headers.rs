@@ -91,12 +91,12 @@ fn every_answer_carries_the_headers() {
     assert_headers(&never, &[("inline", 1, 5400)], &[("inline", 1, None)]);
 
     // The extremes still fit an integer of RFC 9651: 15 digits.
-    let extreme = front.post("/check", r#"{"key":"x","capacity":1000000000,"rate":0.000001}"#);
+    let extreme = front.post("/check", r#"{"key":"x","capacity":1e9,"rate":1e-9}"#);
     let window = 999_999_999_999_999;
     assert_headers(
         &extreme,
         &[("inline", 1_000_000_000, window)],
-        &[("inline", 999_999_999, Some(1_000_000))],
+        &[("inline", 999_999_999, Some(1_000_000_000))],
     );
 }
 

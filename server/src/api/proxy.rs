@@ -50,10 +50,10 @@ struct Query<'a> {
     /// The policy's name; `default` if absent.
     #[param(value_type = String, required = false)]
     policy: Option<Cow<'a, str>>,
-    /// The number of tokens, a plain decimal from 0 to 1000000000; 1 if absent.
+    /// The number of tokens, from 0 to 1000000000; 1 if absent.
     #[param(
         value_type = String,
-        pattern = r"^(0?[0-9]{1,9}(\.[0-9]{1,9})?|1000000000(\.0{1,9})?)$",
+        pattern = r"^[0-9]{1,10}(\.[0-9]+)?([eE][+-]?[0-9]+)?$",
         required = false,
     )]
     cost: Option<Cow<'a, str>>,
@@ -61,15 +61,15 @@ struct Query<'a> {
     /// most 1000000000.
     #[param(
         value_type = String,
-        pattern = r"^(0?[0-9]{1,9}(\.[0-9]{1,9})?|1000000000(\.0{1,9})?)$",
+        pattern = r"^[0-9]{1,10}(\.[0-9]+)?([eE][+-]?[0-9]+)?$",
         required = false,
     )]
     capacity: Option<Cow<'a, str>>,
     /// Of an inline limit, together with `capacity`: the tokens the bucket gains, such as `10`,
-    /// `10/s`, `100/m` or `5/10s`; 0.000001 to 1000000000 a second.
+    /// `10/s`, `100/m` or `1/30d`; 0.000000001 to 1000000000 a second.
     #[param(
         value_type = String,
-        pattern = r"^[0-9]{1,10}(\.[0-9]{1,9})?(/[0-9]{0,10}[smhd])?$",
+        pattern = r"^[0-9]{1,10}(\.[0-9]+)?([eE][+-]?[0-9]+)?(/[0-9]{0,10}[smhd])?$",
         required = false,
     )]
     rate: Option<Cow<'a, str>>,
@@ -234,7 +234,7 @@ fn decode(text: &str) -> Result<Cow<'_, str>, Problem> {
 #[cfg(test)]
 mod tests {
     use actix_web::{http::StatusCode, test::TestRequest};
-    use rl_bucket::{Cost, Invalid, Limit};
+    use rl_bucket::{Cost, Invalid, Limit, Rule};
 
     use super::{
         Problem, Query,
@@ -279,8 +279,10 @@ mod tests {
             ("key_header=X-User&policy=api", named("anna", Cost::ONE, 429, "api")),
             ("key=k&deny_status=403", named("k", Cost::ONE, 403, "default")),
             ("key=k&uri=/a?key=b&policy=c&deny_status=1", named("k", Cost::ONE, 429, "default")),
+            ("key=k&cost=25e-1", named("k", two, 429, "default")),
+            ("key=k&cost=0.25e+1", named("k", two, 429, "default")),
             (
-                "key=k&capacity=10&rate=100/m",
+                "key=k&capacity=1E1&rate=100/m",
                 Ok(("k".to_owned(), Cost::ONE, 429, Some(limit), String::new())),
             ),
         ] {
@@ -311,10 +313,11 @@ mod tests {
             ("key=%f", ENCODING),
             ("key=%+1", ENCODING),
             ("key=%ff", ENCODING),
-            ("key=k&cost=1e2", Invalid::Cost.into()),
-            ("key=k&cost=", Invalid::Cost.into()),
-            ("key=k&capacity=0&rate=1", Invalid::Capacity.into()),
-            ("key=k&capacity=1&rate=1/w", Invalid::Rate.into()),
+            ("key=k&cost=1e10", Invalid::Cost(Rule::Bounds).into()),
+            ("key=k&cost=", Invalid::Cost(Rule::Grammar).into()),
+            ("key=k&cost=+1", Invalid::Cost(Rule::Grammar).into()),
+            ("key=k&capacity=0&rate=1", Invalid::Capacity(Rule::Bounds).into()),
+            ("key=k&capacity=1&rate=1/w", Invalid::Rate(Rule::Grammar).into()),
             ("key=k&capacity=1", INCOMPLETE_LIMIT),
             ("key=k&policy=a&rate=1", POLICY_AND_LIMIT),
             ("key=k&deny_status=500", DENY_STATUS),

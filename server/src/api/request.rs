@@ -1,7 +1,7 @@
 //! From the body of a check to a check request.
 //!
-//! Numbers are read from the raw text of the JSON by the bucket's own grammar: a JSON parser would
-//! accept `1e2` and `-0`, and would round the value first.
+//! Numbers are read from the raw text of the JSON by the bucket's own grammar, so that a number has
+//! one value and one rule wherever it is written.
 
 use std::{borrow::Cow, fmt, str};
 
@@ -204,7 +204,7 @@ fn number(raw: &RawValue) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use rl_bucket::{Cost, Invalid, Limit};
+    use rl_bucket::{Cost, Invalid, Limit, Rule};
 
     use super::{
         CheckBody, CheckRequest, Problem,
@@ -323,34 +323,61 @@ mod tests {
 
     #[test]
     fn numbers_follow_the_grammar_of_the_bucket() {
-        for cost in [
-            "-1",
-            "-0",
-            "1e2",
-            "1E2",
-            "1.0e0",
-            "1000000001",
-            "12345678901",
-            "0.0000000001",
-            "true",
-            r#""null""#,
-            "[]",
-            "{}",
-            r#""""#,
-            r#"" 1""#,
-            r#""+1""#,
-            r#""0x1""#,
-            r#""1\n""#,
-            r#""inf""#,
+        for (number, plain) in [
+            ("1.6666666666666667", "1.6666666666666667"),
+            ("0.30000000000000004", "0.30000000000000004"),
+            ("0.00000000123", "1.23e-9"),
+            ("1e-07", "0.0000001"),
+            ("1.0E7", "10000000"),
+            ("1E-5", "0.00001"),
+            ("1e+2", "100"),
+            (r#""1.0E-7""#, "0.0000001"),
+        ] {
+            let limit = Limit::parse(plain, plain).unwrap();
+            assert_parses(
+                &format!(r#"{{"key":"k","capacity":{number},"rate":{number},"cost":{number}}}"#),
+                "k",
+                LimitSource::Inline(limit),
+                plain,
+            );
+        }
+        let monthly = LimitSource::Inline(Limit::parse("1", "1/30d").unwrap());
+        assert_parses(r#"{"key":"k","capacity":1,"rate":"1/30d"}"#, "k", monthly, "1");
+
+        use Rule::{Bounds, Grammar};
+        for (cost, rule) in [
+            ("-1", Grammar),
+            ("-0", Grammar),
+            ("-1e-7", Grammar),
+            ("12345678901", Grammar),
+            ("true", Grammar),
+            (r#""null""#, Grammar),
+            ("[]", Grammar),
+            ("{}", Grammar),
+            (r#""""#, Grammar),
+            (r#"" 1""#, Grammar),
+            (r#""+1""#, Grammar),
+            (r#"".5""#, Grammar),
+            (r#""1.""#, Grammar),
+            (r#""0x1""#, Grammar),
+            (r#""1_0""#, Grammar),
+            (r#""1\n""#, Grammar),
+            (r#""inf""#, Grammar),
+            (r#""nan""#, Grammar),
+            ("1000000001", Bounds),
+            ("1e10", Bounds),
+            ("1E400", Bounds),
         ] {
             let body = format!(r#"{{"key":"k","cost":{cost}}}"#);
-            assert_eq!(problem_of(body.as_bytes()), Some(Invalid::Cost.into()), "{cost}");
+            assert_eq!(problem_of(body.as_bytes()), Some(Invalid::Cost(rule).into()), "{cost}");
         }
         for (fields, invalid) in [
-            (r#""capacity":0,"rate":1"#, Invalid::Capacity),
-            (r#""capacity":1e3,"rate":1"#, Invalid::Capacity),
-            (r#""capacity":1,"rate":0"#, Invalid::Rate),
-            (r#""capacity":1,"rate":"1/w""#, Invalid::Rate),
+            (r#""capacity":0,"rate":1"#, Invalid::Capacity(Bounds)),
+            (r#""capacity":1e10,"rate":1"#, Invalid::Capacity(Bounds)),
+            (r#""capacity":"1k","rate":1"#, Invalid::Capacity(Grammar)),
+            (r#""capacity":1,"rate":0"#, Invalid::Rate(Bounds)),
+            (r#""capacity":1,"rate":1e-10"#, Invalid::Rate(Bounds)),
+            (r#""capacity":1,"rate":"1/w""#, Invalid::Rate(Grammar)),
         ] {
             let body = format!(r#"{{"key":"k",{fields}}}"#);
             assert_eq!(problem_of(body.as_bytes()), Some(invalid.into()), "{fields}");

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::ResponseError;
-use rl_bucket::Invalid;
+use rl_bucket::{Invalid, Rule};
 use serde_json::{Value, json};
 use utoipa::{
     IntoResponses,
@@ -47,13 +47,16 @@ const BODY: [Problem; 5] = [
 const ACCESS: [Problem; 4] =
     [Problem::Unauthorized, Problem::MissingRole, Problem::OutsidePrefix, Problem::InlineOff];
 
-const FIELDS: [Problem; 6] = [
+const FIELDS: [Problem; 9] = [
     rules::KEY,
     rules::INCOMPLETE_LIMIT,
     rules::POLICY_AND_LIMIT,
-    Problem::Invalid(Invalid::Cost.text()),
-    Problem::Invalid(Invalid::Capacity.text()),
-    Problem::Invalid(Invalid::Rate.text()),
+    Problem::Invalid(Invalid::Cost(Rule::Grammar).text()),
+    Problem::Invalid(Invalid::Cost(Rule::Bounds).text()),
+    Problem::Invalid(Invalid::Capacity(Rule::Grammar).text()),
+    Problem::Invalid(Invalid::Capacity(Rule::Bounds).text()),
+    Problem::Invalid(Invalid::Rate(Rule::Grammar).text()),
+    Problem::Invalid(Invalid::Rate(Rule::Bounds).text()),
 ];
 
 const STORE: [Problem; 2] = [Problem::StoreUnavailable, Problem::OutcomeUnknown];

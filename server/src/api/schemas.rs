@@ -6,15 +6,15 @@ use utoipa::openapi::{
     schema::{ObjectBuilder, Type},
 };
 
-/// 0 to 1000000000, as text.
-const QUANTITY: &str = r"^(0?[0-9]{1,9}(\.[0-9]{1,9})?|1000000000(\.0{1,9})?)$";
+/// A number, as text.
+const NUMBER: &str = r"^[0-9]{1,10}(\.[0-9]+)?([eE][+-]?[0-9]+)?$";
 /// A rate, as text: a number, alone or over a period.
-const RATE: &str = r"^[0-9]{1,10}(\.[0-9]{1,9})?(/[0-9]{0,10}[smhd])?$";
+const RATE: &str = r"^[0-9]{1,10}(\.[0-9]+)?([eE][+-]?[0-9]+)?(/[0-9]{0,10}[smhd])?$";
 
 /// The cost, as a number or text.
 pub(super) fn cost() -> RefOr<Schema> {
     const DESCRIPTION: &str = "The number of tokens: 0 to 1000000000; 1 if absent.";
-    number_or_text(number().minimum(Some(0)), QUANTITY, DESCRIPTION)
+    number_or_text(number().minimum(Some(0)), NUMBER, DESCRIPTION)
         .examples([json!(1), json!("2.5")])
         .into()
 }
@@ -23,8 +23,8 @@ pub(super) fn cost() -> RefOr<Schema> {
 pub(super) fn capacity() -> RefOr<Schema> {
     const DESCRIPTION: &str = "Of an inline limit, together with `rate`: the most tokens the \
                                bucket holds, above 0 and at most 1000000000.";
-    // The smallest number above 0 that the grammar has: generators do not know exclusive bounds.
-    number_or_text(number().minimum(Some(1e-9)), QUANTITY, DESCRIPTION)
+    // The smallest double above 0: generators do not know exclusive bounds.
+    number_or_text(number().minimum(Some(5e-324)), NUMBER, DESCRIPTION)
         .examples([json!(100), json!("0.5")])
         .into()
 }
@@ -33,10 +33,10 @@ pub(super) fn capacity() -> RefOr<Schema> {
 pub(super) fn rate() -> RefOr<Schema> {
     const DESCRIPTION: &str = "Of an inline limit, together with `capacity`: the tokens the bucket \
                                gains. A number is tokens a second; text may name a period of \
-                               seconds, minutes, hours or days, such as `10/s`, `100/m`, `5/10s`. \
-                               From 0.000001 to 1000000000 a second.";
-    number_or_text(number().minimum(Some(1e-6)), RATE, DESCRIPTION)
-        .examples([json!("100/m"), json!("5/10s"), json!(0.5)])
+                               seconds, minutes, hours or days, such as `10/s`, `100/m`, `1/30d`. \
+                               From 0.000000001 to 1000000000 a second.";
+    number_or_text(number().minimum(Some(1e-9)), RATE, DESCRIPTION)
+        .examples([json!("100/m"), json!("1/30d"), json!(0.5)])
         .into()
 }
 

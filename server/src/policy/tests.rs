@@ -54,6 +54,33 @@ fn an_override_changes_what_it_mentions() {
 }
 
 #[test]
+fn numbers_follow_the_grammar_of_the_bucket() {
+    let policies = read(
+        r#"
+        [policies.default]
+        capacity = 1.0E7
+        rate = 1.6666666666666667
+        overrides."vip:1" = { capacity = 1e3, rate = "1e-07" }
+        overrides."vip:2" = { rate = 1e-07 }
+
+        [policies.monthly]
+        capacity = 5
+        rate = "5/30d"
+        "#,
+    )
+    .unwrap();
+    assert_eq!(limits(&policies, "default", "x"), ["default 10000000 1.6666666666666667"]);
+    assert_eq!(limits(&policies, "default", "vip:1"), ["default 1000 0.0000001"]);
+    assert_eq!(limits(&policies, "default", "vip:2"), ["default 10000000 0.0000001"]);
+    assert_eq!(limits(&policies, "monthly", "x"), ["monthly 5 5/30d"]);
+    for number in ["inf", "nan", "+5", "0x10", "1_000", "true", "\"\"", "\" 5\"", "\".5\""] {
+        let text = format!("[policies.a]\ncapacity = {number}\nrate = 1");
+        let error = read(&text).unwrap_err();
+        assert!(error.contains("line 2, column 12: capacity must be 1 to 10 digits"), "{error}");
+    }
+}
+
+#[test]
 fn a_limit_has_the_name_of_its_policy_or_its_own() {
     let policies = read(
         r#"
@@ -116,7 +143,7 @@ fn errors_name_the_place_and_the_rule() {
         ("[policies.a]\ncapacity = 1", "line 2, column 12: capacity and rate must be given"),
         ("[policies.a]\nrate = 1", "line 2, column 8: capacity and rate must be given"),
         ("[policies.a]\ncapacity = 0\nrate = 1", "line 2, column 12: capacity must be"),
-        ("[policies.a]\ncapacity = 1e3\nrate = 1", "line 2, column 12: capacity must be"),
+        ("[policies.a]\ncapacity = 1e10\nrate = 1", "line 2, column 12: capacity must be above 0"),
         ("[policies.a]\ncapacity = 1_0\nrate = 1", "line 2, column 12: capacity must be"),
         ("[policies.a]\ncapacity = -1\nrate = 1", "line 2, column 12: capacity must be"),
         ("[policies.a]\ncapacity = inf\nrate = 1", "line 2, column 12: capacity must be"),

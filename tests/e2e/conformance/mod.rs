@@ -13,18 +13,22 @@ use engines::{run_lua, run_memory, run_module};
 use model::{Model, Outcome};
 use trace::{STEPS, Step, trace};
 
+/// The longest wait that is reported.
+const MAX_WAIT_MS: i64 = 8_000_000_000_000_000_000;
+
 /// An engine, which runs a step.
 type Engine<'a> = &'a mut dyn FnMut(&Step) -> Outcome;
 
 /// Runs a trace and compares each engine with the bucket at every step.
 fn conform(server: &RedisServer, seed: u64, engines: &mut [(&str, Engine<'_>)]) {
     let mut models = vec![Model::default(); engines.len()];
-    let mut denied = 0;
+    let (mut denied, mut capped) = (0, 0);
     for (i, step) in trace(seed).iter().enumerate() {
         server.freeze(step.now);
         for ((name, run), model) in engines.iter_mut().zip(&mut models) {
             let outcome = run(step);
             denied += usize::from(step.command == CommandKind::Check && outcome.answer[0] == 0);
+            capped += usize::from(outcome.answer.contains(&MAX_WAIT_MS));
             if let Err(bucket) = model.follow(step, &outcome) {
                 panic!(
                     "{name} differs at seed {seed}, step {i}: {step:?}\n \
@@ -36,6 +40,7 @@ fn conform(server: &RedisServer, seed: u64, engines: &mut [(&str, Engine<'_>)]) 
     // A third of the steps are checks; a trace with one kind of answer would prove little.
     let share = denied / engines.len();
     assert!((STEPS / 30..STEPS / 3).contains(&share), "{share} of {STEPS} steps are denied checks");
+    assert!(capped / engines.len() > STEPS / 100, "{capped} waits are capped");
 }
 
 fn server() -> RedisServer {

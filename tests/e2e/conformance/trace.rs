@@ -47,7 +47,11 @@ impl Random {
 
     fn capacity(&mut self) -> String {
         match self.below(4) {
-            0 => self.one_of(&["1", "0.5", "1000000000", "2.000000001"]).to_owned(),
+            0 => {
+                let texts =
+                    ["1", "0.5", "1000000000", "2.000000001", "1.6666666666666667", "2.5E+1"];
+                self.one_of(&texts).to_owned()
+            }
             1 => format!("{}.{:09}", self.below(100), 1 + self.below(999_999_999)),
             _ => (1 + self.below(200)).to_string(),
         }
@@ -56,10 +60,34 @@ impl Random {
     fn rate(&mut self) -> String {
         let unit = self.one_of(&["s", "m"]);
         match self.below(4) {
-            0 => self.one_of(&["1000000000", "0.000001", "1/d", "100/m", "7/11s"]).to_owned(),
+            0 => {
+                let texts = [
+                    "1000000000",
+                    "0.000001",
+                    "1/d",
+                    "100/m",
+                    "7/11s",
+                    "1/30d",
+                    "1e-07",
+                    "1.6666666666666667",
+                ];
+                self.one_of(&texts).to_owned()
+            }
             1 => format!("{}/{}{unit}", 1 + self.below(99), 1 + self.below(20)),
             2 => format!("0.{:09}", 1000 + self.below(999_990_000)),
             _ => (1 + self.below(300)).to_string(),
+        }
+    }
+
+    /// A capacity and a rate; one in eight leads to waits too long to report.
+    fn limit(&mut self) -> (String, String) {
+        match self.below(8) {
+            0 => {
+                let capacity = self.one_of(&["1e9", "999999999.5", "8000000.5", "20000000"]);
+                let rate = self.one_of(&["1e-9", "0.0000000010000000001", "2E-09", "1/11000d"]);
+                (capacity.to_owned(), rate.to_owned())
+            }
+            _ => (self.capacity(), self.rate()),
         }
     }
 
@@ -70,6 +98,7 @@ impl Random {
             1 => format!("{:.9}", held * self.below(1000) as f64 / 1000.0),
             2 => capacity.to_owned(),
             3 => format!("{:.3}", (held * 1.5).min(1e9)),
+            4 => format!("{:e}", held / 3.0),
             _ => "1".to_owned(),
         }
     }
@@ -82,12 +111,12 @@ pub(super) fn trace(seed: u64) -> Vec<Step> {
 
     let mut random = Random(seed);
     let mut now = START;
-    let mut limits: Vec<_> = (0..KEYS).map(|_| (random.capacity(), random.rate())).collect();
+    let mut limits: Vec<_> = (0..KEYS).map(|_| random.limit()).collect();
     let mut steps = Vec::new();
     for _ in 0..STEPS {
         if random.below(6) == 0 {
             let key = random.below(KEYS as u64) as usize;
-            limits[key] = (random.capacity(), random.rate());
+            limits[key] = random.limit();
         }
         now = match random.below(40) {
             0 => now + random.below(10 * 86_400_000_000),

@@ -46,9 +46,12 @@ enum Admissions {
 /// The start on the bucket's clock, which counts from 1970. Any time of whole seconds will do.
 const START: u64 = 1_700_000_000_000_000;
 
+/// The longest window or delay, in microseconds: its end is a `u64` too.
+const LONGEST: u64 = 1 << 62;
+
 /// The time in which an empty bucket fills, in microseconds, at least 1.
 pub(super) fn window(limit: &Limit) -> u64 {
-    ((limit.capacity().tokens() * 1e6 / limit.rate().per_second()) as u64).max(1)
+    ((limit.capacity().tokens() * 1e6 / limit.rate().per_second()) as u64).clamp(1, LONGEST)
 }
 
 // === impl Algorithm ===
@@ -115,7 +118,7 @@ impl SimulatedLimiter {
                 let ahead = (*queued - (at - *updated_at) as f64 * rate).max(0.0);
                 let is_allowed = ahead + cost <= capacity;
                 (*updated_at, *queued) = (at, if is_allowed { ahead + cost } else { ahead });
-                is_allowed.then_some((ahead / rate) as u64)
+                is_allowed.then_some(((ahead / rate) as u64).min(LONGEST))
             }
         }
     }
@@ -178,6 +181,25 @@ mod tests {
             (Algorithm::LeakyBucket, "0 250 500 750 - - - - - - 750 250 499"),
         ] {
             assert_eq!(delays(algorithm, &arrivals), expected, "{}", algorithm.name());
+        }
+    }
+
+    #[test]
+    fn the_slowest_limit_overflows_no_time() {
+        let limit = Limit::parse("1000000000", "1e-9").unwrap();
+        let cost = Cost::parse(b"400000000").unwrap();
+        for (algorithm, expected) in [
+            (Algorithm::TokenBucket, [Some(0), Some(0), None, None]),
+            (Algorithm::FixedWindow, [Some(0), Some(0), None, None]),
+            (Algorithm::SlidingWindow, [Some(0), Some(0), None, None]),
+            (Algorithm::LeakyBucket, [Some(0), Some(super::LONGEST), None, None]),
+        ] {
+            let mut limiter = algorithm.start(&limit, cost);
+            let delays = [1, 2, 3, 4].map(|at| limiter.admit(at));
+            assert_eq!(delays, expected, "{}", algorithm.name());
+            let admitted: Vec<u64> =
+                [1, 2].into_iter().zip(delays).map(|(at, delay)| at + delay.unwrap()).collect();
+            assert!(most_within(&admitted, super::window(&limit)) > 0);
         }
     }
 

@@ -141,7 +141,7 @@ mod tests {
             ("5/s:-1s", SYNTAX),
             ("5/s:1d", SYNTAX),
             ("-5:1s", SYNTAX),
-            ("1e3:1s", SYNTAX),
+            ("1k:1s", SYNTAX),
             ("5/s:1s,", SYNTAX),
             ("0:10s", NOTHING),
             ("1000000001:1s", SYNTAX),

@@ -77,11 +77,29 @@ fn the_probe_is_a_peek() {
 }
 
 #[test]
-fn a_rate_reaches_lua_to_the_last_bit() {
-    let request = request("k", "0.000000001", "100/m", "1");
-    let line = line(&lua().encode(&check(&request), ScriptForm::Hash));
-    let rate = line.split(' ').nth(5).unwrap();
-    assert_eq!(rate.parse::<f64>().unwrap().to_bits(), (100.0f64 / 60.0).to_bits());
+fn numbers_reach_redis_to_the_last_bit() {
+    for ([capacity, rate, amount], sent) in [
+        (["0.000000001", "100/m", "1"], "0.000000001 100/m 1"),
+        (["1.0E7", "1.6666666666666667", "1e0"], "10000000 1.6666666666666667 1"),
+        (["10", "1e-07", "0.30000000000000004"], "10 0.0000001 0.30000000000000004"),
+        (["5e-324", "1.0E10/h", "1e-10"], "5e-324 1e10/h 1e-10"),
+        (["1e9", "1/30d", "1"], "1000000000 1/30d 1"),
+        (["1", "8.1234567890123456e22/9999999999d", "0"], "1 8.123456789012346e22/9999999999d 0"),
+    ] {
+        let request = request("k", capacity, rate, amount);
+        let command = check(&request);
+        let module = line(&Engine::Module.encode(&command, ScriptForm::Hash));
+        assert_eq!(module, format!("RL.CHECK k {sent}"));
+        // The module reads these texts, and Lua's own reader of numbers the others.
+        let words: Vec<_> = sent.split(' ').collect();
+        let limit = Limit::parse(words[0], words[1]).unwrap();
+        let per_second = request.limit.rate().per_second();
+        assert_eq!(limit.rate().per_second().to_bits(), per_second.to_bits());
+        let script = line(&lua().encode(&command, ScriptForm::Hash));
+        let read: Vec<f64> = script.split(' ').skip(4).map(|it| it.parse().unwrap()).collect();
+        let (capacity, amount) = (limit.capacity().tokens(), request.amount.tokens());
+        assert_eq!(read, [capacity, per_second, amount], "{script}");
+    }
 }
 
 #[test]

@@ -76,9 +76,9 @@ async fn invalid_command_lines_name_the_rule() {
     for (args, expected) in [
         ("--capacity 1", "--refill <RATE>"),
         ("--refill 1", "--capacity <TOKENS>"),
-        ("--rate 0", "rate must be a plain decimal number"),
+        ("--rate 0", "rate must be at least 0.000000001"),
         ("--capacity 1 --rate 1", "--refill <RATE>"),
-        ("--cost 1e3", "cost must be a plain decimal number"),
+        ("--cost 1k", "cost must be 1 to 10 digits"),
         ("--duration 10d", "duration must be a whole number of ms, s (or nothing), m or h"),
         ("--connections 0", "0 is not in 1..=10000"),
         ("--keys 0", "0 is not in 1..=1000000000"),
