@@ -135,7 +135,10 @@ fn scripts_may_be_flushed_in_mid_traffic() {
 #[test]
 fn an_idle_front_loads_its_probe_again_after_a_flush() {
     let server = Setup::plain().start();
-    let front = front(&server, "lua");
+    let url = server.url();
+    // One worker: each has a connection of its own, and would load the probe for itself.
+    let store = ["--store", &url, "--engine", "lua", "--workers", "1"];
+    let front = Front::start(&[&store[..], &PATIENT].concat());
     server.run::<()>("SCRIPT FLUSH");
     server.run::<()>("CONFIG RESETSTAT");
     // The heartbeat finds the script gone, and sends it in full once.

@@ -64,11 +64,12 @@ fn scrape(front: &Front) -> Scrape {
     Scrape::parse(&front.text("/metrics"))
 }
 
-/// The series that are not 0, without those that depend on durations or on the polling of a test.
+/// The series that are not 0, without those that depend on durations, on the size of a bucket or on
+/// the polling of a test.
 fn counted(scrape: &Scrape) -> BTreeMap<&str, f64> {
     let timed = |series: &str| {
         ["_seconds_bucket", "_seconds_sum"].iter().any(|end| series.contains(end))
-            || series.starts_with("process_")
+            || ["process_", "rl_memory_"].iter().any(|start| series.starts_with(start))
             || ["/health/ready", "/metrics"].iter().any(|path| series.contains(path))
     };
     let series = scrape.series.iter().map(|(series, value)| (&**series, *value));
