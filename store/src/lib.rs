@@ -31,7 +31,7 @@
 //! in a [`Connector`](redis::Connector).
 //!
 //! The modules, from the ground up: [`bucket_key`] names buckets, [`memory`] keeps them in this
-//! process, [`redis`] keeps them in Redis, [`file`] reads passwords and certificates,
+//! process, [`redis`] keeps them in Redis, [`mod@file`] reads passwords and certificates,
 //! [`StoreHealth`] tells how the store is.
 
 #![forbid(unsafe_code)]
