@@ -31,8 +31,10 @@ struct Table {
 impl Demo {
     fn command(folder: &Path, arguments: &[&str]) -> Command {
         let target = server_path().ancestors().nth(2).expect("target/release/rl-server").to_owned();
-        let mut command = Command::new(script("demo"));
-        command.args(arguments).env("TMPDIR", folder).env("CARGO_TARGET_DIR", target);
+        // Signals that the tests were started to ignore, as by nohup, a shell could not trap.
+        let mut command = Command::new("env");
+        command.arg("--default-signal=HUP,INT").arg(script("demo")).args(arguments);
+        command.env("TMPDIR", folder).env("CARGO_TARGET_DIR", target);
         command
     }
 
