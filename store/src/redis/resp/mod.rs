@@ -8,7 +8,7 @@ pub(super) mod decode;
 mod dns;
 pub(super) mod encode;
 #[cfg(fuzzing)]
-pub(super) mod fuzzing;
+pub mod fuzzing;
 mod pending;
 pub(super) mod reply;
 mod socket;
