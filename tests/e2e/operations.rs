@@ -142,6 +142,35 @@ fn proxies_read_the_status() {
 }
 
 #[test]
+fn head_is_answered_as_get_without_the_body() {
+    on_every_store(|front| {
+        for (query, status) in [
+            ("&capacity=1&rate=1/d", 200),
+            ("&capacity=1&rate=1/d", 429),
+            ("&capacity=1&rate=1/d&deny_status=403", 403),
+            ("&capacity=1&rate=1/d&cost=2", 429),
+            ("&policy=none", 404),
+            ("&burst=1", 422),
+        ] {
+            // Each method has its own bucket, in the same state.
+            let [get, head] = ["GET", "HEAD"].map(|method| {
+                front.request(method, &format!("/check?key=by-{method}{query}"), &[], "")
+            });
+            assert_eq!((get.status, head.status), (status, status), "{query}");
+            assert_eq!(head.body, Value::Null, "{query}");
+            for name in get.headers.keys().filter(|name| *name != "date") {
+                if name == "content-length" {
+                    assert!(head.headers.contains_key(name), "{query}: {head:?}");
+                } else {
+                    assert_eq!(get.headers[name], head.headers[name], "{query}: {name}");
+                }
+            }
+            assert_eq!(get.headers.len(), head.headers.len(), "{query}: {head:?}");
+        }
+    });
+}
+
+#[test]
 fn a_denial_is_remembered_and_forgotten_in_time() {
     for (server, engine) in
         [(Setup::with_module().start(), "module"), (Setup::plain().start(), "lua")]
