@@ -43,4 +43,4 @@ pub use seed::Seed;
 pub use sentinel::{Sentinels, primary_with_replicas};
 pub use setup::{Persistence, Setup};
 pub use stop_on_drop::StopOnDrop;
-pub use web::{Application, Client, Message};
+pub use web::{Application, Client, Connection, Message};

@@ -1,6 +1,6 @@
 //! The HTTP endpoints around a proxy: clients with their own addresses, and an application.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -26,6 +26,9 @@ pub struct Message {
 #[derive(Clone, Copy, Debug)]
 pub struct Client(pub Ipv4Addr);
 
+/// A client's connection, kept until one side closes it.
+pub struct Connection(BufReader<TcpStream>);
+
 /// An application on a free port that records every request.
 pub struct Application {
     port: u16,
@@ -50,13 +53,22 @@ impl Message {
         value
     }
 
-    fn read(stream: &TcpStream) -> Option<Self> {
-        let mut reader = BufReader::new(stream);
+    fn read(reader: &mut impl BufRead) -> Option<Self> {
+        let mut message = Self::read_head(reader)?;
+        if message.header("transfer-encoding") == "chunked" {
+            message.body = read_chunks(reader)?;
+        } else {
+            let length = message.header("content-length").parse().unwrap_or(0);
+            message.body.resize(length, 0);
+            reader.read_exact(&mut message.body).ok()?;
+        }
+        Some(message)
+    }
+
+    fn read_head(reader: &mut impl BufRead) -> Option<Self> {
         let mut lines = Vec::new();
         loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
-            match line.trim_end() {
+            match &read_line(reader)?[..] {
                 "" => break,
                 line => lines.push(line.to_owned()),
             }
@@ -67,39 +79,111 @@ impl Message {
             let (name, value) = line.split_once(':')?;
             Some((name.to_ascii_lowercase(), value.trim().to_owned()))
         });
-        let mut message = Self { start_line, headers: headers.collect(), body: Vec::new() };
-        let length = message.header("content-length").parse().unwrap_or(0);
-        message.body.resize(length, 0);
-        reader.read_exact(&mut message.body).ok()?;
-        Some(message)
+        Some(Self { start_line, headers: headers.collect(), body: Vec::new() })
+    }
+}
+
+/// Reads a line without its end; `None` at the end of the stream.
+fn read_line(reader: &mut impl BufRead) -> Option<String> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
+    Some(line.trim_end().to_owned())
+}
+
+/// Reads a chunked body without trailers.
+fn read_chunks(reader: &mut impl BufRead) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let length = usize::from_str_radix(&read_line(reader)?, 16).ok()?;
+        let start = body.len();
+        body.resize(start + length, 0);
+        reader.read_exact(&mut body[start..]).ok()?;
+        read_line(reader)?;
+        if length == 0 {
+            return Some(body);
+        }
     }
 }
 
 // === impl Client ===
 
 impl Client {
-    /// Sends a request to a server on 127.0.0.1, on a new connection. `request` is the request line
-    /// without its version, followed by header lines.
+    /// Sends a request to a server on 127.0.0.1, on a new connection that the server is to close.
+    /// `request` is as for [`Connection::request`].
     #[track_caller]
     pub fn request(self, port: u16, request: &str, body: &[u8]) -> Message {
+        self.connect(port).request(&format!("{request}\nConnection: close"), body)
+    }
+
+    /// Connects to a server on 127.0.0.1.
+    #[track_caller]
+    pub fn connect(self, port: u16) -> Connection {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         socket.bind(&SocketAddrV4::new(self.0, 0).into()).expect("an address of 127.0.0.0/8");
         let server = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
         socket.connect(&server.into()).expect("a connection to the proxy");
-        let mut stream = TcpStream::from(socket);
+        let stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(READ_TIMEOUT)).expect("a time limit");
+        Connection(BufReader::new(stream))
+    }
+}
+
+// === impl Connection ===
+
+impl Connection {
+    /// Announces a body of `length` bytes, sends none of it, and returns the first response, which
+    /// may be a `100 Continue`.
+    #[track_caller]
+    pub fn announce(&mut self, line: &str, length: usize) -> Message {
+        let head = format!(
+            "{line} HTTP/1.1\r\nHost: app.test\r\nExpect: 100-continue\r\n\
+             Content-Length: {length}\r\n\r\n"
+        );
+        self.0.get_mut().write_all(head.as_bytes()).expect("to send");
+        Message::read_head(&mut self.0).expect("a response from the proxy")
+    }
+
+    /// Sends a request and returns its final response. `request` is the request line without its
+    /// version, followed by header lines. The body is chunked if the headers say so; it does not
+    /// wait for a `100 Continue`.
+    #[track_caller]
+    pub fn request(&mut self, request: &str, body: &[u8]) -> Message {
         let (line, headers) = request.split_once('\n').unwrap_or((request, ""));
-        let mut head = format!("{line} HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n");
+        let mut head = format!("{line} HTTP/1.1\r\nHost: app.test\r\n");
         for header in headers.lines() {
             head += &format!("{}\r\n", header.trim());
         }
-        if !body.is_empty() {
+        let is_chunked = headers.contains("Transfer-Encoding: chunked");
+        if !body.is_empty() && !is_chunked {
             head += &format!("Content-Length: {}\r\n", body.len());
         }
-        stream.write_all(format!("{head}\r\n").as_bytes()).expect("to send");
+        let mut bytes = format!("{head}\r\n").into_bytes();
+        if is_chunked {
+            push_chunks(&mut bytes, body);
+        } else {
+            bytes.extend_from_slice(body);
+        }
         // A proxy that denies the request need not read its body.
-        let _ = stream.write_all(body);
-        Message::read(&stream).expect("a response from the proxy")
+        let _ = self.0.get_mut().write_all(&bytes);
+        loop {
+            let response = if line.starts_with("HEAD ") {
+                Message::read_head(&mut self.0)
+            } else {
+                Message::read(&mut self.0)
+            };
+            let response = response.expect("a response from the proxy");
+            if response.status() >= 200 {
+                return response;
+            }
+        }
+    }
+}
+
+fn push_chunks(bytes: &mut Vec<u8>, body: &[u8]) {
+    for chunk in body.chunks(50_000).chain([&b""[..]]) {
+        bytes.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        bytes.extend_from_slice(chunk);
+        bytes.extend_from_slice(b"\r\n");
     }
 }
 
@@ -145,9 +229,13 @@ fn serve(
     recorded: &Mutex<Vec<Message>>,
     handler: &dyn Fn(&Message) -> (u16, String),
 ) {
-    let Some(request) = Message::read(stream) else { return };
-    let (status, body) = handler(&request);
+    let Some(request) = Message::read(&mut BufReader::new(stream)) else { return };
+    let (status, mut body) = handler(&request);
+    let length = body.len();
+    if request.start_line.starts_with("HEAD ") {
+        body.clear();
+    }
     recorded.lock().unwrap_or_else(PoisonError::into_inner).push(request);
     let head = format!("HTTP/1.1 {status} OK\r\nContent-Type: text/plain\r\nConnection: close");
-    let _ = write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let _ = write!(stream, "{head}\r\nContent-Length: {length}\r\n\r\n{body}");
 }
