@@ -3,20 +3,17 @@
 //! Numbers are parsed from the text of the file by the grammar that the rest of RL uses. A TOML
 //! parser would accept `1e2`, `0x10` and `inf`, and would round before the bounds are checked.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    str,
-};
+use std::{collections::HashMap, str};
 
 use rl_bucket::{Capacity, Invalid, Limit, Rate};
 use rl_store::MAX_KEY;
-use serde::Deserialize;
 use toml::{Spanned, Value};
 
 use super::{
-    definition::{OnError, PoliciesByName, Policy},
+    definition::{PoliciesByName, Policy},
     error::{PolicyFileError, SpannedError},
     limits::{INLINE, NamedLimit},
+    tables::{FileTable, LimitTable, Mode, OverrideTable, PolicyTable},
 };
 use crate::toml_error::TomlError;
 
@@ -25,53 +22,6 @@ pub(super) struct PolicyFile {
     pub(super) policies: PoliciesByName,
     /// Whether limits may come with a check.
     pub(super) has_inline: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileTable {
-    #[serde(default)]
-    inline: bool,
-    #[serde(default)]
-    policies: BTreeMap<Spanned<String>, Spanned<PolicyTable>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PolicyTable {
-    capacity: Option<Spanned<Value>>,
-    rate: Option<Spanned<Value>>,
-    limits: Option<Spanned<Vec<Spanned<LimitTable>>>>,
-    #[serde(default)]
-    on_error: OnError,
-    #[serde(default)]
-    mode: Mode,
-    #[serde(default)]
-    overrides: BTreeMap<Spanned<String>, Spanned<OverrideTable>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OverrideTable {
-    capacity: Option<Spanned<Value>>,
-    rate: Option<Spanned<Value>>,
-    limits: Option<Spanned<Vec<Spanned<LimitTable>>>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LimitTable {
-    name: Spanned<String>,
-    capacity: Option<Spanned<Value>>,
-    rate: Option<Spanned<Value>>,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Mode {
-    #[default]
-    Enforce,
-    Shadow,
 }
 
 /// The text of the file, from which numbers are parsed.

@@ -4,6 +4,7 @@ mod definition;
 mod error;
 mod file;
 mod limits;
+mod tables;
 
 use std::collections::BTreeMap;
 
