@@ -21,6 +21,7 @@
 //! | `connections` | upgrade offers, silence, bodies that nobody reads, keep-alive; Java's HTTP client |
 //! | `headers` | the rate limit headers, parsed by a library for structured fields |
 //! | `policies` | policy files: several limits, overrides, shadow mode, `on_error`, reloading |
+//! | `addresses` | policies by IP address: one bucket for an address or network, in every form |
 //! | `tokens` | the rights of each token |
 //! | `files` | files that hang or never end hold up neither a reload nor the end |
 //! | `settings` | flags and variables, and the files that can be validated |
@@ -47,6 +48,7 @@
 //! | `proxies` | the configurations of `docs/proxies.md`, in real proxies |
 
 mod access;
+mod addresses;
 mod atomicity;
 mod bench;
 mod cli;

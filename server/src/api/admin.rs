@@ -29,7 +29,8 @@ pub(super) struct Denied {
 struct DeniedKey {
     /// The name of the policy.
     policy: String,
-    /// The key as the caller sent it; with `--key-secret-file`, its pseudonym.
+    /// The key as the caller sent it, or as a policy with `key = "ip"` normalises it; with
+    /// `--key-secret-file`, its pseudonym.
     key: String,
     /// Denials, at most this many.
     denied: u64,

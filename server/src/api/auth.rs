@@ -43,15 +43,13 @@ impl Caller {
 
     /// [`Problem::OutsidePrefix`] unless the grant covers every key.
     pub(super) fn require_every_key(&self) -> Result<(), Problem> {
-        if self.grant.covers_all_keys() { Ok(()) } else { Err(Problem::OutsidePrefix) }
+        if self.grant.prefix().is_none() { Ok(()) } else { Err(Problem::OutsidePrefix) }
     }
 
-    /// [`Problem::OutsidePrefix`] unless the grant covers the key, [`Problem::MissingRole`] for an
-    /// inline limit without the role `admin`.
-    pub(super) fn authorize(&self, check: &CheckRequest<'_>) -> Result<(), Problem> {
-        if !self.grant.covers(&check.key) {
-            return Err(Problem::OutsidePrefix);
-        }
+    /// Requires of the key the prefix of the grant, which the limiter looks for;
+    /// [`Problem::MissingRole`] for an inline limit without the role `admin`.
+    pub(super) fn authorize<'c>(&'c self, check: &mut CheckRequest<'c>) -> Result<(), Problem> {
+        check.prefix = self.grant.prefix();
         if matches!(check.source, LimitSource::Inline(_)) {
             self.require_role(Role::Admin)?;
         }

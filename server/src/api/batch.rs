@@ -110,8 +110,8 @@ pub(super) async fn check(
     let requests: Vec<Result<(), Problem>> = bodies
         .into_iter()
         .map(|body| {
-            let check = body?.check_request()?;
-            caller.authorize(&check)?;
+            let mut check = body?.check_request()?;
+            caller.authorize(&mut check)?;
             checks.push(check);
             Ok(())
         })

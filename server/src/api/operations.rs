@@ -126,8 +126,8 @@ pub(super) async fn reset(
 ) -> Result<HttpResponse, Problem> {
     let (caller, body) = request.read(Role::Admin, BodyKind::Check).await?;
     let body = CheckBody::parse(&body)?;
-    let check = body.reset_request()?;
-    caller.authorize(&check)?;
+    let mut check = body.reset_request()?;
+    caller.authorize(&mut check)?;
     let reset = limiter.reset(&check).await?;
     Ok(json(&mut HttpResponse::Ok(), &ResetReply { reset }))
 }

@@ -45,8 +45,8 @@ pub(super) async fn respond<R: Into<OperationResult>>(
     caller.require_role(role)?;
     let body = body::read(request, payload, BodyKind::Check).await?;
     let body = CheckBody::parse(&body)?;
-    let check = body.check_request()?;
-    caller.authorize(&check)?;
+    let mut check = body.check_request()?;
+    caller.authorize(&mut check)?;
     let OperationResult { result, granted } = operation(&check).await?.into();
     Ok(reply::respond(StatusCode::OK, &result, granted))
 }

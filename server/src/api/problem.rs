@@ -51,6 +51,8 @@ pub enum Problem {
     /// 422: the body is JSON, or the query is readable, but a field breaks its rule. The text
     /// states the rule.
     Invalid(&'static str),
+    /// 422: the policy is by IP address, and the key is not one.
+    NotAnAddress,
     /// 503: the store is down, and nothing was changed.
     StoreUnavailable,
     /// 503: the store did not confirm the change, which may have been made.
@@ -93,6 +95,10 @@ impl Problem {
             Self::Compressed => "the body must not be compressed",
             Self::MediaType => "the Content-Type must be application/json",
             Self::Invalid(rule) => rule,
+            Self::NotAnAddress => {
+                "key must be one IP address under this policy, such as 192.0.2.1 or 2001:db8::1, \
+                 which may have a port: 192.0.2.1:80, [2001:db8::1]:80"
+            }
             Self::StoreUnavailable => {
                 "the store is unavailable and nothing was changed: try again later"
             }
@@ -126,7 +132,7 @@ impl ResponseError for Problem {
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge | Self::BatchTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Compressed | Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Invalid(_) | Self::NotAnAddress => StatusCode::UNPROCESSABLE_ENTITY,
             Self::StoreUnavailable | Self::OutcomeUnknown => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -153,6 +159,8 @@ impl From<LimiterError> for Problem {
         match error {
             LimiterError::UnknownPolicy => Self::UnknownPolicy,
             LimiterError::InlineForbidden => Self::InlineOff,
+            LimiterError::NotAnAddress => Self::NotAnAddress,
+            LimiterError::OutsidePrefix => Self::OutsidePrefix,
             LimiterError::SeveralLimits => Self::Invalid("policy must have exactly one limit here"),
             LimiterError::NotChanged => Self::StoreUnavailable,
             LimiterError::Unconfirmed => Self::OutcomeUnknown,

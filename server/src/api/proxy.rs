@@ -34,7 +34,8 @@ use crate::limiter::{CheckRequest, Limiter};
 struct Query<'a> {
     /// The owner of the bucket: 1 to 1024 bytes of UTF-8. Exactly one of this and `key_header` must
     /// be given. A space is `%20`: a `+` stays a `+`, so with a client that writes `+` for a space
-    /// this key and that of a `POST` are two. Such clients use `key_header`.
+    /// this key and that of a `POST` are two. Such clients use `key_header`. Under a policy with
+    /// `key = "ip"` an IP address, whose IPv6 network is the owner.
     #[param(
         value_type = String,
         required = false,
@@ -128,8 +129,8 @@ pub(super) async fn respond(
         return Err(rules::CREDENTIALS);
     }
     let key = query.key(request)?;
-    let (check, deny_status) = (query.check_request(key)?, query.deny_status()?);
-    caller.authorize(&check)?;
+    let (mut check, deny_status) = (query.check_request(key)?, query.deny_status()?);
+    caller.authorize(&mut check)?;
     let result = limiter.check(&check).await?;
     let status = if result.is_allowed() { StatusCode::OK } else { deny_status };
     Ok(reply::respond(status, &result, None))
@@ -187,7 +188,7 @@ impl<'a> Query<'a> {
         };
         let policy = self.policy.as_deref().map(Cow::Borrowed);
         let source = limit_source(policy, self.capacity.as_deref(), self.rate.as_deref())?;
-        Ok(CheckRequest { key, source, cost })
+        Ok(CheckRequest { key, source, cost, prefix: None })
     }
 
     fn deny_status(&self) -> Result<StatusCode, Problem> {

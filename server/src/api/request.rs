@@ -24,7 +24,8 @@ use crate::limiter::{CheckRequest, LimitSource};
 #[schema(as = Check)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CheckBody<'a> {
-    /// The owner of the bucket: 1 to 1024 bytes of UTF-8.
+    /// The owner of the bucket: 1 to 1024 bytes of UTF-8. Under a policy with `key = "ip"` an IP
+    /// address, whose IPv6 network is the owner.
     #[schema(
         value_type = String,
         required = true,
@@ -101,7 +102,7 @@ impl<'a> CheckBody<'a> {
         let (capacity, rate) = (present(self.capacity), present(self.rate));
         let (capacity, rate) = (capacity.map(number), rate.map(number));
         let source = limit_source(policy, capacity.as_deref(), rate.as_deref())?;
-        Ok(CheckRequest { key, source, cost })
+        Ok(CheckRequest { key, source, cost, prefix: None })
     }
 
     fn key(&self) -> Result<Cow<'a, str>, Problem> {
@@ -219,7 +220,7 @@ mod tests {
     fn assert_parses(body: &str, key: &str, source: LimitSource<'_>, cost: &str) {
         let parsed = CheckBody::parse(body.as_bytes()).unwrap();
         let cost = Cost::parse(cost.as_bytes()).unwrap();
-        let expected = CheckRequest { key: key.into(), source, cost };
+        let expected = CheckRequest { key: key.into(), source, cost, prefix: None };
         assert_eq!(parsed.check_request(), Ok(expected), "{body}");
     }
 

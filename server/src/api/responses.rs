@@ -47,8 +47,9 @@ const BODY: [Problem; 5] = [
 const ACCESS: [Problem; 4] =
     [Problem::Unauthorized, Problem::MissingRole, Problem::OutsidePrefix, Problem::InlineOff];
 
-const FIELDS: [Problem; 9] = [
+const FIELDS: [Problem; 10] = [
     rules::KEY,
+    Problem::NotAnAddress,
     rules::INCOMPLETE_LIMIT,
     rules::POLICY_AND_LIMIT,
     Problem::Invalid(Invalid::Cost(Rule::Grammar).text()),

@@ -7,31 +7,31 @@ use smallvec::smallvec;
 use super::{error::LimiterError, resolve::ResolvedCheck, store::MeteredStore};
 
 /// Independent checks, in the order of their requests.
-pub(super) struct Batch {
-    entries: Vec<Result<Entry, LimiterError>>,
+pub(super) struct Batch<'r> {
+    entries: Vec<Result<Entry<'r>, LimiterError>>,
 }
 
 /// A check, and its decisions if the denial cache has them.
-struct Entry {
-    check: ResolvedCheck,
+struct Entry<'r> {
+    check: ResolvedCheck<'r>,
     cached: Option<Decisions>,
 }
 
 /// A check of a batch, with its decisions.
-pub(super) enum DecidedCheck {
+pub(super) enum DecidedCheck<'r> {
     /// The denial cache had them.
-    Cached(ResolvedCheck, Decisions),
+    Cached(ResolvedCheck<'r>, Decisions),
     /// The check was sent to the store.
-    Sent(ResolvedCheck, Result<Decisions, StoreError>),
+    Sent(ResolvedCheck<'r>, Result<Decisions, StoreError>),
 }
 
 // === impl Batch ===
 
-impl Batch {
+impl<'r> Batch<'r> {
     /// A batch of these checks. `cached` looks a check up in the denial cache.
     pub(super) fn new(
-        checks: impl Iterator<Item = Result<ResolvedCheck, LimiterError>>,
-        cached: impl Fn(&ResolvedCheck) -> Option<Decisions>,
+        checks: impl Iterator<Item = Result<ResolvedCheck<'r>, LimiterError>>,
+        cached: impl Fn(&ResolvedCheck<'r>) -> Option<Decisions>,
     ) -> Self {
         let entry = |check| Entry { cached: cached(&check), check };
         Self { entries: checks.map(|check| check.map(entry)).collect() }
@@ -42,7 +42,7 @@ impl Batch {
     pub(super) async fn decide(
         self,
         store: &MeteredStore,
-    ) -> impl Iterator<Item = Result<DecidedCheck, LimiterError>> {
+    ) -> impl Iterator<Item = Result<DecidedCheck<'r>, LimiterError>> {
         let mut single = Vec::with_capacity(self.entries.len());
         let mut joint = Vec::new();
         for Entry { check, cached } in self.entries.iter().flatten() {

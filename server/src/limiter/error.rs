@@ -9,6 +9,10 @@ pub enum LimiterError {
     UnknownPolicy,
     /// The policy file does not permit inline limits.
     InlineForbidden,
+    /// The policy is by IP address, and the key is not one.
+    NotAnAddress,
+    /// The normalised key lacks the prefix that the caller's token requires.
+    OutsidePrefix,
     /// The policy has several limits, and the operation works with one.
     SeveralLimits,
     /// The change was not made: nothing was sent to the store.

@@ -10,7 +10,7 @@ use crate::policy::OnError;
 const CLOSED_RETRY_MS: u64 = 1000;
 
 /// Decides a check or a peek. `local` holds the buckets of this front.
-pub(super) fn decide(check: &ResolvedCheck, op: Op, local: &MemoryStore) -> Decisions {
+pub(super) fn decide(check: &ResolvedCheck<'_>, op: Op, local: &MemoryStore) -> Decisions {
     let limits = check.limits.iter().map(|limit| &limit.limit);
     match check.policy.on_error {
         OnError::Local => check.apply_in(local, op),

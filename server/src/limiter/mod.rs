@@ -9,7 +9,7 @@ mod resolve;
 mod result;
 mod store;
 
-use std::{sync::Arc, time::Instant};
+use std::{mem, sync::Arc, time::Instant};
 
 use rl_bucket::{Op, Outcome};
 use rl_store::{Decisions, Store, StoreError, bucket_key::Pseudonyms, memory::MemoryStore, now};
@@ -74,15 +74,13 @@ impl Limiter {
         let check = ResolvedCheck::new(&policies, &self.shared.pseudonyms, request)?;
         drop(policies); // not held across an await
         let sent_at = Instant::now();
-        let result = match self.cached_denial(&check, sent_at) {
-            Some(decisions) => check.into_result(decisions),
+        Ok(match self.cached_denial(&check, sent_at) {
+            Some(decisions) => self.counted(check, decisions),
             None => {
                 let decisions = self.store.check(&check).await;
                 self.check_result(check, decisions, sent_at)
             }
-        };
-        self.count(&request.key, &result);
-        Ok(result)
+        })
     }
 
     /// Makes independent checks, in order; at most 1024, within the store's deadline.
@@ -101,15 +99,13 @@ impl Limiter {
         let batch = Batch::new(requests.iter().map(resolve), cached);
         drop(policies); // not held across an await
         let decided = batch.decide(&self.store).await;
-        let results = requests.iter().zip(decided).map(|(request, decided)| {
-            let result = match decided? {
-                DecidedCheck::Cached(check, decisions) => check.into_result(decisions),
+        let results = decided.map(|decided| {
+            Ok(match decided? {
+                DecidedCheck::Cached(check, decisions) => self.counted(check, decisions),
                 DecidedCheck::Sent(check, decisions) => {
                     self.check_result(check, decisions, sent_at)
                 }
-            };
-            self.count(&request.key, &result);
-            Ok(result)
+            })
         });
         results.collect()
     }
@@ -119,7 +115,10 @@ impl Limiter {
         let check = self.resolve(request)?;
         match self.store.apply(Op::Peek, &check).await {
             Ok(decisions) => Ok(check.into_result(decisions)),
-            Err(_) => Ok(self.decide_without_store(check, Op::Peek)),
+            Err(_) => {
+                let decisions = self.decide_without_store(&check, Op::Peek);
+                Ok(CheckResult { is_degraded: true, ..check.into_result(decisions) })
+            }
         }
     }
 
@@ -137,8 +136,7 @@ impl Limiter {
             fallback::take(on_error, &bucket_request, &self.shared.local)
         });
         let is_degraded = taken.is_err();
-        let result = CheckResult { is_degraded, ..check.into_result(smallvec![decision]) };
-        self.count(&request.key, &result);
+        let result = CheckResult { is_degraded, ..self.counted(check, smallvec![decision]) };
         Ok((granted, result))
     }
 
@@ -180,7 +178,10 @@ impl Limiter {
     }
 
     /// Resolves a request under the policies in force.
-    fn resolve(&self, request: &CheckRequest<'_>) -> Result<ResolvedCheck, LimiterError> {
+    fn resolve<'r>(
+        &self,
+        request: &'r CheckRequest<'_>,
+    ) -> Result<ResolvedCheck<'r>, LimiterError> {
         ResolvedCheck::new(&self.shared.policies.get(), &self.shared.pseudonyms, request)
     }
 
@@ -193,13 +194,11 @@ impl Limiter {
     ) -> Result<CheckResult, LimiterError> {
         let check = ResolvedCheck::new(policies, &self.shared.pseudonyms, request)?;
         let decisions = check.apply_in(memory, Op::Check);
-        let result = check.into_result(decisions);
-        self.count(&request.key, &result);
-        Ok(result)
+        Ok(self.counted(check, decisions))
     }
 
     /// A denial that still holds at `now`.
-    fn cached_denial(&self, check: &ResolvedCheck, now: Instant) -> Option<Decisions> {
+    fn cached_denial(&self, check: &ResolvedCheck<'_>, now: Instant) -> Option<Decisions> {
         let key = &check.bucket_keys[0];
         let decisions = self.shared.denials.get(key, &check.limits, check.cost, now)?;
         check.policy.counters.cached.inc();
@@ -209,27 +208,31 @@ impl Limiter {
     /// The result of a check that was sent to the store at `sent_at`. Its denial is cached.
     fn check_result(
         &self,
-        check: ResolvedCheck,
+        check: ResolvedCheck<'_>,
         decisions: Result<Decisions, StoreError>,
         sent_at: Instant,
     ) -> CheckResult {
-        let Ok(decisions) = decisions else { return self.decide_without_store(check, Op::Check) };
+        let Ok(decisions) = decisions else {
+            let decisions = self.decide_without_store(&check, Op::Check);
+            return CheckResult { is_degraded: true, ..self.counted(check, decisions) };
+        };
         if decisions.iter().any(|decision| !decision.is_allowed()) {
             let key = &check.bucket_keys[0];
             self.shared.denials.insert(key, &check.limits, check.cost, &decisions, sent_at);
         }
-        check.into_result(decisions)
+        self.counted(check, decisions)
     }
 
     /// Decides a check or a peek as the policy's `on_error` says.
-    fn decide_without_store(&self, check: ResolvedCheck, op: Op) -> CheckResult {
+    fn decide_without_store(&self, check: &ResolvedCheck<'_>, op: Op) -> Decisions {
         check.policy.counters.count_degraded(check.policy.on_error);
-        let decisions = fallback::decide(&check, op, &self.shared.local);
-        CheckResult { is_degraded: true, ..check.into_result(decisions) }
+        fallback::decide(check, op, &self.shared.local)
     }
 
-    /// Counts a check or a take, and records a denial among the offenders.
-    fn count(&self, key: &str, result: &CheckResult) {
+    /// The result of a check or a take, which is counted; a denial is recorded among the offenders.
+    fn counted(&self, mut check: ResolvedCheck<'_>, decisions: Decisions) -> CheckResult {
+        let key = mem::take(&mut check.key);
+        let result = check.into_result(decisions);
         let counters = &result.policy.counters;
         let deciding = result.deciding();
         let counter = match deciding.outcome {
@@ -240,9 +243,10 @@ impl Limiter {
         };
         counter.inc();
         if !deciding.is_allowed() {
-            let name = self.shared.pseudonyms.of(key);
+            let name = self.shared.pseudonyms.of(&key);
             self.shared.offenders.record_denial(result.policy.name(), &name);
         }
+        result
     }
 }
 

@@ -13,6 +13,8 @@ pub struct CheckRequest<'a> {
     pub source: LimitSource<'a>,
     /// The tokens to take, or to give back.
     pub cost: Cost,
+    /// The prefix that the normalised key must have, as the caller's token says.
+    pub prefix: Option<&'a str>,
 }
 
 /// The limits to apply.

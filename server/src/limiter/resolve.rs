@@ -1,6 +1,6 @@
 //! A check request whose policy, limits and bucket keys are known.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use rl_bucket::{Cost, Op};
 use rl_store::{BucketRequest, Decisions, bucket_key::Pseudonyms, memory::MemoryStore, now};
@@ -15,7 +15,9 @@ use super::{
 use crate::policy::Limits;
 
 /// A check request whose policy, limits and bucket keys are known.
-pub(super) struct ResolvedCheck {
+pub(super) struct ResolvedCheck<'r> {
+    /// The normalised key.
+    pub(super) key: Cow<'r, str>,
     pub(super) policy: Arc<ActivePolicy>,
     pub(super) limits: Limits,
     /// One key for each limit.
@@ -25,25 +27,31 @@ pub(super) struct ResolvedCheck {
 
 // === impl ResolvedCheck ===
 
-impl ResolvedCheck {
-    /// Finds the policy and the limits that apply.
+impl<'r> ResolvedCheck<'r> {
+    /// Finds the policy, the normalised key and the limits that apply.
     pub(super) fn new(
         policies: &ActivePolicies,
         pseudonyms: &Pseudonyms,
-        request: &CheckRequest<'_>,
+        request: &'r CheckRequest<'_>,
     ) -> Result<Self, LimiterError> {
-        let (policy, limits) = match &request.source {
-            LimitSource::Policy(name) => {
-                let policy = policies.get(name).ok_or(LimiterError::UnknownPolicy)?;
-                (policy, policy.limits(&request.key))
-            }
-            LimitSource::Inline(limit) => {
-                (policies.inline().ok_or(LimiterError::InlineForbidden)?, Limits::inline(*limit))
-            }
+        let policy = match &request.source {
+            LimitSource::Policy(name) => policies.get(name).ok_or(LimiterError::UnknownPolicy)?,
+            LimitSource::Inline(_) => policies.inline().ok_or(LimiterError::InlineForbidden)?,
         };
-        let name = pseudonyms.of(&request.key);
-        let bucket_keys = limits.iter().map(|limit| policy.bucket_key(&name, limit)).collect();
-        Ok(Self { policy: policy.clone(), limits, bucket_keys, cost: request.cost })
+        let key = policy.normalize(&request.key).ok_or(LimiterError::NotAnAddress)?;
+        // Not the key as sent: another text with the prefix could name a bucket without it.
+        if request.prefix.is_some_and(|prefix| !key.starts_with(prefix)) {
+            return Err(LimiterError::OutsidePrefix);
+        }
+        let limits = match &request.source {
+            LimitSource::Policy(_) => policy.limits(&key),
+            LimitSource::Inline(limit) => Limits::inline(*limit),
+        };
+        let bucket_keys = {
+            let name = pseudonyms.of(&key);
+            limits.iter().map(|limit| policy.bucket_key(&name, limit)).collect()
+        };
+        Ok(Self { key, policy: policy.clone(), limits, bucket_keys, cost: request.cost })
     }
 
     /// The request for the only bucket; `None` if there are several.

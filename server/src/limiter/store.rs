@@ -33,7 +33,7 @@ impl MeteredStore {
     }
 
     /// Makes one check, of one limit or of several that are allowed together.
-    pub(super) async fn check(&self, check: &ResolvedCheck) -> Result<Decisions, StoreError> {
+    pub(super) async fn check(&self, check: &ResolvedCheck<'_>) -> Result<Decisions, StoreError> {
         if let Some(request) = check.bucket_request() {
             let decision = self.timed(self.store.apply(Op::Check, &request)).await?;
             return Ok(smallvec![decision]);
@@ -65,7 +65,7 @@ impl MeteredStore {
     pub(super) async fn apply(
         &self,
         op: Op,
-        check: &ResolvedCheck,
+        check: &ResolvedCheck<'_>,
     ) -> Result<Decisions, StoreError> {
         if let Some(request) = check.bucket_request() {
             let decision = self.timed(self.store.apply(op, &request)).await?;

@@ -74,7 +74,8 @@ fn without_redis() -> (Limiter, TcpListener) {
 }
 
 fn request<'a>(key: &'a str, policy: &'a str) -> CheckRequest<'a> {
-    CheckRequest { key: key.into(), source: LimitSource::Policy(policy.into()), cost: Cost::ONE }
+    let source = LimitSource::Policy(policy.into());
+    CheckRequest { key: key.into(), source, cost: Cost::ONE, prefix: None }
 }
 
 /// Whether the check is allowed, and the deciding limit with its remaining tokens.
@@ -95,7 +96,7 @@ async fn each_key_has_a_bucket_under_each_policy() {
         ("b", inline(), 0),
         ("a", LimitSource::Policy("two".into()), 1),
     ] {
-        let request = CheckRequest { key: key.into(), source, cost: Cost::ONE };
+        let request = CheckRequest { key: key.into(), source, cost: Cost::ONE, prefix: None };
         let result = limiter.check(&request).await.unwrap();
         assert!(result.is_allowed() && !result.is_degraded);
         assert_eq!(result.deciding().remaining, remaining, "{request:?}");
@@ -155,6 +156,7 @@ async fn without_redis_each_policy_decides_by_its_on_error() {
             key: "t".into(),
             source: LimitSource::Policy(policy.into()),
             cost: many,
+            prefix: None,
         };
         let (granted, result) = limiter.take(&request).await.unwrap();
         assert!(result.is_degraded);
@@ -166,7 +168,7 @@ async fn without_redis_each_policy_decides_by_its_on_error() {
         [("default", 2, false), ("open", 7, false), ("closed", 0, false), ("small", 0, true)]
     {
         let source = LimitSource::Policy(policy.into());
-        let request = CheckRequest { key: "u".into(), source, cost: above };
+        let request = CheckRequest { key: "u".into(), source, cost: above, prefix: None };
         let (taken, result) = limiter.take(&request).await.unwrap();
         assert_eq!(taken, granted, "{policy}");
         assert_eq!(result.deciding().outcome == Outcome::Never, never, "{policy}");

@@ -1,6 +1,7 @@
 //! One policy.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap},
     sync::Arc,
 };
@@ -8,7 +9,10 @@ use std::{
 use rl_bucket::Limit;
 use rl_store::bucket_key::bucket_key;
 
-use super::limits::{INLINE, Limits, NamedLimit};
+use super::{
+    key_kind::KeyKind,
+    limits::{INLINE, Limits, NamedLimit},
+};
 
 /// Policies by name; mostly one or a few, so that comparing beats hashing.
 pub type PoliciesByName = BTreeMap<Box<str>, Policy>;
@@ -17,10 +21,11 @@ pub type PoliciesByName = BTreeMap<Box<str>, Policy>;
 #[derive(Debug)]
 pub struct Policy {
     pub(super) name: Box<str>,
+    pub(super) key_kind: KeyKind,
     /// Whether each limit has a name of its own, which is then part of its bucket's key.
     pub(super) has_named_limits: bool,
     pub(super) limits: Arc<[NamedLimit]>,
-    /// The limits of single keys.
+    /// The limits of single keys, by the normalised key.
     pub(super) overrides: HashMap<Box<str>, Arc<[NamedLimit]>>,
     /// The rule for checks while the store is away.
     pub on_error: OnError,
@@ -58,6 +63,7 @@ impl Policy {
     fn new(name: &str, limits: Arc<[NamedLimit]>) -> Self {
         Self {
             name: name.into(),
+            key_kind: KeyKind::default(),
             has_named_limits: false,
             limits,
             overrides: HashMap::new(),
@@ -76,7 +82,12 @@ impl Policy {
         self.has_named_limits
     }
 
-    /// The limits that apply to `key`.
+    /// The normalised form of a key, which names its buckets; `None` if the policy has no such key.
+    pub fn normalize<'k>(&self, key: &'k str) -> Option<Cow<'k, str>> {
+        self.key_kind.normalize(key)
+    }
+
+    /// The limits that apply to `key`, which is normalised.
     pub fn limits(&self, key: &str) -> Limits {
         Limits::Shared(self.overrides.get(key).unwrap_or(&self.limits).clone())
     }

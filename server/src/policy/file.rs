@@ -12,8 +12,9 @@ use toml::{Spanned, Value};
 use super::{
     definition::{PoliciesByName, Policy},
     error::{PolicyFileError, SpannedError},
+    key_kind::KeyKind,
     limits::{INLINE, NamedLimit},
-    tables::{FileTable, LimitTable, Mode, OverrideTable, PolicyTable},
+    tables::{FileTable, KeyName, LimitTable, Mode, OverrideTable, PolicyTable},
 };
 use crate::toml_error::TomlError;
 
@@ -39,7 +40,12 @@ const PAIR: &str = "capacity and rate must be given together";
 const LIMITS: &str = "limits must be 1 to 16 tables with name, capacity and rate";
 const DISTINCT_NAMES: &str = "the limits of a policy must have different names";
 const POLICIES: &str = "a file must define 1 to 1000 policies, or set inline = true";
+const IPV6_PREFIX: &str = "ipv6_prefix must be a whole number from 32 to 128";
+const IPV6_PREFIX_ALONE: &str = "ipv6_prefix must come with key = \"ip\"";
 const OVERRIDE_KEY: &str = "the key of an override must be 1 to 1024 bytes";
+const OVERRIDE_ADDRESS: &str = "the key of an override must be an IP address, or an IPv6 network \
+    of ipv6_prefix bits: the policy has key = \"ip\"";
+const OVERRIDE_REPEATED: &str = "another override is for the same address or network";
 const OVERRIDE_SINGLE: &str = "an override of this policy must have capacity, rate or both";
 const OVERRIDE_SEVERAL: &str = "an override of this policy must have limits: tables with name, and \
     capacity, rate or both";
@@ -95,16 +101,26 @@ impl Source<'_> {
             }
         };
         let has_named_limits = table.limits.is_some();
+        let key_kind = key_kind(table)?;
         let mut overrides = HashMap::with_capacity(table.overrides.len());
-        for (key, table) in &table.overrides {
+        // In the order of the file, so that of two for one bucket the second is reported.
+        let mut override_tables: Vec<_> = table.overrides.iter().collect();
+        override_tables.sort_by_key(|(key, _)| key.span().start);
+        for (key, table) in override_tables {
             if !(1..=MAX_KEY).contains(&key.get_ref().len()) {
                 return Err(SpannedError::new(key.span(), OVERRIDE_KEY));
             }
+            let normalized = key_kind
+                .normalize(key.get_ref())
+                .ok_or_else(|| SpannedError::new(key.span(), OVERRIDE_ADDRESS))?;
             let limits = self.overridden(&limits, has_named_limits, key, table.get_ref())?;
-            overrides.insert(key.get_ref().as_str().into(), limits.into());
+            if overrides.insert(normalized.into(), limits.into()).is_some() {
+                return Err(SpannedError::new(key.span(), OVERRIDE_REPEATED));
+            }
         }
         Ok(Policy {
             name: name.get_ref().as_str().into(),
+            key_kind,
             has_named_limits,
             limits: limits.into(),
             overrides,
@@ -210,6 +226,22 @@ impl Source<'_> {
 /// else could be a secret, in a file that was given by mistake.
 fn may_be_a_field(word: &str) -> bool {
     word.len() <= "on_error".len() && word.bytes().all(|it| it.is_ascii_lowercase() || it == b'_')
+}
+
+/// The kind of keys that a policy has.
+fn key_kind(table: &PolicyTable) -> Result<KeyKind, SpannedError> {
+    let prefix = table.ipv6_prefix.as_ref();
+    match (table.key, prefix.map(|prefix| (prefix.span(), prefix.get_ref()))) {
+        (Some(KeyName::Ip), None) => Ok(KeyKind::Ip { ipv6_prefix: KeyKind::IPV6_PREFIX }),
+        (Some(KeyName::Ip), Some((span, prefix))) => prefix
+            .as_integer()
+            .and_then(|bits| u8::try_from(bits).ok())
+            .filter(|bits| KeyKind::IPV6_PREFIXES.contains(bits))
+            .map(|ipv6_prefix| KeyKind::Ip { ipv6_prefix })
+            .ok_or_else(|| SpannedError::new(span, IPV6_PREFIX)),
+        (_, Some((span, _))) => Err(SpannedError::new(span, IPV6_PREFIX_ALONE)),
+        (_, None) => Ok(KeyKind::Text),
+    }
 }
 
 fn check_name(name: &Spanned<String>) -> Result<(), SpannedError> {

@@ -3,6 +3,7 @@
 mod definition;
 mod error;
 mod file;
+mod key_kind;
 mod limits;
 mod tables;
 

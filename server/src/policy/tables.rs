@@ -22,6 +22,8 @@ pub(super) struct PolicyTable {
     pub(super) capacity: Option<Spanned<Value>>,
     pub(super) rate: Option<Spanned<Value>>,
     pub(super) limits: Option<Spanned<Vec<Spanned<LimitTable>>>>,
+    pub(super) key: Option<KeyName>,
+    pub(super) ipv6_prefix: Option<Spanned<Value>>,
     #[serde(default)]
     pub(super) on_error: OnError,
     #[serde(default)]
@@ -44,6 +46,14 @@ pub(super) struct LimitTable {
     pub(super) name: Spanned<String>,
     pub(super) capacity: Option<Spanned<Value>>,
     pub(super) rate: Option<Spanned<Value>>,
+}
+
+/// The value of `key`.
+#[derive(Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum KeyName {
+    Text,
+    Ip,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Deserialize)]

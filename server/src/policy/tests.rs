@@ -184,6 +184,18 @@ fn errors_name_the_place_and_the_rule() {
             "[policies.a]\nlimits = [{name=\"x\",capacity=1,rate=1}]\noverrides.k = { rate = 1 }",
             "line 3, column 11: an override of this policy must have limits",
         ),
+        (
+            "[policies.a]\ncapacity = 1\nrate = 1\nkey = \"address\"",
+            "line 4, column 7: unknown variant `address`, expected `text` or `ip`",
+        ),
+        (
+            "[policies.a]\ncapacity = 1\nrate = 1\nipv6_prefix = 64",
+            "line 4, column 15: ipv6_prefix must come",
+        ),
+        (
+            "[policies.a]\ncapacity = 1\nrate = 1\nkey = \"text\"\nipv6_prefix = 64",
+            "line 5, column 15: ipv6_prefix must come with key = \"ip\"",
+        ),
         ("t0psecret = 1", "line 1, column 1: unknown field, expected"),
     ] {
         let error = read(text).err().unwrap_or_default();
@@ -191,4 +203,74 @@ fn errors_name_the_place_and_the_rule() {
     }
     let latin = Policies::read(b"# \xe9").err().unwrap();
     assert_eq!(latin.to_string(), "line 1, column 3: the file must be UTF-8");
+}
+
+/// A policy by IP address with these further lines.
+fn by_address(lines: &str) -> String {
+    format!("[policies.a]\ncapacity = 1\nrate = 1\nkey = \"ip\"\n{lines}")
+}
+
+#[test]
+fn keys_are_text_unless_the_policy_says_ip() {
+    let form = |text: &str, key: &str| {
+        read(text).unwrap().by_name["a"].normalize(key).map(|form| form.into_owned())
+    };
+    let text = by_address("").replace("\"ip\"", "\"text\"");
+    for text in [&text, "[policies.a]\ncapacity = 1\nrate = 1"] {
+        assert_eq!(form(text, "2001:DB8::1"), Some("2001:DB8::1".to_owned()));
+    }
+    for (lines, expected) in [
+        ("", "2001:db8::/64"),
+        ("ipv6_prefix = 32", "2001:db8::/32"),
+        ("ipv6_prefix = 128", "2001:db8::1"),
+    ] {
+        assert_eq!(form(&by_address(lines), "2001:DB8::1"), Some(expected.to_owned()));
+        assert_eq!(form(&by_address(lines), "user:42"), None);
+    }
+    for prefix in ["31", "129", "0", "-64", "64.0", "\"64\"", "320", "[64]"] {
+        let error = read(&by_address(&format!("ipv6_prefix = {prefix}"))).unwrap_err();
+        let rule = "line 5, column 15: ipv6_prefix must be a whole number from 32 to 128";
+        assert_eq!(error, rule, "{prefix}");
+    }
+}
+
+#[test]
+fn an_override_of_an_address_is_for_its_bucket() {
+    let policies = read(&by_address(
+        "overrides.\"2001:DB8::7\" = { capacity = 2 }\n\
+         overrides.\"::ffff:192.0.2.1\" = { capacity = 3 }\n\
+         overrides.\"2001:db8:0:1::/64\" = { capacity = 4 }",
+    ));
+    let policies = policies.unwrap();
+    for (key, expected) in [
+        ("2001:db8::1", "a 2 1"),
+        ("192.0.2.1:80", "a 3 1"),
+        ("2001:db8:0:1::1", "a 4 1"),
+        ("2001:db8:0:2::1", "a 1 1"),
+    ] {
+        let form = policies.by_name["a"].normalize(key).unwrap();
+        assert_eq!(limits(&policies, "a", &form), [expected], "{key}");
+    }
+    for (first, second) in [
+        ("2001:db8::2", "2001:db8::1"),
+        ("2001:db8::/64", "2001:db8::"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+    ] {
+        let line = |key| format!("overrides.\"{key}\" = {{ capacity = 2 }}\n");
+        for keys in [[first, second], [second, first]] {
+            assert_eq!(
+                read(&by_address(&keys.map(line).concat())).unwrap_err(),
+                "line 6, column 11: another override is for the same address or network"
+            );
+        }
+    }
+    for key in ["user:42", "192.0.2.0/24", "2001:db8::/48", "192.0.2.1, 192.0.2.2"] {
+        let error = read(&by_address(&format!("overrides.\"{key}\" = {{ capacity = 2 }}")));
+        assert_eq!(
+            error.unwrap_err(),
+            "line 5, column 11: the key of an override must be an IP address, or an IPv6 network \
+             of ipv6_prefix bits: the policy has key = \"ip\"",
+            "{key}"
+        );
+    }
 }

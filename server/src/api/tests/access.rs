@@ -71,6 +71,47 @@ async fn a_token_permits_what_its_role_and_prefix_cover() {
     assert!(response.body.contains(r#""status":403"#), "{response:?}");
 }
 
+/// With a prefix, a token must not reach the bucket of another by a key that is written otherwise.
+#[actix_web::test]
+async fn a_prefix_is_that_of_the_normalized_key() {
+    use sha2::{Digest, Sha256};
+    let policies = "[policies.default]\nkey = 'ip'\ncapacity = 100\nrate = 1\n\
+                    [policies.text]\ncapacity = 100\nrate = 1";
+    for (prefix, policy, key, status) in [
+        ("10.", "default", "10.1.2.3", 200),
+        ("10.", "default", "::ffff:10.1.2.3", 200),
+        ("10.", "default", "::ffff:192.0.2.1", 403),
+        ("10.", "default", "10.user", 422),
+        ("::ffff:", "default", "::ffff:192.0.2.1", 403),
+        ("2001:db8::", "default", "2001:DB8::1", 200),
+        ("2001:db8::", "default", "2001:db8::5:0:0:0:1", 403),
+        ("2001:DB8::", "default", "2001:DB8::1", 403),
+        ("[2001:db8", "default", "[2001:db8::1]:80", 403),
+        ("::ffff:", "text", "::ffff:192.0.2.1", 200),
+        ("10.", "text", "::ffff:10.1.2.3", 403),
+        ("10.", "unknown", "10.1.2.3", 404),
+    ] {
+        let hash: String =
+            Sha256::digest("t0ken").iter().map(|byte| format!("{byte:02x}")).collect();
+        let tokens = format!(
+            "[[tokens]]\nname = 'x'\nsha256 = '{hash}'\nrole = 'admin'\nprefix = '{prefix}'"
+        );
+        let server = Server::with(self::status(), policies, Some(&tokens));
+        let check = format!(r#"{{"key":"{key}","policy":"{policy}"}}"#);
+        let (batch, bearer) =
+            (format!(r#"{{"checks":[{check}]}}"#), [("authorization", "Bearer t0ken")]);
+        for path in ["/check", "/peek", "/take", "/refund", "/charge", "/reset"] {
+            let response = server.send("POST", path, &bearer, &check).await;
+            assert_eq!(response.status, status, "{prefix} {path} {check}: {response:?}");
+        }
+        let query = format!("/check?key={key}&policy={policy}").replace('[', "%5B");
+        assert_eq!(server.send("GET", &query, &bearer, "").await.status, status, "{query}");
+        let response = server.send("POST", "/check/batch", &bearer, &batch).await;
+        let expected = if status == 200 { "\"allowed\":true" } else { &format!(":{status},") };
+        assert!(response.body.contains(expected), "{prefix} {batch}: {response:?}");
+    }
+}
+
 #[actix_web::test]
 async fn credentials_are_no_keys() {
     let server = Server::new(status());
