@@ -26,6 +26,7 @@ fn the_front_describes_itself() {
             "/health/live",
             "/health/ready",
             "/metrics",
+            "/openapi-3.0.json",
             "/openapi.json",
             "/peek",
             "/refund",

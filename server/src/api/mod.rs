@@ -56,6 +56,7 @@ pub fn routes(config: &mut ServiceConfig) {
     config
         .service(get_resource("/", openapi::to_page))
         .service(get_resource("/openapi.json", openapi::document))
+        .service(get_resource("/openapi-3.0.json", openapi::document_3_0))
         .service(get_resource("/docs", openapi::page));
     health_routes(config);
     config.default_service(web::to(not_found));

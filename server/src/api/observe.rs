@@ -42,7 +42,7 @@ struct EndpointMeters {
 }
 
 /// The paths with metrics of their own. All other paths share the last entry.
-const ENDPOINTS: [&str; 14] = [
+pub(super) const ENDPOINTS: [&str; 15] = [
     "/check",
     "/check/batch",
     "/peek",
@@ -55,6 +55,7 @@ const ENDPOINTS: [&str; 14] = [
     "/metrics",
     "/admin/denied",
     "/openapi.json",
+    "/openapi-3.0.json",
     "/docs",
     "other",
 ];

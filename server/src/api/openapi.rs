@@ -1,7 +1,10 @@
-//! `GET /openapi.json`, the description of the API, and `GET /docs`, a page that shows it.
+//! `GET /openapi.json`, the description of the API, `GET /openapi-3.0.json`, the same in an older
+//! version of the format, and `GET /docs`, a page that shows it.
 //!
 //! The description is generated from the handlers and their types, so it cannot become outdated.
 //! Unit tests compare it with the routes, and `scripts/api-test` compares it with a running front.
+
+mod v3_0;
 
 use std::sync::LazyLock;
 
@@ -62,6 +65,7 @@ use super::{admin, batch, check, health, operations, proxy};
         admin::metrics,
         admin::denied,
         document,
+        document_3_0,
         page,
     ),
     servers((url = "/", description = "The front that serves this document")),
@@ -74,6 +78,9 @@ struct Api;
 struct BearerScheme;
 
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(describe().to_string()));
+
+static DOCUMENT_3_0: LazyLock<Bytes> =
+    LazyLock::new(|| Bytes::from(v3_0::convert(describe()).to_string()));
 
 const STYLE: &str = include_str!("openapi/docs.css");
 const SCRIPT: &str = include_str!("openapi/docs.js");
@@ -111,10 +118,27 @@ static PAGE_POLICY: LazyLock<String> = LazyLock::new(|| {
     )),
 )]
 pub(super) async fn document() -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, "application/json"))
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .body(DOCUMENT.clone())
+    reply(&DOCUMENT)
+}
+
+/// The OpenAPI document, in OpenAPI 3.0
+///
+/// The same as `/openapi.json`, for tools that read OpenAPI 3.0 only.
+#[utoipa::path(
+    get,
+    path = "/openapi-3.0.json",
+    operation_id = "openapi_3_0",
+    tag = "Describing",
+    security(()),
+    responses((
+        status = 200,
+        description = "An OpenAPI document",
+        body = Object,
+        content_type = "application/json",
+    )),
+)]
+pub(super) async fn document_3_0() -> HttpResponse {
+    reply(&DOCUMENT_3_0)
 }
 
 /// Leads to the documentation page, also behind a proxy that adds a prefix to all paths.
@@ -158,6 +182,13 @@ impl Modify for BearerScheme {
         let components = api.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(scheme.build()));
     }
+}
+
+fn reply(document: &Bytes) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "application/json"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(document.clone())
 }
 
 /// The document, including the parts that attributes cannot express.

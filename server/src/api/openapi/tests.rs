@@ -2,8 +2,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{DOCUMENT, PAGE, PAGE_POLICY, SCRIPT, STYLE, hash_source};
-use crate::api::tests::{Server, status};
+use super::{DOCUMENT, DOCUMENT_3_0, PAGE, PAGE_POLICY, SCRIPT, STYLE, hash_source};
+use crate::api::{
+    observe::ENDPOINTS,
+    tests::{Server, status},
+};
 
 fn document() -> Value {
     serde_json::from_slice(&DOCUMENT).unwrap()
@@ -48,7 +51,18 @@ fn every_route_is_described_and_no_other() {
     let paths = paths();
     let described: BTreeSet<_> = paths.iter().map(|(path, _)| path.as_str()).collect();
     assert_eq!(routed, described);
-    assert_eq!(described.len(), 13);
+    assert_eq!(described.len(), 14);
+}
+
+#[test]
+fn every_route_has_metrics_of_its_own() {
+    let (other, metered) = ENDPOINTS.split_last().unwrap();
+    assert_eq!(*other, "other");
+    let metered: BTreeSet<_> = metered.iter().copied().collect();
+    let paths = paths();
+    let described: BTreeSet<_> = paths.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(metered, described);
+    assert_eq!(metered.len(), ENDPOINTS.len() - 1);
 }
 
 #[actix_web::test]
@@ -91,6 +105,54 @@ fn the_document_is_openapi_3_1() {
             }
         }
     }
+}
+
+/// The values that are no object or array, each with the path to it.
+fn leaves(value: &Value, path: &str, found: &mut BTreeSet<(String, String)>) {
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .for_each(|(name, member)| leaves(member, &format!("{path}/{name}"), found)),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .for_each(|(index, item)| leaves(item, &format!("{path}/{index}"), found)),
+        leaf => {
+            found.insert((path.to_owned(), leaf.to_string()));
+        }
+    }
+}
+
+/// The form in OpenAPI 3.0 of a leaf of the document, unless it has none.
+fn in_3_0((path, value): &(String, String)) -> Option<(String, String)> {
+    let (parent, last) = path.rsplit_once('/').unwrap();
+    let (path, value) = match (path.as_str(), last) {
+        ("/openapi", _) => ("/openapi".to_owned(), r#""3.0.3""#),
+        ("/info/license/identifier", _) => {
+            ("/info/license/url".to_owned(), r#""https://spdx.org/licenses/""#)
+        }
+        (_, "0") if parent.ends_with("/type") => (parent.to_owned(), value.as_str()),
+        (_, "1") if parent.ends_with("/type") => (parent.replace("/type", "/nullable"), "true"),
+        (_, "0") if parent.ends_with("/examples") => {
+            (parent.replace("/examples", "/example"), value.as_str())
+        }
+        _ if parent.ends_with("/examples") => return None,
+        (_, "type") if value == r#""null""# => return None,
+        (_, "description") if parent.contains("/BatchResult/oneOf/") => return None,
+        _ => (path.clone(), value.as_str()),
+    };
+    Some((path, value.to_owned()))
+}
+
+#[test]
+fn the_document_in_3_0_says_the_same() {
+    let (mut newer, mut older) = (BTreeSet::new(), BTreeSet::new());
+    leaves(&document(), "", &mut newer);
+    leaves(&serde_json::from_slice(&DOCUMENT_3_0).unwrap(), "", &mut older);
+    let expected: BTreeSet<_> = newer.iter().filter_map(in_3_0).collect();
+    assert_eq!(older.difference(&expected).collect::<Vec<_>>(), Vec::<&_>::new());
+    assert_eq!(expected.difference(&older).collect::<Vec<_>>(), Vec::<&_>::new());
+    assert!(older.iter().any(|(path, _)| path.ends_with("/retry_after_ms/nullable")));
 }
 
 #[test]
