@@ -244,6 +244,9 @@ fn relay(address: &str) -> (String, Arc<AtomicUsize>) {
             counter.fetch_add(1, Ordering::Relaxed);
             let caller = caller.expect("a connection");
             let front = TcpStream::connect(&address).expect("a connection to the front");
+            for stream in [&caller, &front] {
+                stream.set_nodelay(true).expect("no delay"); // Java sends head and body apart
+            }
             let clone = |stream: &TcpStream| stream.try_clone().expect("a handle");
             for (mut from, mut to) in [(clone(&caller), clone(&front)), (front, caller)] {
                 thread::spawn(move || {
