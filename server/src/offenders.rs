@@ -81,7 +81,7 @@ impl Offenders {
     }
 
     fn record_denial_at(&self, policy: &str, key: &str, now: Instant) {
-        let hash = self.shards.hash_one((policy, key));
+        let hash = self.shards.hash_bytes(key.as_bytes());
         let mut minutes = self.shards.lock(hash);
         minutes.advance_to(self.minute(now));
         minutes.current.count(hash, policy, key);

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    hash::{BuildHasher, Hash, Hasher, RandomState},
+    hash::{BuildHasher, Hasher, RandomState},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -42,11 +42,6 @@ impl<T, const N: usize> Sharded<T, N> {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(key);
         hasher.finish()
-    }
-
-    /// The hash of any other key.
-    pub fn hash_one(&self, key: impl Hash) -> u64 {
-        self.hasher.hash_one(key)
     }
 
     /// The shard of a hash. It goes by bits in the middle, since hash tables use those at both
