@@ -77,7 +77,8 @@ impl Limiter {
         Ok(match self.cached_denial(&check, sent_at) {
             Some(decisions) => self.counted(check, decisions),
             None => {
-                let decisions = self.store.check(&check).await;
+                // Boxed: every request is moved once, and would be with the room for a call.
+                let decisions = Box::pin(self.store.check(&check)).await;
                 self.check_result(check, decisions, sent_at)
             }
         })
