@@ -2,11 +2,7 @@
 
 use std::fmt;
 
-use actix_web::{
-    HttpResponse,
-    http::StatusCode,
-    web::{BytesMut, Data},
-};
+use actix_web::{HttpResponse, http::StatusCode, web::Data};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, IgnoredAny, SeqAccess, Visitor},
@@ -108,9 +104,9 @@ pub(super) async fn check(
 
     let mut checks = Vec::with_capacity(bodies.len());
     let requests: Vec<Result<(), Problem>> = bodies
-        .into_iter()
+        .iter()
         .map(|body| {
-            let mut check = body?.check_request()?;
+            let mut check = body.check_request()?;
             caller.authorize(&mut check)?;
             checks.push(check);
             Ok(())
@@ -118,7 +114,7 @@ pub(super) async fn check(
         .collect();
     let mut results = limiter.check_each(&checks).await.into_iter();
 
-    let mut text = BytesMut::with_capacity(128 * requests.len() + 16);
+    let mut text = Vec::with_capacity(128 * requests.len() + 16);
     text.extend_from_slice(b"{\"results\":[");
     for (index, request) in requests.into_iter().enumerate() {
         if index > 0 {
@@ -131,14 +127,14 @@ pub(super) async fn check(
         }
     }
     text.extend_from_slice(b"]}");
-    Ok(written_json(StatusCode::OK, text.freeze()))
+    Ok(written_json(StatusCode::OK, text.into()))
 }
 
 // === impl BatchResult ===
 
 impl BatchResult<'_> {
     /// Appends the result as JSON.
-    fn write(&self, text: &mut BytesMut) {
+    fn write(&self, text: &mut Vec<u8>) {
         match self {
             Self::CheckResult(reply) => reply.write(text),
             // Fixed texts and a number always serialize.
@@ -151,16 +147,18 @@ impl BatchResult<'_> {
 
 // === parsing ===
 
-/// Parses a batch into its checks, each by itself valid or a problem; [`Problem::Invalid`] if the
+/// Parses a batch into its checks, some of which may have a problem; [`Problem::Invalid`] if the
 /// body is JSON but not a batch.
-pub(super) fn parse(body: &[u8]) -> Result<Vec<Result<CheckBody<'_>, Problem>>, Problem> {
+pub(super) fn parse(body: &[u8]) -> Result<Vec<CheckBody<'_>>, Problem> {
     let text = text(body)?;
     if let Ok(BatchBody { checks }) = serde_json::from_str(text) {
-        return Ok(checks.into_iter().map(CheckBody::into_result).collect());
+        return Ok(checks);
     }
     match serde_json::from_str(text) {
         Ok(RawBatch { checks }) if checks.len() <= MAX_CHECKS => {
-            Ok(checks.into_iter().map(|check| CheckBody::parse_text(check.get())).collect())
+            let parse = |check| CheckBody::parse_text(RawValue::get(check));
+            let checks = checks.into_iter().map(|it| parse(it).unwrap_or_else(CheckBody::invalid));
+            Ok(checks.collect())
         }
         Ok(_) => Err(rules::NOT_A_BATCH),
         // serde stops at an unknown field, so the rest may not be JSON.

@@ -7,12 +7,15 @@
 
 use actix_web::{
     http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
-    web::BytesMut,
+    web::Bytes,
 };
 use rl_bucket::{Decision, Limit, Outcome};
 
 use super::text;
-use crate::{limiter::CheckResult, policy::NamedLimit};
+use crate::{
+    limiter::CheckResult,
+    policy::{Limits, NamedLimit},
+};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");
@@ -20,39 +23,49 @@ const STATE: HeaderName = HeaderName::from_static("ratelimit");
 /// The greatest Integer of RFC 9651.
 const MAX_INTEGER: u64 = 999_999_999_999_999;
 
-/// Inserts the headers of a check result, using `text` as the buffer.
-pub(super) fn insert(headers: &mut HeaderMap, text: &mut BytesMut, result: &CheckResult) {
-    let mut insert = |name, text: &mut BytesMut| {
-        // Always valid: names have a restricted charset, and the rest are numbers.
-        if let Ok(value) = HeaderValue::from_maybe_shared(text::take(text)) {
-            headers.insert(name, value);
-        }
-    };
-    policies(text, &result.limits, &result.decisions);
-    insert(POLICY, text);
+/// Inserts the headers of a check: of its limits, and of the texts that [`write_state`] and
+/// [`write_wait`] wrote.
+pub(super) fn insert(headers: &mut HeaderMap, limits: &Limits, state: Bytes, wait: Bytes) {
+    headers.insert(POLICY, limits.header(|| policies(limits)));
+    headers.insert(STATE, value(state));
+    if !wait.is_empty() {
+        headers.insert(RETRY_AFTER, value(wait));
+    }
+}
+
+/// Writes `RateLimit`.
+pub(super) fn write_state(text: &mut Vec<u8>, result: &CheckResult) {
     states(text, &result.limits, &result.decisions);
-    insert(STATE, text);
+}
+
+/// Writes `Retry-After`: nothing if the check is allowed, or never will be.
+pub(super) fn write_wait(text: &mut Vec<u8>, result: &CheckResult) {
     if !result.is_allowed()
         && let Outcome::NotYet { retry_after_ms } = result.deciding().outcome
     {
         text::push_number(text, wait(retry_after_ms));
-        insert(RETRY_AFTER, text);
     }
 }
 
-fn policies(text: &mut BytesMut, limits: &[NamedLimit], decisions: &[Decision]) {
-    for (index, (NamedLimit { name, limit }, decision)) in limits.iter().zip(decisions).enumerate()
-    {
-        push_item(text, index, name);
+/// A header of names and numbers. It is always valid: names have a restricted charset.
+fn value(text: Bytes) -> HeaderValue {
+    HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+fn policies(limits: &[NamedLimit]) -> HeaderValue {
+    let mut text = Vec::with_capacity(32);
+    for (index, NamedLimit { name, limit }) in limits.iter().enumerate() {
+        push_item(&mut text, index, name);
         text.extend_from_slice(b";q=");
         // Of an Integer, 0 would say that nothing is ever allowed.
-        text::push_number(text, decision.limit.max(1));
+        text::push_number(&mut text, (limit.capacity().tokens() as u64).max(1));
         text.extend_from_slice(b";w=");
-        text::push_number(text, window(limit));
+        text::push_number(&mut text, window(limit));
     }
+    value(text.into())
 }
 
-fn states(text: &mut BytesMut, limits: &[NamedLimit], decisions: &[Decision]) {
+fn states(text: &mut Vec<u8>, limits: &[NamedLimit], decisions: &[Decision]) {
     for (index, (limit, decision)) in limits.iter().zip(decisions).enumerate() {
         push_item(text, index, &limit.name);
         text.extend_from_slice(b";r=");
@@ -69,7 +82,7 @@ fn states(text: &mut BytesMut, limits: &[NamedLimit], decisions: &[Decision]) {
 }
 
 /// Appends an item of a list: a string.
-fn push_item(text: &mut BytesMut, index: usize, name: &str) {
+fn push_item(text: &mut Vec<u8>, index: usize, name: &str) {
     text.extend_from_slice(if index == 0 { b"\"" } else { b", \"" });
     text.extend_from_slice(name.as_bytes());
     text.extend_from_slice(b"\"");
@@ -95,7 +108,7 @@ fn seconds(ms: u64) -> u64 {
 mod tests {
     use rl_bucket::{Decision, Limit, Outcome};
 
-    use super::{BytesMut, MAX_INTEGER, policies, states, wait};
+    use super::{MAX_INTEGER, policies, states, wait};
     use crate::policy::NamedLimit;
 
     #[test]
@@ -152,11 +165,10 @@ mod tests {
                 r#""x";r=0;t=1000"#,
             ),
         ] {
-            let mut text = BytesMut::new();
-            policies(&mut text, &limits, &decisions);
-            assert_eq!(text.split(), policy);
+            assert_eq!(policies(&limits), policy);
+            let mut text = Vec::new();
             states(&mut text, &limits, &decisions);
-            assert_eq!(text, state);
+            assert_eq!(text, state.as_bytes());
         }
     }
 }

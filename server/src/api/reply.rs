@@ -9,7 +9,7 @@ use actix_web::{
         StatusCode,
         header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue},
     },
-    web::{Bytes, BytesMut},
+    web::Bytes,
 };
 use rl_bucket::Decision;
 use serde::Serialize;
@@ -104,7 +104,7 @@ impl<'a> CheckReply<'a> {
     }
 
     /// Appends the JSON that serde would write.
-    pub(super) fn write(&self, text: &mut BytesMut) {
+    pub(super) fn write(&self, text: &mut Vec<u8>) {
         text.extend_from_slice(b"{");
         if let Some(granted) = self.granted {
             text.extend_from_slice(b"\"granted\":");
@@ -149,7 +149,7 @@ impl<'a> LimitReply<'a> {
         }
     }
 
-    fn write(&self, text: &mut BytesMut) {
+    fn write(&self, text: &mut Vec<u8>) {
         text.extend_from_slice(b"{\"name\":\"");
         text.extend_from_slice(self.name.as_bytes()); // letters, digits, '.', '_' and '-' only
         text.extend_from_slice(b"\",");
@@ -162,7 +162,7 @@ impl<'a> LimitReply<'a> {
 // === impl DecisionFields ===
 
 impl DecisionFields {
-    fn write(&self, text: &mut BytesMut) {
+    fn write(&self, text: &mut Vec<u8>) {
         text.extend_from_slice(if self.allowed {
             b"\"allowed\":true,\"limit\":"
         } else {
@@ -189,10 +189,18 @@ pub(super) fn respond(
     result: &CheckResult,
     granted: Option<u64>,
 ) -> HttpResponse {
-    let mut text = BytesMut::with_capacity(256);
+    let mut text = Vec::with_capacity(256);
     CheckReply::new(result, granted).write(&mut text);
-    let mut response = written_json(status, text::take(&mut text));
-    headers::insert(response.headers_mut(), &mut text, result);
+    let json_end = text.len();
+    headers::write_state(&mut text, result);
+    let state_end = text.len();
+    headers::write_wait(&mut text, result);
+
+    let mut json = Bytes::from(text);
+    let wait = json.split_off(state_end);
+    let state = json.split_off(json_end);
+    let mut response = written_json(status, json);
+    headers::insert(response.headers_mut(), &result.limits, state, wait);
     response
 }
 
@@ -212,7 +220,7 @@ pub(super) fn json(response: &mut HttpResponseBuilder, body: &impl Serialize) ->
 
 #[cfg(test)]
 mod tests {
-    use super::{BytesMut, CheckReply, LimitReply};
+    use super::{CheckReply, LimitReply};
 
     #[test]
     fn replies_are_written_as_serde_writes_them() {
@@ -245,9 +253,9 @@ mod tests {
                 ][index / 108 % 3]
                     .take(),
             };
-            let mut text = BytesMut::new();
+            let mut text = Vec::new();
             reply.write(&mut text);
-            assert_eq!(text, serde_json::to_string(&reply).unwrap());
+            assert_eq!(String::from_utf8(text).unwrap(), serde_json::to_string(&reply).unwrap());
         }
     }
 }

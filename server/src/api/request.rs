@@ -5,6 +5,7 @@
 
 use std::{borrow::Cow, fmt, str};
 
+use memchr::memchr;
 use rl_bucket::{Capacity, Cost, Limit, Rate};
 use rl_store::{MAX_KEY, bucket_key::DEFAULT_POLICY};
 use serde::{
@@ -71,7 +72,7 @@ impl<'a> CheckBody<'a> {
     /// As [`CheckBody::parse`], of a body that is known to be UTF-8.
     pub(super) fn parse_text(body: &'a str) -> Result<Self, Problem> {
         match serde_json::from_str::<Self>(body) {
-            Ok(body) => body.into_result(),
+            Ok(body) => body.problem.map_or(Ok(body), Err),
             // serde stops at the first byte of another type, so the rest may not be JSON.
             Err(error) if error.is_data() => match serde_json::from_str::<IgnoredAny>(body) {
                 Ok(_) => Err(rules::NOT_A_CHECK),
@@ -81,9 +82,9 @@ impl<'a> CheckBody<'a> {
         }
     }
 
-    /// The body, or the problem found while it was deserialized.
-    pub(super) fn into_result(self) -> Result<Self, Problem> {
-        self.problem.map_or(Ok(self), Err)
+    /// A body that stands for one that could not be parsed.
+    pub(super) fn invalid(problem: Problem) -> Self {
+        Self { problem: Some(problem), ..Self::default() }
     }
 
     /// The check request of a reset, which has no cost.
@@ -91,9 +92,12 @@ impl<'a> CheckBody<'a> {
         if present(self.cost).is_some() { Err(rules::COST_OF_RESET) } else { self.check_request() }
     }
 
-    /// The check request; [`Problem::Invalid`] if a string has the wrong type or length, a number
-    /// breaks its rule, or fields exclude each other.
+    /// The check request; the problem found while parsing, or [`Problem::Invalid`] if a string has
+    /// the wrong type or length, a number breaks its rule, or fields exclude each other.
     pub(super) fn check_request(&self) -> Result<CheckRequest<'a>, Problem> {
+        if let Some(problem) = self.problem {
+            return Err(problem);
+        }
         let (key, policy) = (self.key()?, self.policy()?);
         let cost = match present(self.cost) {
             Some(raw) => Cost::parse(number(raw).as_bytes())?,
@@ -192,7 +196,7 @@ fn present(field: Option<&RawValue>) -> Option<&RawValue> {
 fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     let text = raw.get();
     match text.strip_prefix('"')?.strip_suffix('"')? {
-        plain if !plain.contains('\\') => Some(Cow::Borrowed(plain)),
+        plain if memchr(b'\\', plain.as_bytes()).is_none() => Some(Cow::Borrowed(plain)),
         _ => serde_json::from_str(text).ok().map(Cow::Owned),
     }
 }

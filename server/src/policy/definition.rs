@@ -11,7 +11,7 @@ use rl_store::bucket_key::bucket_key;
 
 use super::{
     key_kind::KeyKind,
-    limits::{INLINE, Limits, NamedLimit},
+    limits::{INLINE, Limits, NamedLimit, PolicyLimits},
 };
 
 /// Policies by name; mostly one or a few, so that comparing beats hashing.
@@ -24,9 +24,9 @@ pub struct Policy {
     pub(super) key_kind: KeyKind,
     /// Whether each limit has a name of its own, which is then part of its bucket's key.
     pub(super) has_named_limits: bool,
-    pub(super) limits: Arc<[NamedLimit]>,
+    pub(super) limits: Arc<PolicyLimits>,
     /// The limits of single keys, by the normalised key.
-    pub(super) overrides: HashMap<Box<str>, Arc<[NamedLimit]>>,
+    pub(super) overrides: HashMap<Box<str>, Arc<PolicyLimits>>,
     /// The rule for checks while the store is away.
     pub on_error: OnError,
     /// Whether denials are only reported, and every check is allowed.
@@ -52,15 +52,15 @@ impl Policy {
     /// A policy of one limit.
     pub(super) fn single(name: &str, limit: Limit) -> Self {
         let limit = NamedLimit { name: name.to_owned().into(), limit };
-        Self::new(name, Arc::new([limit]))
+        Self::new(name, PolicyLimits::new([limit]))
     }
 
     /// The policy of inline limits.
     pub(super) fn inline() -> Self {
-        Self::new(INLINE, Arc::new([]))
+        Self::new(INLINE, PolicyLimits::new([]))
     }
 
-    fn new(name: &str, limits: Arc<[NamedLimit]>) -> Self {
+    fn new(name: &str, limits: Arc<PolicyLimits>) -> Self {
         Self {
             name: name.into(),
             key_kind: KeyKind::default(),

@@ -13,7 +13,7 @@ use super::{
     definition::{PoliciesByName, Policy},
     error::{PolicyFileError, SpannedError},
     key_kind::KeyKind,
-    limits::{INLINE, NamedLimit},
+    limits::{INLINE, NamedLimit, PolicyLimits},
     tables::{FileTable, KeyName, LimitTable, Mode, OverrideTable, PolicyTable},
 };
 use crate::toml_error::TomlError;
@@ -114,7 +114,7 @@ impl Source<'_> {
                 .normalize(key.get_ref())
                 .ok_or_else(|| SpannedError::new(key.span(), OVERRIDE_ADDRESS))?;
             let limits = self.overridden(&limits, has_named_limits, key, table.get_ref())?;
-            if overrides.insert(normalized.into(), limits.into()).is_some() {
+            if overrides.insert(normalized.into(), PolicyLimits::new(limits)).is_some() {
                 return Err(SpannedError::new(key.span(), OVERRIDE_REPEATED));
             }
         }
@@ -122,7 +122,7 @@ impl Source<'_> {
             name: name.get_ref().as_str().into(),
             key_kind,
             has_named_limits,
-            limits: limits.into(),
+            limits: PolicyLimits::new(limits),
             overrides,
             on_error: table.on_error,
             is_shadow: table.mode == Mode::Shadow,

@@ -65,7 +65,7 @@ impl Policies {
             let names = self.by_name.keys().map(|name| &**name);
             missing("no policy has this name", policy, names)
         })?;
-        match (&*policy.limits, limit) {
+        match (&**policy.limits, limit) {
             ([only], None) => Ok(only.limit),
             (_, None) => Err("the policy has several limits: name one, as POLICY:LIMIT".to_owned()),
             (limits, Some(name)) => limits

@@ -1,3 +1,6 @@
+use actix_web::http::header::HeaderValue;
+use rl_bucket::Limit;
+
 use super::{Limits, NamedLimit, Policies, Policy};
 
 fn read(text: &str) -> Result<Policies, String> {
@@ -13,6 +16,27 @@ fn limits(policies: &Policies, policy: &str, key: &str) -> Vec<String> {
         format!("{} {} {}", limit.name, limit.limit.capacity(), limit.limit.rate())
     };
     limits.iter().map(text).collect()
+}
+
+#[test]
+fn the_limits_of_a_policy_are_described_once_and_those_of_an_override_for_themselves() {
+    let policies = read(
+        r#"
+        policies.default = { capacity = 1, rate = 1, overrides.vip = { capacity = 9 } }
+        "#,
+    );
+    let default = &policies.unwrap().by_name["default"];
+    let inline = Limits::inline(Limit::parse("1", "1").unwrap());
+    for (limits, text, expected) in [
+        (default.limits("a"), "first", "first"),
+        (default.limits("b"), "second", "first"),
+        (default.limits("vip"), "third", "third"),
+        (default.limits("vip"), "fourth", "third"),
+        (inline.clone(), "fifth", "fifth"),
+        (inline, "sixth", "sixth"),
+    ] {
+        assert_eq!(limits.header(|| HeaderValue::from_static(text)), expected);
+    }
 }
 
 #[test]
