@@ -22,7 +22,7 @@ use rl_tools::{
     simulate::SimulateArgs,
 };
 
-use crate::environment;
+use crate::{environment, help};
 
 /// The parsed command line.
 #[derive(Debug)]
@@ -45,22 +45,31 @@ pub(crate) enum Invocation {
 }
 
 /// A distributed rate limiter: POST /check answers whether a key may proceed
+///
+/// Without a command it runs a front: an HTTP server that decides with token buckets, in Redis or in
+/// its own memory. The commands call a front or Redis, measure them, or show what a limit does.
+/// Most flags can be given as environment variables instead.
 #[derive(Parser)]
 #[command(name = "rl-server", version, args_conflicts_with_subcommands = true)]
+#[command(max_term_width = help::MAX_WIDTH)]
+#[command(after_help = help::AFTER_SHORT, after_long_help = help::AFTER_LONG)]
 struct Args {
     #[command(subcommand)]
     command: Option<Command>,
 
     /// Address to listen on [default: 127.0.0.1:8080, or 0.0.0.0:$PORT if PORT is set]
     #[arg(long, env = "RL_LISTEN", value_name = "HOST:PORT", value_parser = host_and_port)]
+    #[arg(help_heading = help::LISTENING)]
     listen: Option<String>,
 
-    /// Where to keep buckets: `memory`, `redis://USER:PASSWORD@HOST:PORT/DB` (only HOST is
-    /// required), `redis+sentinel://HOST:PORT,HOST:PORT/SERVICE` or
-    /// `redis+cluster://HOST:PORT,HOST:PORT`; for TLS, `rediss` instead of `redis`
+    /// Where to keep buckets: `memory`, or the address of Redis
+    ///
+    /// `redis://USER:PASSWORD@HOST:PORT/DB` (only HOST is required),
+    /// `redis+sentinel://HOST:PORT,HOST:PORT/SERVICE` or `redis+cluster://HOST:PORT,HOST:PORT`; for
+    /// TLS, `rediss` instead of `redis`.
     // Not parsed by clap, whose errors would print the password.
     #[arg(long, env = "RL_STORE", value_name = "STORE", default_value = "memory")]
-    #[arg(hide_env_values = true)]
+    #[arg(hide_env_values = true, help_heading = help::STORE)]
     store: String,
 
     #[command(flatten)]
@@ -68,72 +77,87 @@ struct Args {
 
     /// Engine that computes buckets in Redis
     #[arg(long, env = "RL_ENGINE", value_enum, default_value_t = EngineFlag::Auto)]
+    #[arg(help_heading = help::STORE)]
     engine: EngineFlag,
 
     /// Policy file (TOML), reloaded as --reload says
-    #[arg(long, env = "RL_CONFIG", value_name = "FILE")]
+    #[arg(long, env = "RL_CONFIG", value_name = "FILE", help_heading = help::POLICIES)]
     config: Option<PathBuf>,
 
     /// Validate a policy file (-: standard input), and exit
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = help::POLICIES)]
     check_config: Option<PathBuf>,
 
     /// Validate a token file (-: standard input), and exit
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = help::ACCESS)]
     check_tokens: Option<PathBuf>,
 
     /// Most tokens a bucket holds under the policy "default", without --config [default: 100]
     #[arg(long, env = "RL_CAPACITY", value_name = "TOKENS", value_parser = capacity)]
+    #[arg(help_heading = help::POLICIES)]
     capacity: Option<Capacity>,
 
-    /// Tokens a bucket gains under the policy "default", without --config: 10 (per second),
-    /// 100/m, 5000/h, 1000/d or 5/10s [default: 100/m]
+    /// Tokens a bucket gains under the policy "default", without --config [default: 100/m]
+    ///
+    /// Written as 10 (per second), 100/m, 5000/h, 1000/d or 5/10s.
     #[arg(long, env = "RL_RATE", value_name = "RATE", value_parser = rate)]
+    #[arg(help_heading = help::POLICIES)]
     rate: Option<Rate>,
 
-    /// Token file (TOML) with the rights of callers, reloaded as --reload says; without it, no
-    /// token is needed
-    #[arg(long, env = "RL_TOKENS", value_name = "FILE")]
+    /// Token file (TOML) with the rights of callers; without it, no token is needed
+    ///
+    /// It is reloaded as --reload says.
+    #[arg(long, env = "RL_TOKENS", value_name = "FILE", help_heading = help::ACCESS)]
     tokens: Option<PathBuf>,
 
     /// When to reload the files of --config, --tokens and --redis-password-file
     #[arg(long, env = "RL_RELOAD", value_name = "WHEN")]
-    #[arg(value_enum, default_value_t = Reload::Change)]
+    #[arg(value_enum, default_value_t = Reload::Change, help_heading = help::OPERATION)]
     reload: Reload,
 
     /// Secret file: in Redis and in /admin/denied, each key is replaced by its HMAC-SHA-256
-    #[arg(long, env = "RL_KEY_SECRET_FILE", value_name = "FILE")]
+    #[arg(long, env = "RL_KEY_SECRET_FILE", value_name = "FILE", help_heading = help::ACCESS)]
     key_secret_file: Option<PathBuf>,
 
     /// Second address to listen on, for /metrics, /admin/denied and /health
     #[arg(long, env = "RL_ADMIN_LISTEN", value_name = "HOST:PORT", value_parser = host_and_port)]
+    #[arg(help_heading = help::LISTENING)]
     admin_listen: Option<String>,
 
     /// Longest wait for Redis in milliseconds, 1 to 60000; then a check is decided without it
     #[arg(long, env = "RL_DEADLINE_MS", value_name = "MS", default_value = "50")]
     #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(1..=60_000))]
+    #[arg(help_heading = help::STORE)]
     deadline_ms: u64,
 
-    /// Most memory for buckets in this process: bytes, or a number with K, M, G, Ki, Mi or Gi, at
-    /// least 1M; when it is used up, buckets nearest to full are evicted [default: a quarter of the
-    /// container's or machine's memory]
+    /// Most memory for buckets in this process, such as 512M [default: a quarter of the container's
+    /// or machine's memory]
+    ///
+    /// Bytes, or a number with K, M, G, Ki, Mi or Gi; at least 1M. When it is used up, buckets
+    /// nearest to full are evicted.
     #[arg(long, env = "RL_MEMORY_LIMIT", value_name = "BYTES", value_parser = memory_limit::parse)]
+    #[arg(help_heading = help::STORE)]
     memory_limit: Option<usize>,
 
     /// Worker threads, 1 to 1024 [default: one per core]
     #[arg(long, env = "RL_WORKERS", value_name = "N")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    #[arg(help_heading = help::OPERATION)]
     workers: Option<usize>,
 
-    /// Seconds for which a connection without a request is kept, 1 to 86400; longer than the proxy
-    /// or load balancer before the front keeps it
+    /// Seconds for which a connection without a request is kept, 1 to 86400
+    ///
+    /// Choose more than the proxy or load balancer before the front does.
     #[arg(long, env = "RL_KEEP_ALIVE_S", value_name = "S", default_value = "620")]
     #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(1..=86_400))]
+    #[arg(help_heading = help::LISTENING)]
     keep_alive_s: u64,
 
     /// Format of log lines
+    ///
+    /// The variable RUST_LOG sets what is logged: `info` if it is unset, `debug`, `rl_store=debug`.
     #[arg(long, env = "RL_LOG_FORMAT", value_name = "FORMAT")]
-    #[arg(value_enum, default_value_t = LogFormat::Text)]
+    #[arg(value_enum, default_value_t = LogFormat::Text, help_heading = help::OPERATION)]
     log_format: LogFormat,
 }
 
@@ -141,8 +165,13 @@ struct Args {
 #[derive(Subcommand)]
 enum Command {
     /// Compare token bucket, fixed window, sliding window and leaky bucket under a load
+    ///
+    /// It needs no front and no Redis: time is simulated, and equal arguments give equal output.
     Simulate(SimulateArgs),
     /// Load a front or Redis with checks, and measure how fast they are answered
+    ///
+    /// The keys have a prefix of their own, so that no real caller's bucket is touched. Progress
+    /// goes to standard error, the result to standard output. Ctrl-C ends the run early.
     Bench(Box<BenchArgs>),
     #[command(flatten)]
     Client(ClientCommand),
@@ -162,7 +191,7 @@ impl Invocation {
         A: Into<OsString> + Clone,
     {
         let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
-        let command = environment::without_empty(Args::command());
+        let command = environment::without_empty(command());
         let matches = command.clone().try_get_matches_from(&args);
         let matches = matches.map_err(|error| environment::name_in(error, &command, &args))?;
         let from = environment::variables(&command, &matches);
@@ -184,6 +213,11 @@ impl Invocation {
             }
         }
     }
+}
+
+/// The command line as clap parses it and `--help` shows it.
+pub(crate) fn command() -> clap::Command {
+    help::under_headings(Args::command())
 }
 
 // === impl Args ===

@@ -4,6 +4,7 @@
 
 mod cli;
 mod environment;
+mod help;
 
 use std::{
     env,

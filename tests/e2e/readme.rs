@@ -7,8 +7,7 @@ use std::path::Path;
 
 use rl_tests::Front;
 
-/// A flag or subcommand of the help.
-#[derive(Default)]
+/// A flag of the help, and the paragraphs and values below it, each in one line.
 struct Entry {
     name: String,
     lines: Vec<String>,
@@ -19,22 +18,28 @@ fn help(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// The flags, each with the lines below it.
+/// The flags below the headings.
 fn flags(help: &str) -> Vec<Entry> {
-    let (_, options) = help.split_once("Options:\n").expect("options");
     let mut flags = Vec::<Entry>::new();
-    for line in options.lines() {
-        if line.trim_start().starts_with('-')
-            && line.starts_with("  ")
-            && !line.starts_with("       ")
-        {
-            let name = line.trim().trim_start_matches("-h, ").trim_start_matches("-V, ");
-            flags.push(Entry { name: name.replace(['<', '>'], ""), lines: Vec::new() });
-        } else if let (Some(flag), false) = (flags.last_mut(), line.trim().is_empty()) {
-            flag.lines.push(line.trim().to_owned());
+    let mut continues = false;
+    for line in help.lines() {
+        let text = line.trim();
+        if line.starts_with("      --") {
+            let name = text.replace(['<', '>'], "");
+            flags.push(Entry { name, lines: Vec::new() });
+        } else if !line.starts_with("    ") && !text.is_empty() {
+            flags.push(Entry { name: String::new(), lines: Vec::new() }); // not a flag's
+        } else if let (Some(flag), false) = (flags.last_mut(), text.is_empty()) {
+            match flag.lines.last_mut().filter(|_| continues && !text.starts_with("- ")) {
+                Some(last) => *last += &format!(" {text}"),
+                None => flag.lines.push(text.to_owned()),
+            }
+            continues = true;
+            continue;
         }
+        continues = false;
     }
-    flags.retain(|flag| !["--help", "--version"].contains(&flag.name.as_str()));
+    flags.retain(|flag| !flag.name.is_empty());
     flags
 }
 
@@ -51,23 +56,27 @@ fn bracket(text: &str, name: &str) -> Option<(String, String)> {
 fn table(help: &str) -> String {
     let mut table = "| flag | environment | default | |\n| --- | --- | --- | --- |\n".to_owned();
     for Entry { name, lines } in flags(help) {
-        let mut text = lines.first().cloned().unwrap_or_default();
+        let (mut texts, mut values) = (Vec::new(), String::new());
         let (mut environment, mut default) = (String::new(), String::new());
-        for line in &lines[1..] {
-            if let Some((value, _)) = bracket(line, "env") {
+        for line in &lines {
+            let is_bracket = line.starts_with('[');
+            if let (true, Some((value, _))) = (is_bracket, bracket(line, "env")) {
                 environment = format!("`{value}`");
             }
-            if let Some((value, _)) = bracket(line, "default") {
+            if let (true, Some((value, _))) = (is_bracket, bracket(line, "default")) {
                 default = format!("`{value}`");
             }
             if let Some((value, means)) = line.strip_prefix("- ").and_then(|it| it.split_once(':'))
             {
-                text += &format!("; `{value}`: {}", means.trim());
+                values += &format!("; `{value}`: {}", means.trim());
+            } else if let (false, Some((value, rest))) = (is_bracket, bracket(line, "default")) {
+                default = value;
+                texts.push(rest);
+            } else if !is_bracket && line != "Possible values:" {
+                texts.push(line.trim_end_matches('.').to_owned());
             }
         }
-        if let Some((value, rest)) = bracket(&text, "default") {
-            (default, text) = (value, rest);
-        }
+        let text = texts.join(". ") + &values;
         table += &format!("| `{name}` | {environment} | {default} | {text} |\n");
     }
     table
@@ -77,7 +86,8 @@ fn commands(help: &str) -> String {
     let (_, commands) = help.split_once("Commands:\n").expect("commands");
     let (commands, _) = commands.split_once("\n\n").expect("an end");
     let mut table = "| command | |\n| --- | --- |\n".to_owned();
-    for line in commands.lines() {
+    // A text that is too long for a line goes on below itself.
+    for line in commands.replace("\n            ", " ").lines() {
         let (name, text) = line.trim().split_once(' ').expect("a text");
         if name != "help" {
             table += &format!("| `rl-server {name}` | {} |\n", text.trim());

@@ -17,14 +17,83 @@ use crate::{check::CheckArgs, error::ToolError, export::ExportArgs, reset::Reset
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum ClientCommand {
     /// Check whether a key may proceed, and take the tokens if so
+    ///
+    /// It calls a front, or Redis directly with --store, and uses the same buckets as every front.
+    #[command(after_help = CHECK)]
     Check(CheckArgs),
     /// Show the answer of a check without taking tokens
+    ///
+    /// It calls a front, or Redis directly with --store. The answer is that of a check at this
+    /// moment.
+    #[command(after_help = PEEK)]
     Peek(CheckArgs),
     /// Delete a key's buckets, so that they are full again
+    ///
+    /// It calls a front, whose token needs the role that allows it, or Redis directly with --store.
+    #[command(after_help = RESET)]
     Reset(ResetArgs),
     /// Write the buckets in Redis as commands that load them into another Redis
+    ///
+    /// The commands go to standard output, in the form that `redis-cli --pipe` reads; the number of
+    /// buckets goes to standard error.
+    #[command(after_help = EXPORT)]
     Export(ExportArgs),
 }
+
+const CHECK: &str = "\
+Examples:
+  Under the front's policy `default`, and under another:
+    rl-server check user:42
+    rl-server check user:42 --policy api --cost 5
+
+  Under a limit of your own, at another front:
+    rl-server check user:42 --capacity 10 --rate 10/m --server http://10.0.0.5:8080
+
+  In a script:
+    rl-server check job:nightly --json || exit
+
+Exit status:
+  0  allowed
+  1  denied
+  2  invalid command line
+  3  no answer";
+
+const PEEK: &str = "\
+Examples:
+  What is left for a key:
+    rl-server peek user:42
+
+  In Redis itself, one limit of a policy with several:
+    rl-server peek user:42 --store env --policy api:burst --capacity 20 --rate 10/s
+
+Exit status:
+  0  a check would be allowed
+  1  a check would be denied
+  2  invalid command line
+  3  no answer";
+
+const RESET: &str = "\
+Examples:
+  A customer gets all tokens back:
+    rl-server reset user:42 --policy api --token-file /etc/rl/operator-token
+
+Exit status:
+  0  done, also if no bucket was in use
+  2  invalid command line
+  3  no answer";
+
+const EXPORT: &str = "\
+Examples:
+  From one Redis into another:
+    rl-server export --store redis://127.0.0.1:7001 | redis-cli -p 7002 --pipe
+
+  The buckets of one policy:
+    rl-server export --store redis://127.0.0.1:7001 --match 'rl:*:api' >buckets
+
+Exit status:
+  0  all buckets were written
+  2  invalid command line
+  3  no answer, or the output could not be written";
 
 /// The exit code of a check that was denied.
 const DENIED: u8 = 1;

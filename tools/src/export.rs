@@ -15,8 +15,9 @@ use crate::{error::ToolError, flags::RedisArgs, target::RedisTarget};
 
 /// The arguments of `export`.
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Source")]
 pub struct ExportArgs {
-    /// Redis to read: an address as for `rl-server --store`
+    /// Redis to read: an address as `rl-server --store` takes it
     // Read as plain text: a parse error of clap's would print the password.
     #[arg(long, env = "RL_STORE", value_name = "STORE", hide_env_values = true)]
     store: String,

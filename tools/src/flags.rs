@@ -10,9 +10,12 @@ use rl_store::redis::{
 
 /// Flags for the login to Redis and for TLS.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Login to Redis and TLS")]
 pub struct RedisArgs {
-    /// File with the Redis password in its first line, read for each new connection and, unless
-    /// --reload is signal, once a second
+    /// File with the Redis password in its first line
+    ///
+    /// It is read for each new connection; a front also looks at it once a second, unless it reloads
+    /// files on SIGHUP only.
     #[arg(long, env = "RL_REDIS_PASSWORD_FILE", value_name = "FILE")]
     redis_password_file: Option<PathBuf>,
 

@@ -11,12 +11,15 @@ use crate::{error::ToolError, target::CheckBody};
 
 /// The arguments that name a key's buckets.
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Bucket")]
 pub(crate) struct KeyArgs {
     /// Key to limit, such as user:42
     key: String,
 
-    /// Policy of the limits [default: default]. With --store it names the bucket: POLICY:LIMIT for
-    /// one of several limits, `inline` for inline limits
+    /// Policy of the limits [default: default]
+    ///
+    /// With --store it names the bucket: POLICY:LIMIT for one of several limits, `inline` for inline
+    /// limits.
     #[arg(long, value_name = "NAME")]
     pub(crate) policy: Option<String>,
 

@@ -14,9 +14,11 @@ use crate::{
 
 /// The arguments of `bench`.
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Load", after_help = AFTER_HELP)]
 pub struct BenchArgs {
-    /// Checks per second, sent at even intervals however long answers take: 20000, 600/m
-    /// [default: as fast as answers come]
+    /// Checks per second, such as 20000 or 600/m [default: as fast as answers come]
+    ///
+    /// They are sent at even intervals, however long answers take.
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub(super) rate: Option<Rate>,
 
@@ -40,44 +42,72 @@ pub struct BenchArgs {
     /// Number of different keys
     #[arg(long, value_name = "N", default_value = "100000")]
     #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(1..=1_000_000_000))]
+    #[arg(help_heading = KEYS)]
     keys: u64,
 
-    /// Skew of the keys: the n-th is checked 1/n^SKEW times as often as the first (Zipf's law). 0
-    /// is uniform, 1 resembles web traffic
+    /// Skew of the keys: 0 is uniform, 1 resembles web traffic
+    ///
+    /// The n-th key is checked 1/n^SKEW times as often as the first (Zipf's law).
     #[arg(long, value_name = "SKEW", default_value = "0", value_parser = skew)]
+    #[arg(help_heading = KEYS)]
     skew: f64,
 
     /// Prefix of the keys, before their number; choose one that no real caller uses
-    #[arg(long, value_name = "TEXT", default_value = "bench:")]
+    #[arg(long, value_name = "TEXT", default_value = "bench:", help_heading = KEYS)]
     key_prefix: String,
 
     /// Seed of the random order of keys
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", help_heading = KEYS)]
     seed: u64,
 
     /// Checks per request
     #[arg(long, value_name = "N", default_value = "1", value_parser = up_to(1000))]
     pub(super) batch: usize,
 
-    /// Policy of the limits [default: default]. With --store it is part of the bucket keys
-    #[arg(long, value_name = "NAME")]
+    /// Policy of the limits [default: default]
+    ///
+    /// With --store it is part of the bucket keys.
+    #[arg(long, value_name = "NAME", help_heading = LIMIT)]
     pub(super) policy: Option<String>,
 
     /// Tokens that each check takes [default: 1]
-    #[arg(long, value_name = "N", value_parser = cost)]
+    #[arg(long, value_name = "N", value_parser = cost, help_heading = LIMIT)]
     cost: Option<Cost>,
 
     /// Capacity of an inline limit: the most tokens a bucket holds
     #[arg(long, value_name = "TOKENS", requires = "refill", value_parser = capacity)]
+    #[arg(help_heading = LIMIT)]
     capacity: Option<Capacity>,
 
-    /// Rate at which an inline limit refills: 10 (per second), 100/m, 5000/h, 1000/d, 5/10s
+    /// Rate at which an inline limit refills, such as 100/m
+    ///
+    /// Written as 10 (per second), 100/m, 5000/h, 1000/d or 5/10s.
     #[arg(long, value_name = "RATE", requires = "capacity", value_parser = rate)]
+    #[arg(help_heading = LIMIT)]
     refill: Option<Rate>,
 
     #[command(flatten)]
     pub(super) target: TargetArgs,
 }
+
+const AFTER_HELP: &str = "\
+Examples:
+  As fast as the front on this machine answers, for 10 s:
+    rl-server bench
+
+  20,000 checks a second of keys as uneven as in web traffic:
+    rl-server bench --rate 20000 --skew 1 --duration 1m
+
+  Redis itself:
+    rl-server bench --store redis://127.0.0.1:6379 --capacity 100 --refill 100/m
+
+Exit status:
+  0  every check was decided, however many were denied
+  1  errors, or no answers
+  2  invalid command line";
+
+const KEYS: &str = "Keys";
+const LIMIT: &str = "Cost and limit";
 
 /// Measured bytes of a check in flight, without its key.
 const BYTES_PER_CHECK: usize = 350;

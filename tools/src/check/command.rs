@@ -21,20 +21,26 @@ pub struct CheckArgs {
     key: KeyArgs,
 
     /// Tokens to take [default: 1]
-    #[arg(long, value_name = "N", value_parser = cost)]
+    #[arg(long, value_name = "N", value_parser = cost, help_heading = LIMIT)]
     cost: Option<Cost>,
 
     /// Capacity of an inline limit: the most tokens the bucket holds
     #[arg(long, value_name = "TOKENS", requires = "rate", value_parser = capacity)]
+    #[arg(help_heading = LIMIT)]
     capacity: Option<Capacity>,
 
-    /// Rate at which an inline limit refills: 10 (per second), 100/m, 5000/h, 1000/d, 5/10s
+    /// Rate at which an inline limit refills, such as 100/m
+    ///
+    /// Written as 10 (per second), 100/m, 5000/h, 1000/d or 5/10s.
     #[arg(long, value_name = "RATE", requires = "capacity", value_parser = rate)]
+    #[arg(help_heading = LIMIT)]
     rate: Option<Rate>,
 
     #[command(flatten)]
     target: TargetArgs,
 }
+
+const LIMIT: &str = "Cost and limit";
 
 // === impl CheckArgs ===
 

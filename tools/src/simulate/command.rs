@@ -18,12 +18,15 @@ use crate::flags::{capacity, cost, rate};
 
 /// The arguments of `simulate`.
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Limit", after_help = AFTER_HELP)]
 pub struct SimulateArgs {
     /// Capacity: tokens in a full bucket, or tokens per window
     #[arg(long, value_name = "TOKENS", default_value = "10", value_parser = capacity)]
     capacity: Capacity,
 
-    /// Rate at which buckets refill: 10 (per second), 100/m, 5000/h, 1000/d, 5/10s
+    /// Rate at which buckets refill, such as 100/m
+    ///
+    /// Written as 10 (per second), 100/m, 5000/h, 1000/d or 5/10s.
     #[arg(long, value_name = "RATE", default_value = "10/s", value_parser = rate)]
     rate: Rate,
 
@@ -37,26 +40,47 @@ pub struct SimulateArgs {
 
     /// Cost of each request
     #[arg(long, value_name = "TOKENS", default_value = "1", value_parser = cost)]
+    #[arg(help_heading = LOAD)]
     cost: Cost,
 
     /// Rates at which requests arrive, each for a time; a rate of 0 is a pause
     #[arg(long, value_name = "RATE:TIME,...", default_value = "5/s:3s,40/s:3s,0:2s,15/s:4s")]
-    #[arg(value_parser = Load::parse)]
+    #[arg(value_parser = Load::parse, help_heading = LOAD)]
     load: Load,
 
-    /// Let requests arrive at random, as from many callers (a Poisson process), not at even
-    /// intervals
-    #[arg(long)]
+    /// Let requests arrive at random, not at even intervals
+    ///
+    /// They then arrive as from many callers: a Poisson process.
+    #[arg(long, help_heading = LOAD)]
     poisson: bool,
 
     /// With --poisson: seed of the random arrivals
     #[arg(long, value_name = "N", default_value = "1", requires = "poisson")]
+    #[arg(help_heading = LOAD)]
     seed: u64,
 
     /// Also draw the simulation, as an SVG file
-    #[arg(long, value_name = "FILE.svg", value_parser = svg_file)]
+    #[arg(long, value_name = "FILE.svg", value_parser = svg_file, help_heading = "Output")]
     pub(super) plot: Option<PathBuf>,
 }
+
+const AFTER_HELP: &str = "\
+Examples:
+  10 tokens, 10 a second, under quiet and busy seconds:
+    rl-server simulate
+
+  A limit of your policy file, under bursts:
+    rl-server simulate --config policies.toml --policy api:burst --load 0:900ms,100/s:200ms
+
+  As a drawing:
+    rl-server simulate --capacity 100 --rate 100/m --poisson --plot bursts.svg
+
+Exit status:
+  0  simulated
+  1  a file could not be read or written
+  2  invalid command line";
+
+const LOAD: &str = "Load";
 
 /// Simulates, prints the report, and draws it if `--plot` is given. `policy_limit` reads the limit
 /// of a policy (or `POLICY:LIMIT`) from a policy file. The error names the file that could not be

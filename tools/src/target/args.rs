@@ -10,6 +10,7 @@ use crate::{
 
 /// The arguments that select a target, and the form of its answer.
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Target")]
 pub(crate) struct TargetArgs {
     /// URL of the front [env: RL_SERVER=] [default: http://127.0.0.1:8080]
     // The variables are read in `resolve`: for clap, one that is set would conflict with --store.
@@ -20,8 +21,10 @@ pub(crate) struct TargetArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "store")]
     token_file: Option<PathBuf>,
 
-    /// Use Redis directly, without a front: an address as for `rl-server --store`, or `env` to read
-    /// it from RL_STORE, so that `ps` does not show its password
+    /// Use Redis directly, without a front: an address, or `env` to read it from RL_STORE
+    ///
+    /// The address is one that `rl-server --store` takes. In RL_STORE, `ps` does not show its
+    /// password.
     // Read as plain text: a parse error of clap's would print the password.
     #[arg(long, value_name = "STORE", conflicts_with = "server")]
     store: Option<String>,
@@ -34,7 +37,7 @@ pub(crate) struct TargetArgs {
     redis: RedisArgs,
 
     /// Print the result as JSON, on one line
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
 }
 
