@@ -43,7 +43,12 @@ impl Caller {
 
     /// [`Problem::OutsidePrefix`] unless the grant covers every key.
     pub(super) fn require_every_key(&self) -> Result<(), Problem> {
-        if self.grant.prefix().is_none() { Ok(()) } else { Err(Problem::OutsidePrefix) }
+        if self.has_every_key() { Ok(()) } else { Err(Problem::OutsidePrefix) }
+    }
+
+    /// Whether the grant covers every key.
+    pub(super) fn has_every_key(&self) -> bool {
+        self.grant.prefix().is_none()
     }
 
     /// Requires of the key the prefix of the grant, which the limiter looks for;

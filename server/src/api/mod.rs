@@ -23,6 +23,7 @@ mod responses;
 mod rules;
 mod schemas;
 mod text;
+mod unknown_policy;
 mod unread_body;
 
 use actix_web::{

@@ -11,6 +11,7 @@ use super::{
     reply::json,
     request::CheckBody,
     responses::{ChangeProblems, CheckProblems, DecisionResponse},
+    unknown_policy,
 };
 use crate::{access::Role, limiter::Limiter};
 
@@ -124,10 +125,13 @@ pub(super) async fn reset(
     limiter: Data<Limiter>,
     request: PostRequest,
 ) -> Result<HttpResponse, Problem> {
+    let http = request.request().clone();
     let (caller, body) = request.read(Role::Admin, BodyKind::Check).await?;
     let body = CheckBody::parse(&body)?;
     let mut check = body.reset_request()?;
     caller.authorize(&mut check)?;
-    let reset = limiter.reset(&check).await?;
-    Ok(json(&mut HttpResponse::Ok(), &ResetReply { reset }))
+    match limiter.reset(&check).await {
+        Ok(reset) => Ok(json(&mut HttpResponse::Ok(), &ResetReply { reset })),
+        Err(error) => unknown_policy::response(error, &http, &caller, &check),
+    }
 }

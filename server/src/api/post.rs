@@ -13,6 +13,7 @@ use super::{
     problem::Problem,
     reply,
     request::CheckBody,
+    unknown_policy,
 };
 use crate::{
     access::Role,
@@ -47,8 +48,13 @@ pub(super) async fn respond<R: Into<OperationResult>>(
     let body = CheckBody::parse(&body)?;
     let mut check = body.check_request()?;
     caller.authorize(&mut check)?;
-    let OperationResult { result, granted } = operation(&check).await?.into();
-    Ok(reply::respond(StatusCode::OK, &result, granted))
+    match operation(&check).await {
+        Ok(done) => {
+            let OperationResult { result, granted } = done.into();
+            Ok(reply::respond(StatusCode::OK, &result, granted))
+        }
+        Err(error) => unknown_policy::response(error, request, caller, &check),
+    }
 }
 
 // === impl PostRequest ===
@@ -61,6 +67,11 @@ impl PostRequest {
         operation: impl AsyncFnOnce(&CheckRequest<'_>) -> Result<R, LimiterError>,
     ) -> Result<HttpResponse, Problem> {
         respond(&self.caller, role, &self.request, &mut self.payload, operation).await
+    }
+
+    /// The request without its body.
+    pub(super) fn request(&self) -> &HttpRequest {
+        &self.request
     }
 
     /// Reads the body for an operation that needs `role`.

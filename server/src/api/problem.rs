@@ -71,6 +71,11 @@ pub(super) struct Details {
     status: u16,
     /// The cause: one of a fixed set of texts.
     detail: &'static str,
+    /// Of an unknown policy: names that exist and differ by a typing mistake or two. Absent if there
+    /// are none, and for a token with a prefix.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 3)]
+    near: Vec<String>,
 }
 
 // === impl Problem ===
@@ -115,7 +120,28 @@ impl Problem {
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             detail: self.detail(),
+            near: Vec::new(),
         }
+    }
+
+    /// The response to an unknown policy, with names that exist.
+    pub(super) fn with_near(self, near: Vec<String>) -> HttpResponse {
+        self.response(&Details { near, ..self.details() })
+    }
+
+    fn response(self, details: &Details) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        response.content_type("application/problem+json");
+        response.insert_header((CACHE_CONTROL, "no-store"));
+        match self {
+            Self::MethodNotAllowed { allow } => response.insert_header((ALLOW, allow)),
+            Self::Unauthorized => response.insert_header((WWW_AUTHENTICATE, "Bearer")),
+            Self::StoreUnavailable | Self::OutcomeUnknown => {
+                response.insert_header((RETRY_AFTER, "1"))
+            }
+            _ => &mut response,
+        };
+        response.json(details)
     }
 }
 
@@ -138,19 +164,7 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let status = self.status_code();
-        let mut response = HttpResponse::build(status);
-        response.content_type("application/problem+json");
-        response.insert_header((CACHE_CONTROL, "no-store"));
-        match self {
-            Self::MethodNotAllowed { allow } => response.insert_header((ALLOW, *allow)),
-            Self::Unauthorized => response.insert_header((WWW_AUTHENTICATE, "Bearer")),
-            Self::StoreUnavailable | Self::OutcomeUnknown => {
-                response.insert_header((RETRY_AFTER, "1"))
-            }
-            _ => &mut response,
-        };
-        response.json(self.details())
+        self.response(&self.details())
     }
 }
 

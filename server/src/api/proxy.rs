@@ -24,7 +24,7 @@ use super::{
     reply,
     request::{is_key, limit_source},
     responses::ProxyResponses,
-    rules,
+    rules, unknown_policy,
 };
 use crate::limiter::{CheckRequest, Limiter};
 
@@ -131,7 +131,10 @@ pub(super) async fn respond(
     let key = query.key(request)?;
     let (mut check, deny_status) = (query.check_request(key)?, query.deny_status()?);
     caller.authorize(&mut check)?;
-    let result = limiter.check(&check).await?;
+    let result = match limiter.check(&check).await {
+        Ok(result) => result,
+        Err(error) => return unknown_policy::response(error, request, caller, &check),
+    };
     let status = if result.is_allowed() { StatusCode::OK } else { deny_status };
     Ok(reply::respond(status, &result, None))
 }

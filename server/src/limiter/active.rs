@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 
 use crate::{
     metrics::{Metrics, PolicyCounters},
-    policy::{Policies, Policy},
+    policy::{self, Policies, Policy},
 };
 
 /// The policies in force. They are never changed, only replaced together.
@@ -40,6 +40,12 @@ impl ActivePolicies {
     /// The policy with this name.
     pub fn get(&self, name: &str) -> Option<&Arc<ActivePolicy>> {
         self.by_name.get(name)
+    }
+
+    /// The names that a caller who sends `name` may have meant.
+    pub fn near(&self, name: &str) -> Vec<String> {
+        let names = self.by_name.keys().map(|name| &**name);
+        policy::near(name, names).into_iter().map(str::to_owned).collect()
     }
 
     /// The policy of inline limits; `None` if they are not permitted.

@@ -65,6 +65,14 @@ impl Limiter {
         !self.shared.pseudonyms.is_plain()
     }
 
+    /// The names of policies that a request for an unknown one may have meant.
+    pub fn near_policies(&self, request: &CheckRequest<'_>) -> Vec<String> {
+        match &request.source {
+            LimitSource::Policy(name) => self.shared.policies.get().near(name),
+            LimitSource::Inline(_) => Vec::new(),
+        }
+    }
+
     /// Takes the cost if every limit allows it, within the store's deadline.
     pub async fn check(&self, request: &CheckRequest<'_>) -> Result<CheckResult, LimiterError> {
         let policies = self.shared.policies.get();

@@ -5,6 +5,7 @@ mod error;
 mod file;
 mod key_kind;
 mod limits;
+mod near;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use rl_bucket::Limit;
 use rl_store::{bucket_key::DEFAULT_POLICY, hex};
 use sha2::{Digest, Sha256};
 
+pub(crate) use self::near::near;
 pub use self::{
     definition::{OnError, PoliciesByName, Policy},
     error::PolicyFileError,
@@ -63,7 +65,7 @@ impl Policies {
         };
         let policy = self.by_name.get(policy).ok_or_else(|| {
             let names = self.by_name.keys().map(|name| &**name);
-            missing("no policy has this name", policy, names)
+            near::missing("no policy has this name", policy, names)
         })?;
         match (&**policy.limits, limit) {
             ([only], None) => Ok(only.limit),
@@ -75,41 +77,10 @@ impl Policies {
                 .ok_or_else(|| {
                     let limits = limits.iter().map(|limit| &*limit.name);
                     let names = limits.filter(|_| policy.has_named_limits);
-                    missing("no limit of the policy has this name", name, names)
+                    near::missing("no limit of the policy has this name", name, names)
                 }),
         }
     }
-}
-
-/// The reason with the names that there are: all of them, or of many the eight that are nearest.
-fn missing<'n>(reason: &str, name: &str, names: impl Iterator<Item = &'n str>) -> String {
-    let mut names: Vec<_> = names.collect();
-    if names.is_empty() {
-        return reason.to_owned();
-    }
-    let lead = if names.len() > MAX_NAMES { "the nearest are" } else { "there are" };
-    if names.len() > MAX_NAMES {
-        names.sort_by_key(|other| distance(name, other));
-        names.truncate(MAX_NAMES);
-    }
-    format!("{reason}; {lead} {}", names.join(", "))
-}
-
-const MAX_NAMES: usize = 8;
-
-/// The number of letters to insert, remove or change (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.bytes().enumerate() {
-            let changed = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
 }
 
 /// The first 8 bytes of the SHA-256, in hex.

@@ -11,6 +11,9 @@ use ureq::http::{
 struct ProblemJson {
     title: String,
     detail: Option<String>,
+    /// Of an unknown policy: names that exist.
+    #[serde(default)]
+    near: Vec<String>,
 }
 
 /// Describes a response whose status is not 200, in one line.
@@ -19,8 +22,11 @@ pub(crate) fn describe_response<T>(response: &Response<T>, body: &str) -> String
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let is_problem = header(CONTENT_TYPE)
         .is_some_and(|kind| kind.split(';').next() == Some("application/problem+json"));
-    if is_problem && let Ok(ProblemJson { title, detail }) = serde_json::from_str(body) {
-        let detail = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
+    if is_problem && let Ok(ProblemJson { title, detail, near }) = serde_json::from_str(body) {
+        let mut detail = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
+        if !near.is_empty() {
+            detail += &format!("; near it: {}", near.join(", "));
+        }
         return format!("{} {title}{detail}", status.as_u16());
     }
     match header(LOCATION) {
@@ -43,6 +49,13 @@ mod tests {
         let problem = r#"{"title":"Unprocessable Entity","status":422,"detail":"key must be"}"#;
         for (status, kind, location, body, text) in [
             (422, PROBLEM, "", problem, "422 Unprocessable Entity: key must be"),
+            (
+                404,
+                PROBLEM,
+                "",
+                r#"{"title":"Not Found","detail":"no policy","near":["a","b"]}"#,
+                "404 Not Found: no policy; near it: a, b",
+            ),
             (503, "application/problem+json; x=y", "", r#"{"title":"T"}"#, "503 T"),
             (
                 502,

@@ -215,3 +215,46 @@ async fn health_reports_the_status_of_the_front() {
         assert_eq!(response.body, body.replace("fe25dd5db2b9d04c", &hash));
     }
 }
+
+#[actix_web::test]
+async fn near_names_are_told_to_callers_with_every_key() {
+    use sha2::{Digest, Sha256};
+    let entry = |token: &str, rest: &str| {
+        let hash: String =
+            Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("[[tokens]]\nname = 'x'\nsha256 = '{hash}'\n{rest}\n")
+    };
+    let tokens = entry("tenant", "role = 'admin'\nprefix = 'a:'") + &entry("ops", "role = 'admin'");
+    let server = Server::with(status(), POLICIES, Some(&tokens));
+    let body = r#"{"key":"a:1","policy":"shadwo"}"#;
+    let far = r#"{"key":"a:1","policy":"other"}"#;
+    let fixed = r#"{"title":"Not Found","status":404,"detail":"no policy has this name"}"#;
+    let near = fixed.replace('}', r#","near":["shadow"]}"#);
+    let query = "/check?key=a:1&policy=shadwo";
+    for (method, path) in [
+        ("POST", "/check"),
+        ("POST", "/peek"),
+        ("POST", "/take"),
+        ("POST", "/refund"),
+        ("POST", "/charge"),
+        ("POST", "/reset"),
+        ("GET", query),
+    ] {
+        for (token, body, expected) in [
+            ("ops", body, &*near),
+            ("ops", far, if method == "GET" { &*near } else { fixed }),
+            ("tenant", body, fixed),
+        ] {
+            let token = format!("Bearer {token}");
+            let response = server.send(method, path, &[("authorization", &token)], body).await;
+            let found = (response.status, &*response.kind, &*response.body);
+            assert_eq!(found, (404, "application/problem+json", expected), "{token} {path}");
+        }
+    }
+    // Without tokens callers may do everything. A batch would multiply the work.
+    let server = Server::with(status(), POLICIES, None);
+    assert_eq!(server.send("POST", "/check", &[], body).await.body, near);
+    let batch =
+        server.send("POST", "/check/batch", &[], &format!(r#"{{"checks":[{body}]}}"#)).await;
+    assert!(batch.body.contains(fixed), "{batch:?}");
+}
