@@ -189,3 +189,13 @@ fn a_client_side_cache_is_invalidated_by_allowed_checks_only() {
     assert!(!invalidated("RL.PEEK k 5 1/d 3"));
     assert!(invalidated("RL.RESET k"));
 }
+
+#[test]
+fn the_module_has_the_version_of_the_packages() {
+    let server = Setup::with_module().start();
+    let list = format!("{:?}", server.run::<Value>("MODULE LIST"));
+    let parts =
+        env!("CARGO_PKG_VERSION").split('.').map(|part| part.parse::<u32>().expect("a number"));
+    let version = parts.fold(0, |version, part| 100 * version + part);
+    assert!(list.contains(&format!("int({version})")), "{list}");
+}

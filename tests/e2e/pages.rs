@@ -1,5 +1,5 @@
 //! Lists that name tests: the tables of `docs/security.md` and `docs/reliability.md`, the record of
-//! runs, and the maps of test files.
+//! runs, and the maps of test files; and the version, wherever it is written.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -81,4 +81,18 @@ fn maps_of_tests_name_every_module_and_no_other() {
         assert!(differing.is_empty(), "in the map or a module, not both: {differing:?}");
         assert!(rows.len() > 5, "{rows:?}");
     }
+}
+
+#[test]
+fn the_version_is_the_same_everywhere() {
+    let version = env!("CARGO_PKG_VERSION");
+    let images = include_str!("../../kubernetes/kustomization.yaml");
+    let tags = images.lines().filter(|line| line.contains("newTag: "));
+    let tags: Vec<_> = tags.map(|line| line.contains(&format!("newTag: \"{version}\""))).collect();
+    assert_eq!(tags, [true, true], "kubernetes/kustomization.yaml");
+    let changelog = include_str!("../../CHANGELOG.md");
+    let headings = changelog.lines().filter_map(|line| line.strip_prefix("## "));
+    let dates = headings.filter_map(|it| it.strip_prefix(version)?.strip_prefix(" - "));
+    let dates: Vec<_> = dates.filter(|date| date.split('-').count() == 3).collect();
+    assert_eq!(dates.len(), 1, "CHANGELOG.md has no dated section of {version}");
 }

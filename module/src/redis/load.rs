@@ -10,11 +10,21 @@ use super::{Registrar, info, replication};
 use crate::commands;
 
 /// The version in `MODULE LIST`: major, minor and patch as one number, two digits each.
-const VERSION: c_int = 100;
+const VERSION: c_int = 10_000 * number(env!("CARGO_PKG_VERSION_MAJOR"))
+    + 100 * number(env!("CARGO_PKG_VERSION_MINOR"))
+    + number(env!("CARGO_PKG_VERSION_PATCH"));
 
 /// Valkey 9 refuses to migrate slots while a module without this option is loaded. Our values are
 /// plain strings, which migrate like any other. The crate does not know the bit yet.
 const HANDLE_ATOMIC_SLOT_MIGRATION: c_int = 1 << 5;
+
+#[expect(clippy::panic, reason = "only the compiler evaluates it")]
+const fn number(text: &str) -> c_int {
+    match c_int::from_str_radix(text, 10) {
+        Ok(number) => number,
+        Err(_) => panic!("a part of the version is not a number"),
+    }
+}
 
 fn init(context: &Context, _args: &Vec<RedisString>) -> Status {
     let ctx = context.ctx.cast::<RedisModuleCtx>();
