@@ -2,12 +2,12 @@
 //! buckets.
 //!
 //! A request goes down through these modules: [`mod@run`] (workers; [`drain`] ends them) →
-//! `listener` (connections, in a `caller_stream` without `upgrade_offers`) → [`api`] (HTTP and
-//! JSON) → [`limiter`] (finds the limits, and decides by the store or without it) → [`policy`] and
-//! [`denials`] (decided here), [`rl_store`] (where buckets live). Beside them are [`settings`],
-//! [`memory_limit`] (of buckets in this process), [`reload`] and `config_files` (files that are
-//! reloaded), [`access`] (tokens), [`metrics`], [`offenders`], [`status`] and [`telemetry`] (the
-//! log).
+//! `listener` (connections: a `caller_stream` hands over one request at a time, by its `framing` and
+//! without `upgrade_offers`) → [`api`] (HTTP and JSON) → [`limiter`] (finds the limits, and decides
+//! by the store or without it) → [`policy`] and [`denials`] (decided here), [`rl_store`] (where
+//! buckets live). Beside them are [`settings`], [`memory_limit`] (of buckets in this process),
+//! [`reload`] and `config_files` (files that are reloaded), [`access`] (tokens), [`metrics`],
+//! [`offenders`], [`status`] and [`telemetry`] (the log).
 //!
 //! The command line is in the binary, which alone knows the subcommands of `rl-tools`.
 
@@ -19,6 +19,7 @@ mod caller_stream;
 mod config_files;
 pub mod denials;
 pub mod drain;
+mod framing;
 pub mod limiter;
 mod listener;
 pub mod memory_limit;

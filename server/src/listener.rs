@@ -13,10 +13,12 @@ use actix_web::{
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
-use crate::{api, caller_stream::CallerStream, drain::SHUTDOWN_SECONDS};
+use crate::{
+    api,
+    caller_stream::{CallerStream, HEAD_TIMEOUT},
+    drain::SHUTDOWN_SECONDS,
+};
 
-/// The longest a caller may take for the head of its first request, or to send none.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest a connection is read and discarded after its last response, so that the caller can
 /// read the response.
 const LINGER: Duration = Duration::from_secs(1);

@@ -19,6 +19,7 @@
 //! | `http` | contract of `POST /check` |
 //! | `operations` | peek, take, refund, charge, reset, batches, proxies; the denial cache |
 //! | `connections` | upgrade offers, silence, bodies that nobody reads, keep-alive; Java's HTTP client |
+//! | `pipelining` | requests sent behind others: one at a time, none after `close`, whole heads only |
 //! | `headers` | the rate limit headers, parsed by a library for structured fields |
 //! | `policies` | policy files: several limits, overrides, shadow mode, `on_error`, reloading |
 //! | `addresses` | policies by IP address: one bucket for an address or network, in every form |
@@ -81,6 +82,7 @@ mod operations;
 mod operators;
 mod pages;
 mod permissions;
+mod pipelining;
 mod policies;
 mod privacy;
 mod proxies;

@@ -163,12 +163,10 @@ pub async fn observe(
     let observer = request.app_data::<Data<Observer>>().cloned();
     let path = request.path();
     let endpoint = ENDPOINTS.iter().position(|endpoint| *endpoint == path).unwrap_or(OTHER);
-    // Hidden offers do not get here. An offer that does would close the connection unannounced.
-    let offers_upgrade = request.head().connection_type() == ConnectionType::Upgrade;
     let mut response = fast_path::call(request, next).await?;
     let Some(observer) = observer else { return Ok(response) };
     let status = response.status();
-    if offers_upgrade || observer.status.is_draining() {
+    if observer.status.is_draining() {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     if let Some(id) = request_id(response.request().headers()).cloned() {
