@@ -91,12 +91,12 @@ impl<T> Reloadable<T> {
 
     /// The number of values that have been in force.
     pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Relaxed)
+        self.generation.load(Ordering::Acquire)
     }
 
     fn replace(&self, value: T) {
         self.value.store(Arc::new(value));
-        self.generation.fetch_add(1, Ordering::Relaxed);
+        self.generation.fetch_add(1, Ordering::Release);
     }
 }
 

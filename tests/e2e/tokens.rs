@@ -1,12 +1,15 @@
 //! Bearer tokens: the requests and keys that each permits.
 
 use std::fs;
+use std::io::Write;
 use std::time::Duration;
 
 use rl_tests::{Front, Scrape, eventually};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+
+use crate::connections::Connection;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -86,6 +89,40 @@ fn a_token_permits_only_its_role_and_prefix() {
 
     let log = front.log();
     assert!(!log.contains("-token") && !log.contains("a:1") && !log.contains("abc"), "{log}");
+}
+
+#[test]
+fn a_token_withdrawn_before_the_body_has_come_permits_nothing() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let file = folder.path().join("tokens.toml");
+    fs::write(&file, entry("t0ken", "role = \"admin\"")).expect("to write the tokens");
+    let front = Front::start(&["--tokens", file.to_str().expect("a path in UTF-8")]);
+    let (one, batch) = (r#"{"key":"k"}"#, r#"{"checks":[{"key":"k"}]}"#);
+    let paths = ["/check", "/check/batch", "/peek", "/take", "/refund", "/charge", "/reset"];
+    let mut waiting = paths.map(|path| {
+        let body = if path == "/check/batch" { batch } else { one };
+        let mut connection = Connection::open(front.address());
+        connection.send(&format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t0ken\r\n\
+             Expect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        ));
+        // The token has been looked at once that is here.
+        assert!(connection.head().starts_with("http/1.1 100"), "{path}");
+        (path, body, connection)
+    });
+    fs::write(&file, entry("other", "role = \"admin\"")).expect("to write the tokens");
+    front.signal("HUP");
+    eventually("the token is withdrawn", SOON, || status(&front, "t0ken", "/peek", one) == 401);
+    for (path, body, connection) in &mut waiting {
+        // On a very busy machine the front may have given up waiting.
+        let _ = connection.0.write_all(body.as_bytes());
+        let head = connection.response();
+        assert!(
+            head.starts_with("http/1.1 401") || head.starts_with("http/1.1 408"),
+            "{path}: {head}"
+        );
+    }
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub type Access = Option<Arc<Reloadable<Tokens>>>;
 /// The caller of a request, by its grant.
 pub(super) struct Caller {
     grant: Grant,
+    /// The generation of the tokens that the grant is from.
+    generation: Option<u64>,
 }
 
 // === impl Caller ===
@@ -28,12 +30,27 @@ impl Caller {
     /// The caller that sent `request`; [`Problem::Unauthorized`] without a valid token.
     pub(super) fn of(request: &HttpRequest) -> Result<Self, Problem> {
         // `Access` is set on every listener. If it were missing, all callers would be refused.
-        let grant = match request.app_data::<Data<Access>>().map(|access| access.as_ref()) {
-            Some(None) => Grant::all(),
-            Some(Some(tokens)) => grant(request, &tokens.get())?,
-            None => return Err(Problem::Unauthorized),
-        };
-        Ok(Self { grant })
+        match request.app_data::<Data<Access>>().map(|access| access.as_ref()) {
+            Some(None) => Ok(Self { grant: Grant::all(), generation: None }),
+            Some(Some(tokens)) => {
+                // Read first: tokens that are newer than it are looked at once more.
+                let generation = Some(tokens.generation());
+                Ok(Self { grant: grant(request, &tokens.get())?, generation })
+            }
+            None => Err(Problem::Unauthorized),
+        }
+    }
+
+    /// Looks at the token again, once the body of `request` has been read: it may have been
+    /// withdrawn while the body was awaited.
+    pub(super) fn renew(&mut self, request: &HttpRequest, role: Role) -> Result<(), Problem> {
+        let Some(generation) = self.generation else { return Ok(()) };
+        let access = request.app_data::<Data<Access>>().and_then(|access| access.as_ref().as_ref());
+        if access.is_none_or(|tokens| tokens.generation() != generation) {
+            *self = Self::of(request)?;
+            self.require_role(role)?;
+        }
+        Ok(())
     }
 
     /// [`Problem::MissingRole`] unless the grant includes `role`.

@@ -53,7 +53,7 @@ async fn check(
     payload: &mut Payload,
 ) -> Result<HttpResponse, Problem> {
     let caller = Caller::of(request)?;
-    post::respond(&caller, Role::Check, request, payload, async |check| limiter.check(check).await)
+    post::respond(caller, Role::Check, request, payload, async |check| limiter.check(check).await)
         .await
 }
 

@@ -36,7 +36,7 @@ pub(super) struct OperationResult {
 
 /// Performs an operation on the check request in a body, if the caller may, and responds.
 pub(super) async fn respond<R: Into<OperationResult>>(
-    caller: &Caller,
+    mut caller: Caller,
     role: Role,
     request: &HttpRequest,
     payload: &mut Payload,
@@ -45,6 +45,7 @@ pub(super) async fn respond<R: Into<OperationResult>>(
     cross_site::refuse(request)?;
     caller.require_role(role)?;
     let body = body::read(request, payload, BodyKind::Check).await?;
+    caller.renew(request, role)?;
     let body = CheckBody::parse(&body)?;
     let mut check = body.check_request()?;
     caller.authorize(&mut check)?;
@@ -66,7 +67,7 @@ impl PostRequest {
         role: Role,
         operation: impl AsyncFnOnce(&CheckRequest<'_>) -> Result<R, LimiterError>,
     ) -> Result<HttpResponse, Problem> {
-        respond(&self.caller, role, &self.request, &mut self.payload, operation).await
+        respond(self.caller, role, &self.request, &mut self.payload, operation).await
     }
 
     /// The request without its body.
@@ -83,6 +84,7 @@ impl PostRequest {
         cross_site::refuse(&self.request)?;
         self.caller.require_role(role)?;
         let body = body::read(&self.request, &mut self.payload, kind).await?;
+        self.caller.renew(&self.request, role)?;
         Ok((self.caller, body))
     }
 }
