@@ -54,7 +54,7 @@ pub(super) async fn respond<R: Into<OperationResult>>(
             let OperationResult { result, granted } = done.into();
             Ok(reply::respond(StatusCode::OK, &result, granted))
         }
-        Err(error) => unknown_policy::response(error, request, caller, &check),
+        Err(error) => unknown_policy::response(error, request, &caller, &check),
     }
 }
 
