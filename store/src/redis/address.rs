@@ -152,8 +152,11 @@ fn each_server(
     each.collect()
 }
 
-/// Parses host, login and database, as the `redis` crate does.
+/// Parses host, login and database, as the `redis` crate does. There are no parameters.
 fn server(rest: &str, form: &str) -> Result<ConnectionInfo, String> {
+    if rest.contains(['?', '#']) {
+        return Err(advice(form));
+    }
     format!("redis://{rest}").into_connection_info().map_err(|_| advice(form))
 }
 
@@ -247,7 +250,7 @@ mod tests {
             ("memory", "memory"),
             ("redis://localhost", "redis://localhost:6379"),
             ("redis://:hunter2@10.0.0.3:6380/2", "redis://10.0.0.3:6380/2"),
-            ("redis://user:hunter2@[::1]:7000?protocol=resp3", "redis://[::1]:7000"),
+            ("redis://user:hunter2@[::1]:7000", "redis://[::1]:7000"),
             ("rediss://user:hunter2@10.0.0.3", "rediss://10.0.0.3:6379"),
             ("redis+cluster://u:hunter2@a:1,b,[::1]:3", "redis+cluster://a:1,b:6379,[::1]:3"),
             ("rediss+cluster://:hunter2@a:1/", "rediss+cluster://a:1"),
@@ -280,6 +283,12 @@ mod tests {
             ("redis://:hunter2@host:port", "not a valid"),
             ("redis://:hunter2@host/first", "not a valid"),
             ("rediss://:hunter2@host:0x1", "not a valid"),
+            ("redis://:hunter2@host?db=1", "not a valid redis:// address"),
+            ("redis://:hunter2@host/1?protocol=resp3", "not a valid redis:// address"),
+            ("redis://:hunter2@host#1", "not a valid redis:// address"),
+            ("redis+cluster://:hunter2@a:1?x", "not a valid redis+cluster:// address"),
+            ("redis+sentinel://:hunter2@a:1/main?x", "not a valid redis+sentinel:// address"),
+            ("redis+sentinel://:hunter2@a:1/main/0#x", "not a valid redis+sentinel:// address"),
             ("redis+cluster://", "not a valid redis+cluster:// address"),
             ("redis+cluster://:hunter2@a:1,", "not a valid redis+cluster:// address"),
             ("redis+cluster://:hunter2@a:1/2", "a cluster has one database"),

@@ -1,7 +1,7 @@
 //! Checks that arrive while a batch is in flight share the next round trip.
 //!
-//! There is no timer and nothing to tune: a check that finds nothing in flight is sent at once, and
-//! the busier the worker is, the more checks share a batch and the less each one costs.
+//! There is nothing to tune: a check that finds nothing in flight is sent at once, and the busier
+//! the worker is, the more checks share a batch and the less each one costs.
 
 use std::{
     cell::RefCell,
@@ -13,7 +13,7 @@ use std::{
 use rl_bucket::{Cost, Decision, Limit, MAX_CHECKS};
 use tokio::sync::{Notify, oneshot};
 
-use super::error::CallError;
+use super::{error::CallError, topology::slot};
 use crate::{BucketRequest, StoreError};
 
 /// Checks that wait to be sent, in batches.
@@ -26,16 +26,22 @@ pub(super) struct BatchQueue {
 /// Checks that share a round trip: at least one, and at most [`MAX_CHECKS`].
 #[derive(Default)]
 pub(super) struct Batch {
-    keys: Vec<u8>,
-    checks: Vec<QueuedCheck>,
+    pub(super) keys: Vec<u8>,
+    pub(super) checks: BatchedChecks,
 }
+
+/// The checks of a batch, and their callers. Their keys are kept apart, so that requests can borrow
+/// them while callers are answered.
+#[derive(Default)]
+pub(super) struct BatchedChecks(Vec<QueuedCheck>);
 
 struct QueuedCheck {
     key: Range<usize>,
     limit: Limit,
     cost: Cost,
     queued_at: Instant,
-    reply: oneshot::Sender<BatchedDecision>,
+    /// `None` once the caller has its answer.
+    reply: Option<oneshot::Sender<BatchedDecision>>,
 }
 
 /// The outcome of one check of a batch.
@@ -57,7 +63,7 @@ impl BatchQueue {
     fn add(&self, request: &BucketRequest<'_>) -> Option<oneshot::Receiver<BatchedDecision>> {
         let (sender, receiver) = oneshot::channel();
         let mut batches = self.batches.borrow_mut();
-        if batches.back().is_none_or(|batch| batch.checks.len() >= MAX_CHECKS) {
+        if batches.back().is_none_or(|batch| batch.checks.0.len() >= MAX_CHECKS) {
             if batches.len() >= MAX_BATCHES {
                 return None;
             }
@@ -70,14 +76,16 @@ impl BatchQueue {
         Some(receiver)
     }
 
-    /// The next batch, as soon as there is one.
-    pub(super) async fn next(&self) -> Batch {
-        loop {
-            if let Some(batch) = self.batches.borrow_mut().pop_front() {
-                return batch;
-            }
+    /// Waits until there is a batch to take.
+    pub(super) async fn arrived(&self) {
+        while self.batches.borrow().is_empty() {
             self.arrived.notified().await;
         }
+    }
+
+    /// Takes the next batch, if there is one.
+    pub(super) fn take(&self) -> Option<Batch> {
+        self.batches.borrow_mut().pop_front()
     }
 }
 
@@ -87,55 +95,113 @@ impl Batch {
     fn add(&mut self, request: &BucketRequest<'_>, reply: oneshot::Sender<BatchedDecision>) {
         let from = self.keys.len();
         self.keys.extend_from_slice(request.key);
-        self.checks.push(QueuedCheck {
+        self.checks.0.push(QueuedCheck {
             key: from..self.keys.len(),
             limit: request.limit,
             cost: request.amount,
             queued_at: Instant::now(),
-            reply,
+            reply: Some(reply),
         });
     }
+}
 
-    /// Fails the checks whose deadline has passed, and drops those whose callers have given up.
-    /// Returns when the oldest of the rest was queued; `None` if there is no rest.
-    pub(super) fn prune(&mut self, deadline: Duration) -> Option<Instant> {
-        let now = Instant::now();
-        let late =
-            |check: &mut QueuedCheck| now.saturating_duration_since(check.queued_at) >= deadline;
-        for check in self.checks.extract_if(.., late) {
-            let _ = check.reply.send(Err(StoreError::Late.into()));
+// === impl BatchedChecks ===
+
+impl BatchedChecks {
+    /// Fails the checks that are due, before the batch is sent, and drops those whose callers have
+    /// given up. Returns when the first of the rest is due; `None` if there is no rest.
+    pub(super) fn prune(&mut self, now: Instant, deadline: Duration) -> Option<Instant> {
+        let due = self.expire(now, deadline);
+        self.0.retain(QueuedCheck::is_open);
+        due
+    }
+
+    /// Fails the checks that are due. Returns when the first of the rest is due; `None` if no
+    /// caller waits any more.
+    pub(super) fn expire(&mut self, now: Instant, deadline: Duration) -> Option<Instant> {
+        let mut first_due = None;
+        for check in self.0.iter_mut().filter(|check| check.is_open()) {
+            let due = check.queued_at + deadline;
+            if due <= now {
+                check.answer(Err(StoreError::Late.into()));
+            } else if first_due.is_none_or(|first| due < first) {
+                first_due = Some(due);
+            }
         }
-        self.checks.retain(|check| !check.reply.is_closed());
-        self.checks.first().map(|check| check.queued_at)
+        first_due
+    }
+
+    /// Sorts the checks by hash slot. Returns the range of each slot; checks of one slot stay in
+    /// order.
+    pub(super) fn group_by_slot(&mut self, keys: &[u8]) -> Vec<Range<usize>> {
+        let slot = |check: &QueuedCheck| slot::of(&keys[check.key.clone()]);
+        self.0.sort_by_cached_key(slot);
+        let mut start = 0;
+        let groups = self.0.chunk_by(|check, next| slot(check) == slot(next));
+        groups
+            .map(|group| {
+                let range = start..start + group.len();
+                start = range.end;
+                range
+            })
+            .collect()
     }
 
     /// The requests, in order.
-    pub(super) fn requests(&self) -> Vec<BucketRequest<'_>> {
+    pub(super) fn requests<'k>(&self, keys: &'k [u8]) -> Vec<BucketRequest<'k>> {
         let request = |check: &QueuedCheck| BucketRequest {
-            key: &self.keys[check.key.clone()],
+            key: &keys[check.key.clone()],
             limit: check.limit,
             amount: check.cost,
         };
-        self.checks.iter().map(request).collect()
+        self.0.iter().map(request).collect()
     }
 
-    /// Hands each check its outcome, in order. Checks beyond the last one fail.
-    pub(super) fn complete(self, outcomes: impl IntoIterator<Item = BatchedDecision>) {
+    /// Hands the checks of this range their outcomes, in order. Checks beyond the last one fail.
+    pub(super) fn complete(
+        &mut self,
+        range: Range<usize>,
+        outcomes: impl IntoIterator<Item = BatchedDecision>,
+    ) {
         let failed = std::iter::repeat(Err(StoreError::Failed.into()));
-        for (check, outcome) in self.checks.into_iter().zip(outcomes.into_iter().chain(failed)) {
-            let _ = check.reply.send(outcome);
+        for (check, outcome) in self.0[range].iter_mut().zip(outcomes.into_iter().chain(failed)) {
+            check.answer(outcome);
+        }
+    }
+
+    /// Fails every check for the same reason.
+    pub(super) fn fail(&mut self, range: Range<usize>, error: &CallError) {
+        self.0[range].iter_mut().for_each(|check| check.answer(Err(error.clone())));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+// === impl QueuedCheck ===
+
+impl QueuedCheck {
+    /// Whether its caller still waits for an answer.
+    fn is_open(&self) -> bool {
+        self.reply.as_ref().is_some_and(|reply| !reply.is_closed())
+    }
+
+    fn answer(&mut self, outcome: BatchedDecision) {
+        if let Some(reply) = self.reply.take() {
+            let _ = reply.send(outcome);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use futures_util::{FutureExt, future::join_all};
     use rl_bucket::{Cost, Decision, Limit, Outcome};
 
-    use super::{BatchQueue, MAX_BATCHES, MAX_CHECKS};
+    use super::{Batch, BatchQueue, MAX_BATCHES, MAX_CHECKS};
     use crate::{BucketRequest, StoreError};
 
     const HOUR: Duration = Duration::from_secs(3600);
@@ -157,15 +223,15 @@ mod tests {
         assert!(checks.as_mut().now_or_never().is_none());
         let mut sent = 0;
         for size in [MAX_CHECKS, 10] {
-            let mut batch = queue.next().await;
-            assert!(batch.prune(HOUR).is_some());
-            assert_eq!(batch.requests(), requests[sent..sent + size]);
-            batch.complete((sent..sent + size).map(|i| Ok(allowed(i as u64))));
+            let Batch { keys, mut checks } = queue.take().expect("a batch");
+            assert!(checks.prune(Instant::now(), HOUR).is_some());
+            assert_eq!(checks.requests(&keys), requests[sent..sent + size]);
+            checks.complete(0..size, (sent..sent + size).map(|i| Ok(allowed(i as u64))));
             sent += size;
         }
         let outcomes = checks.await;
         assert!(outcomes.into_iter().eq((0..sent as u64).map(|i| Ok(allowed(i)))));
-        assert!(queue.next().now_or_never().is_none());
+        assert!(queue.arrived().now_or_never().is_none());
     }
 
     #[tokio::test(flavor = "local")]
@@ -176,7 +242,7 @@ mod tests {
         let waiting: Vec<_> =
             (0..MAX_BATCHES * MAX_CHECKS).map(|_| queue.add(&request).expect("room")).collect();
         assert_eq!(queue.check(&request).await, Err(StoreError::Shed.into()));
-        drop(queue.next().await);
+        drop(queue.take());
         assert!(queue.check(&request).now_or_never().is_none());
         drop(waiting);
     }
@@ -191,10 +257,53 @@ mod tests {
         assert!(abandoned.as_mut().now_or_never().is_none());
         assert!(kept.as_mut().now_or_never().is_none());
         drop(abandoned);
-        let mut batch = queue.next().await;
-        assert!(batch.prune(HOUR).is_some());
-        assert_eq!(batch.requests(), [request]);
-        assert!(batch.prune(Duration::ZERO).is_none(), "its deadline has passed");
+        let Batch { keys, mut checks } = queue.take().expect("a batch");
+        assert!(checks.prune(Instant::now(), HOUR).is_some());
+        assert_eq!(checks.requests(&keys), [request]);
+        assert!(checks.prune(Instant::now(), Duration::ZERO).is_none(), "it is due");
         assert_eq!(kept.await, Err(StoreError::Late.into()));
+    }
+
+    #[tokio::test(flavor = "local")]
+    async fn each_check_has_its_own_deadline() {
+        let queue = BatchQueue::default();
+        let limit = Limit::parse("1", "1").unwrap();
+        let request = BucketRequest { key: b"k", limit, amount: Cost::ONE };
+        let older = queue.add(&request).expect("room");
+        let between = Instant::now();
+        while between == Instant::now() {} // the clock's next tick
+        let younger = queue.add(&request).expect("room");
+        let Batch { mut checks, .. } = queue.take().expect("a batch");
+        let due = checks.expire(between + HOUR, HOUR).expect("the younger waits");
+        assert!(due > between + HOUR);
+        assert_eq!(older.await, Ok(Err(StoreError::Late.into())));
+        checks.complete(0..2, [Ok(allowed(1)), Ok(allowed(2))]);
+        assert_eq!(younger.await, Ok(Ok(allowed(2))));
+        assert!(checks.expire(due + HOUR, HOUR).is_none(), "nobody waits");
+    }
+
+    #[tokio::test(flavor = "local")]
+    async fn checks_of_one_slot_stay_together_and_in_order() {
+        let queue = BatchQueue::default();
+        let limit = Limit::parse("1", "1").unwrap();
+        let names = ["{b}1", "{a}1", "{b}2", "{a}2", "{b}3"];
+        let check = |key: &'static str| {
+            queue.add(&BucketRequest { key: key.as_bytes(), limit, amount: Cost::ONE })
+        };
+        let callers: Vec<_> = names.into_iter().map(|key| check(key).expect("room")).collect();
+        let Batch { keys, mut checks } = queue.take().expect("a batch");
+        let groups = checks.group_by_slot(&keys);
+        let requests = checks.requests(&keys);
+        let mut by_slot: Vec<Vec<&[u8]>> = groups
+            .into_iter()
+            .map(|range| requests[range].iter().map(|request| request.key).collect())
+            .collect();
+        by_slot.sort();
+        assert_eq!(by_slot, [&[&b"{a}1"[..], b"{a}2"][..], &[b"{b}1", b"{b}2", b"{b}3"]]);
+        let outcome = |request: &BucketRequest<'_>| Ok(allowed(request.key[1].into()));
+        checks.complete(0..5, requests.iter().map(outcome));
+        for (caller, name) in callers.into_iter().zip(names) {
+            assert_eq!(caller.await, Ok(Ok(allowed(name.as_bytes()[1].into()))));
+        }
     }
 }

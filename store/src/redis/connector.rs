@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -11,7 +12,7 @@ use super::{
     engine::EngineChoice,
     error::CommandError,
     reconnect_gate::ReconnectGate,
-    resp::{connection::Connection, tls::TlsConfig},
+    resp::{addresses::try_each, connection::Connection, tls::TlsConfig},
     settings::RedisSettings,
     topology::{PrimaryCache, SlotMapCache},
 };
@@ -98,7 +99,17 @@ impl Connector {
         host: &Host,
         secrets: &Secrets,
     ) -> Result<Connection, CommandError> {
-        let connection = Connection::connect(host, secrets.tls.as_ref()).await?;
+        try_each(host, |address| self.connect_to(host, address, secrets)).await
+    }
+
+    /// Connects to an address of a server and logs in.
+    pub(super) async fn connect_to(
+        &self,
+        host: &Host,
+        address: SocketAddr,
+        secrets: &Secrets,
+    ) -> Result<Connection, CommandError> {
+        let connection = Connection::connect(host, address, secrets.tls.as_ref()).await?;
         let address = &self.settings.address;
         let (user, password) = (address.user.as_deref(), secrets.password.as_deref());
         let logged_in = connection.log_in(user, password, address.db).await;

@@ -1,26 +1,62 @@
-//! Sends the checks that are queued for a node, one batch after the other.
+//! Sends the checks that are queued for a node, in batches.
+//!
+//! A batch leaves at once if nothing is in flight, or if the newest in flight left a moment ago: on
+//! a fast network one batch is in flight, and all checks that arrive meanwhile share the next; on a
+//! slow one batches follow each other without waiting for replies.
 
-use std::{rc::Rc, time::Instant};
+use std::{
+    ops::Range,
+    pin::Pin,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use rl_bucket::Decision;
+use tokio::{
+    pin, select,
+    time::{Sleep, sleep_until},
+};
 
 use super::{
-    batch::{Batch, BatchedDecision},
+    batch::{Batch, BatchedChecks, BatchedDecision},
     commands::{Arguments, Command, CommandSpec, MCheck, check},
     engine::ScriptForm,
     error::{CallError, CommandError},
     node::{Node, WRONG_TYPE},
-    resp::{encode::CommandBuf, reply::Reply},
+    resp::{connection::PendingReply, reply::Reply},
     session::Session,
-    topology::slot,
 };
 use crate::{BucketRequest, NotABucket, StoreError};
 
+/// The least time between two batches while the first is in flight. Well above a round trip over a
+/// fast network, where several batches in flight would be small and gain nothing.
+const SPACING: Duration = Duration::from_millis(1);
+/// Most batches in flight: as many as leave in four seconds, which is longer than deadlines are.
+const MAX_IN_FLIGHT: usize = 4096;
+
 /// Sends batches as they form, until the client is dropped.
 pub(super) async fn run(node: Rc<Node>) {
+    let mut in_flight = FuturesUnordered::new();
+    let mut left_at = Instant::now();
     loop {
-        let batch = node.queue.next().await;
-        node.check_batch(batch).await;
+        let is_idle = in_flight.is_empty();
+        let next = async {
+            node.queue.arrived().await;
+            let may_leave_at = left_at + SPACING;
+            if !is_idle && may_leave_at > Instant::now() {
+                sleep_until(may_leave_at.into()).await;
+            }
+            node.queue.take()
+        };
+        select! {
+            biased;
+            Some(()) = in_flight.next() => {}
+            Some(batch) = next, if in_flight.len() < MAX_IN_FLIGHT => {
+                left_at = Instant::now();
+                in_flight.push(node.check_batch(batch, left_at));
+            }
+        }
     }
 }
 
@@ -57,81 +93,85 @@ impl Command for Checks<'_> {
 // === impl Node ===
 
 impl Node {
-    /// Makes the checks of a batch, each within its deadline.
-    async fn check_batch(&self, mut batch: Batch) {
+    /// Makes the checks of a batch that leaves at `now`, each within its own deadline.
+    async fn check_batch(&self, batch: Batch, now: Instant) {
         let connector = &self.worker.connector;
-        let Some(started) = batch.prune(connector.deadline) else { return };
+        let Batch { keys, mut checks } = batch;
+        let Some(due) = checks.prune(now, connector.deadline) else { return };
+        let whole = 0..checks.len();
         let Some(session) = self.session() else {
-            return batch.complete(std::iter::repeat(Err(StoreError::Down.into())));
+            return checks.fail(whole, &StoreError::Down.into());
         };
-        let requests = batch.requests();
-        let outcomes = match requests.as_slice() {
-            [_, _, ..] if connector.is_cluster() => {
-                self.check_by_slot(&session, started, &requests).await
-            }
-            requests => {
-                let checks = Checks(requests);
-                let reply = session.send(&checks);
-                self.await_checks(&session, started, reply, &checks).await
-            }
+        // A cluster node takes no command that spans several hash slots.
+        let groups = if connector.is_cluster() && checks.len() > 1 {
+            checks.group_by_slot(&keys)
+        } else {
+            vec![whole]
         };
-        drop(requests);
-        if outcomes.contains(&Err(CallError::NotABucket)) {
-            connector.health.failed(WRONG_TYPE);
-        }
-        batch.complete(outcomes);
-    }
-
-    /// Sends one command for each hash slot, all at once: a cluster node takes no command that
-    /// spans several.
-    async fn check_by_slot(
-        &self,
-        session: &Rc<Session>,
-        started: Instant,
-        requests: &[BucketRequest<'_>],
-    ) -> Vec<BatchedDecision> {
-        let slots = requests.iter().enumerate().map(|(index, it)| (slot::of(it.key), index));
-        let mut order: Vec<_> = slots.collect();
-        order.sort_unstable(); // checks of one slot stay in order
-        let groups: Vec<_> = order.chunk_by(|(slot, _), (next, _)| slot == next).collect();
-        let by_group: Vec<Vec<_>> = groups
-            .iter()
-            .map(|group| group.iter().map(|(_, index)| requests[*index]).collect())
-            .collect();
-        let mut buf = CommandBuf::default();
-        for group in &by_group {
-            buf.append(&session.engine.encode(&Checks(group), ScriptForm::Hash));
+        let requests = checks.requests(&keys);
+        let encode = |group: &Range<usize>, form| {
+            session.engine.encode(&Checks(&requests[group.clone()]), form)
+        };
+        let mut buf = encode(&groups[0], ScriptForm::Hash);
+        for group in &groups[1..] {
+            buf.append(&encode(group, ScriptForm::Hash));
         }
         let replies = session.connection.send_all(&buf, groups.len());
-        let mut outcomes = vec![Err(StoreError::Failed.into()); requests.len()];
-        for ((group, requests), reply) in groups.into_iter().zip(&by_group).zip(replies) {
-            let checks = Checks(requests);
-            let reply = async {
-                match reply.await {
-                    Err(CommandError::NoScript) => {
-                        let full = session.engine.encode(&checks, ScriptForm::Full);
-                        session.connection.send(&full).await
-                    }
-                    reply => reply,
-                }
+        drop(buf);
+
+        let flight = Flight { node: self, session: &session, left_at: now };
+        let timer = sleep_until(due.into());
+        pin!(timer);
+        for (group, reply) in groups.into_iter().zip(replies) {
+            let Some(mut reply) = flight.wait(&mut checks, timer.as_mut(), reply).await else {
+                return;
             };
-            let group_outcomes = self.await_checks(session, started, reply, &checks).await;
-            for ((_, index), outcome) in group.iter().zip(group_outcomes) {
-                outcomes[*index] = outcome;
+            if reply == Err(CommandError::NoScript) {
+                let in_full = session.connection.send(&encode(&group, ScriptForm::Full));
+                match flight.wait(&mut checks, timer.as_mut(), in_full).await {
+                    Some(second) => reply = second,
+                    None => return,
+                }
+            }
+            let decode = |reply| Checks(&requests[group.clone()]).decode(reply);
+            match self.on_reply(&session, reply.and_then(decode)) {
+                Ok(outcomes) => {
+                    if outcomes.contains(&Err(CallError::NotABucket)) {
+                        connector.health.failed(WRONG_TYPE);
+                    }
+                    checks.complete(group, outcomes);
+                }
+                Err(error) => checks.fail(group, &error),
             }
         }
-        outcomes
     }
+}
 
-    /// Waits for the reply to these checks; an error is the outcome of each.
-    async fn await_checks(
+/// A batch that was sent.
+struct Flight<'a> {
+    node: &'a Node,
+    session: &'a Rc<Session>,
+    left_at: Instant,
+}
+
+impl Flight<'_> {
+    /// Waits for a reply, and fails the checks that are due meanwhile. `None` if no caller waits
+    /// any more.
+    async fn wait(
         &self,
-        session: &Rc<Session>,
-        started: Instant,
-        reply: impl Future<Output = Result<Reply, CommandError>>,
-        checks: &Checks<'_>,
-    ) -> Vec<BatchedDecision> {
-        let outcomes = self.await_reply(session, started, reply, |it| checks.decode(it)).await;
-        outcomes.unwrap_or_else(|error| vec![Err(error); checks.0.len()])
+        checks: &mut BatchedChecks,
+        mut timer: Pin<&mut Sleep>,
+        mut reply: PendingReply,
+    ) -> Option<Result<Reply, CommandError>> {
+        loop {
+            select! {
+                biased;
+                reply = &mut reply => return Some(reply),
+                () = timer.as_mut() => {}
+            }
+            self.node.on_timeout(self.session, self.left_at);
+            let due = checks.expire(Instant::now(), self.node.worker.connector.deadline)?;
+            timer.as_mut().reset(due.into());
+        }
     }
 }

@@ -117,21 +117,42 @@ impl Redirect {
     }
 }
 
-/// The server's text up to the first opening quote, after which Redis repeats what it was sent.
+/// The server's text, up to the first quotation that may repeat what a caller sent.
 fn reason(error: &RedisError) -> String {
     let Some(code) = error.code() else {
         return error.to_string();
     };
     let detail = error.detail().unwrap_or_default();
     let (detail, _script) = detail.split_once(" script: ").unwrap_or((detail, ""));
-    let mut before = ' ';
-    let opens = |this: char| {
-        let is_inside_a_word = std::mem::replace(&mut before, this).is_ascii_alphabetic();
-        matches!(this, '\'' | '`' | '"') && !is_inside_a_word
-    };
-    let detail = detail.split(opens).next().unwrap_or_default();
-    format!("{code} {detail}").trim_end().to_owned()
+    format!("{code} {}", without_input(detail)).trim_end().to_owned()
 }
+
+/// Cuts the text where a quotation opens that is not one plain word, such as the name of an option
+/// or of a function. Whatever callers send is inside the braces of a bucket's key.
+fn without_input(text: &str) -> &str {
+    let is_quote = |byte: u8| matches!(byte, b'\'' | b'`' | b'"');
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"{}".contains(&byte);
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        let is_inside_a_word = at > 0 && bytes[at - 1].is_ascii_alphabetic();
+        if !is_quote(bytes[at]) || is_inside_a_word {
+            at += 1;
+            continue;
+        }
+        let quoted = &bytes[at + 1..];
+        match quoted.iter().position(|byte| is_quote(*byte)) {
+            Some(len) if len <= MAX_WORD && quoted[..len].iter().all(|byte| is_plain(*byte)) => {
+                at += len + 2;
+            }
+            _ => return &text[..at],
+        }
+    }
+    text
+}
+
+/// The longest quotation that is taken for a word of the server's.
+const MAX_WORD: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -195,6 +216,17 @@ mod tests {
             ("MOVED 7 :7001", CommandError::Redirected(Redirect::Moved(7, node("")))),
             ("ASK 16383 ::1:7001", CommandError::Redirected(Redirect::Ask(node("::1")))),
             ("ERR bad thing 'rl:{secret}'", refused("ERR bad thing")),
+            ("ERR bad 'rl:{it's secret}' thing", refused("ERR bad")),
+            ("ERR bad \"two words\" thing", refused("ERR bad")),
+            ("ERR it's bad 'unclosed", refused("ERR it's bad")),
+            (
+                "OOM command not allowed when used memory > 'maxmemory'.",
+                refused("OOM command not allowed when used memory > 'maxmemory'."),
+            ),
+            (
+                "ERR user_script:7: attempt to index global 'struct' (a nil value) script: c0de, on x.",
+                refused("ERR user_script:7: attempt to index global 'struct' (a nil value)"),
+            ),
         ] {
             assert_eq!(error(line), expected, "{line}");
         }

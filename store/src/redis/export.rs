@@ -76,9 +76,7 @@ async fn connect(connector: &Connector) -> Result<Vec<Connection>, CommandError>
     let secrets = connector.secrets().await?;
     let hosts = match &connector.settings.address.topology {
         Topology::Single(host) => vec![host.clone()],
-        Topology::Sentinel { .. } => {
-            vec![sentinel::primaries(connector, &secrets).await?.remove(0)]
-        }
+        Topology::Sentinel { .. } => vec![sentinel::primary(connector, &secrets).await?],
         Topology::Cluster(seeds) => {
             let mut map = Err(invalid());
             for seed in seeds {

@@ -227,8 +227,7 @@ impl Node {
         }
     }
 
-    /// Waits for a reply within the deadline that started at `started`, reads it, and decides what
-    /// a failure means for the session.
+    /// Waits for a reply within the deadline that started at `started`, and reads it.
     pub(super) async fn await_reply<T>(
         &self,
         session: &Rc<Session>,
@@ -236,19 +235,36 @@ impl Node {
         reply: impl Future<Output = Result<Reply, CommandError>>,
         decode: impl FnOnce(Reply) -> Result<T, CommandError>,
     ) -> Result<T, CallError> {
+        let time_left = self.worker.connector.deadline.saturating_sub(started.elapsed());
+        match timeout(time_left, reply).await {
+            Ok(reply) => self.on_reply(session, reply.and_then(decode)),
+            Err(_) => {
+                self.on_timeout(session, started);
+                Err(StoreError::Late.into())
+            }
+        }
+    }
+
+    /// Records that a request sent at `sent_at` had no reply in time, and decides what that means
+    /// for the session.
+    pub(super) fn on_timeout(&self, session: &Rc<Session>, sent_at: Instant) {
+        let replies = session.connection.replies();
+        match session.stall.on_timeout(sent_at, Instant::now(), replies) {
+            Some(stall) => self.advance(Event::Lost(session, stall.reason())),
+            None => self.worker.connector.health.failed("no reply in time"),
+        }
+    }
+
+    /// Records a reply in time, and decides what a failure means for the session.
+    pub(super) fn on_reply<T>(
+        &self,
+        session: &Rc<Session>,
+        reply: Result<T, CommandError>,
+    ) -> Result<T, CallError> {
         let connector = &self.worker.connector;
         let health = &connector.health;
-        let time_left = connector.deadline.saturating_sub(started.elapsed());
-        let Ok(reply) = timeout(time_left, reply).await else {
-            if session.stall.on_timeout(started, Instant::now()) {
-                self.advance(Event::Lost(session, "no reply in time"));
-            } else {
-                health.failed("no reply in time");
-            }
-            return Err(StoreError::Late.into());
-        };
-        session.stall.on_reply();
-        match reply.and_then(decode) {
+        session.stall.on_reply(session.connection.replies());
+        match reply {
             Ok(answer) => return Ok(answer),
             Err(CommandError::Redirected(redirect)) if connector.is_cluster() => {
                 return Err(CallError::Redirected(redirect));

@@ -12,11 +12,12 @@ use super::{
     engine::{Engine, ScriptForm},
     error::CommandError,
     resp::{
+        addresses::try_each,
         connection::Connection,
         encode::CommandBuf,
         reply::{Reply, invalid},
     },
-    stall::StallDetector,
+    stall::{Stall, StallDetector},
     topology::sentinel,
 };
 
@@ -33,8 +34,12 @@ pub(super) struct Session {
     max_age: Duration,
 }
 
-/// The longest it may take to connect, log in and find the engine.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The most round trips that it takes to connect over TLS, log in, find the engine and try it.
+const ROUND_TRIPS: u32 = 8;
+/// The least time that these may take.
+const MIN_TIMEOUT: Duration = Duration::from_secs(1);
+/// The most time that they may take.
+const MAX_TIMEOUT: Duration = Duration::from_secs(10);
 /// The least age at which a session is replaced; the greatest is twice that. A new one picks up
 /// what has changed: addresses behind a name, load balancers, certificates.
 const MIN_AGE: Duration = Duration::from_secs(600);
@@ -55,15 +60,8 @@ impl Session {
         match endpoint {
             Endpoint::Server(host) => Self::open_at(host, connector, &secrets).await,
             Endpoint::Primary => {
-                let mut session =
-                    Err(CommandError::Broken("no Sentinel named a primary".to_owned()));
-                for host in sentinel::primaries(connector, &secrets).await? {
-                    session = Self::open_at(&host, connector, &secrets).await;
-                    if session.is_ok() {
-                        break;
-                    }
-                }
-                session
+                let primary = sentinel::primary(connector, &secrets).await?;
+                Self::open_at(&primary, connector, &secrets).await
             }
         }
     }
@@ -73,20 +71,22 @@ impl Session {
         connector: &Connector,
         secrets: &Secrets,
     ) -> Result<Self, CommandError> {
-        let connect = async {
-            let connection = connector.connect(host, secrets).await?;
+        let late = |reason: &str| CommandError::Broken(reason.to_owned());
+        let connect = async |address| {
+            let connection = connector.connect_to(host, address, secrets).await?;
             if !connector.is_cluster() {
                 require_primary(&connection).await?;
             }
             let engine = Engine::find(connector.engine, &connection).await?;
-            Ok::<_, CommandError>((connection, engine))
+            // A server that replies, but later than checks can wait, would only make them late.
+            let ping = timeout(connector.deadline, engine.ping(&connection)).await;
+            ping.map_err(|_| late(Stall::Late.reason()))??;
+            Ok((connection, engine))
         };
-        let late = |reason: &str| CommandError::Broken(reason.to_owned());
-        let connected = timeout(CONNECT_TIMEOUT, connect).await;
+        // A server may be slow and still reply within the deadline.
+        let patience = (connector.deadline * ROUND_TRIPS).clamp(MIN_TIMEOUT, MAX_TIMEOUT);
+        let connected = timeout(patience, try_each(host, connect)).await;
         let (connection, engine) = connected.map_err(|_| late("no answer in time"))??;
-        // A server that replies, but later than checks can wait, would only make them late.
-        let ping = timeout(connector.deadline, engine.ping(&connection)).await;
-        ping.map_err(|_| late("replies take longer than the deadline"))??;
         let now = Instant::now();
         Ok(Self {
             host: host.clone(),
@@ -120,7 +120,8 @@ impl Session {
         match endpoint {
             Endpoint::Server(_) => Ok(false),
             Endpoint::Primary => {
-                let primary = sentinel::primary(connector, &secrets, PRIMARY_MAX_AGE).await?;
+                let primary =
+                    sentinel::recent_primary(connector, &secrets, PRIMARY_MAX_AGE).await?;
                 Ok(primary != self.host)
             }
         }
@@ -153,15 +154,57 @@ impl Session {
     }
 }
 
-/// Refuses a replica, which replies to a probe as a primary does and refuses the first check. A
-/// user who may not run `ROLE` finds out then.
+/// Refuses a replica, which replies to a probe as a primary does and refuses the first check. Where
+/// `ROLE` may not be run, or has a reply of another shape, that shows later.
 async fn require_primary(connection: &Connection) -> Result<(), CommandError> {
-    match connection.command(["ROLE"]).await {
-        Ok(Reply::Other(Value::Array(parts))) => match parts.first() {
-            Some(Value::BulkString(role)) if role == b"master" => Ok(()),
-            _ => Err(CommandError::Broken("the server is a replica".to_owned())),
-        },
-        Err(CommandError::Broken(reason)) => Err(CommandError::Broken(reason)),
-        _ => Ok(()),
+    let role = match connection.command(["ROLE"]).await {
+        Ok(Reply::Other(role)) => role,
+        Err(CommandError::Broken(reason)) => return Err(CommandError::Broken(reason)),
+        _ => return Ok(()),
+    };
+    if says(&role, "slave") {
+        Err(CommandError::Broken("the server is a replica".to_owned()))
+    } else if says(&role, "sentinel") {
+        Err(CommandError::Broken(SENTINEL.to_owned()))
+    } else {
+        Ok(())
+    }
+}
+
+const SENTINEL: &str = "the server is a Sentinel: use redis+sentinel://HOST:PORT/NAME in --store";
+
+/// Whether a reply to `ROLE` names this role. A proxy in front of several servers, such as Envoy's,
+/// may send the replies of all of them in one more array.
+fn says(reply: &Value, role: &str) -> bool {
+    let Value::Array(parts) = reply else { return false };
+    match parts.first() {
+        Some(Value::BulkString(name)) => name == role.as_bytes(),
+        _ => parts.iter().any(|reply| says(reply, role)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::parse_redis_value;
+
+    use super::says;
+
+    #[test]
+    fn a_replica_is_found_in_the_replies_of_several_servers() {
+        let primary = "*3\r\n$6\r\nmaster\r\n:7\r\n*0\r\n";
+        let replica = "*5\r\n$5\r\nslave\r\n$1\r\na\r\n:1\r\n$9\r\nconnected\r\n:7\r\n";
+        let reply = |text: &str| parse_redis_value(text.as_bytes()).unwrap();
+        for (text, is_replica) in [
+            (primary.to_owned(), false),
+            (replica.to_owned(), true),
+            (format!("*1\r\n{primary}"), false),
+            (format!("*1\r\n{replica}"), true),
+            (format!("*2\r\n{primary}{replica}"), true),
+            ("*0\r\n".to_owned(), false),
+            ("+OK\r\n".to_owned(), false),
+        ] {
+            assert_eq!(says(&reply(&text), "slave"), is_replica, "{text}");
+        }
+        assert!(says(&reply("*2\r\n$8\r\nsentinel\r\n*0\r\n"), "sentinel"));
     }
 }

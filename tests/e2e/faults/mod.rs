@@ -9,7 +9,8 @@
 //! | `rig` | a front under load, a proxy and a Redis; runs a fault |
 //! | `aftermath` | what clients saw of a fault, checked against the promises |
 //! | `network` | latency, black holes, broken and garbled replies, refused connections |
-//! | `names` | a name that resolves slowly |
+//! | `latency` | round trips that take most of the deadline |
+//! | `names` | a name that resolves slowly, or to a silent address first |
 //! | `redis` | a Redis that hangs, is busy, full, read-only, or turns the front away |
 //! | `disk` | a Redis that cannot write its file, or takes long to read it |
 //! | `crash` | killed processes: Redis with and without a file, one of two fronts |
@@ -24,6 +25,7 @@ mod callers;
 mod crash;
 mod disk;
 mod failover;
+mod latency;
 mod memory;
 mod names;
 mod network;

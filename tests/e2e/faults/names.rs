@@ -1,14 +1,14 @@
-//! Host names that resolve slowly.
+//! Host names that resolve slowly, or to several addresses.
 
 use std::fs;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use rl_tests::{Front, Setup, eventually, server_path, skip};
+use rl_tests::{Cluster, Front, Sentinels, Setup, eventually, server_path, skip};
 use tempfile::TempDir;
 
 use super::rig::SOON;
@@ -70,7 +70,7 @@ fn a_name_that_takes_long_to_look_up_is_found() {
     let server = Setup::with_module().start();
     let mut command = with_names(server_path().to_str().expect("a path in UTF-8"));
     let store = format!("redis://redis.test.:{}", server.port());
-    command.args(["--listen", "127.0.0.1:0", "--store", &store, "--deadline-ms", "1000"]);
+    command.args(["--listen", "127.0.0.1:0", "--store", &store, "--deadline-ms", "100"]);
     let front = Front::launch(command);
     eventually("the name is resolved all the same", SOON, || front.links() > 0);
     assert!(
@@ -78,4 +78,36 @@ fn a_name_that_takes_long_to_look_up_is_found() {
         "an attempt does not wait that long: {}",
         front.log()
     );
+}
+
+#[test]
+fn a_silent_address_does_not_hide_the_next() {
+    const SILENT: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+    let folder = TempDir::new().expect("a temporary folder");
+    let hosts = folder.path().join("hosts");
+    let addresses = format!("{SILENT} redis.test\n{} redis.test\n", Ipv4Addr::LOCALHOST);
+    fs::write(&hosts, addresses).expect("to write a file");
+    let with_names = |program: &str| with_file(&hosts, "/etc/hosts", program);
+    if !is_permitted(with_names("true")) {
+        skip!("no process here may have files of its own, see unshare(1)");
+    }
+    let server = Setup::with_module().start();
+    let sentinels = Sentinels::watch(&server, 0);
+    let cluster = Cluster::start(Setup::with_module, 1, false);
+    let seed = cluster.nodes()[0].port();
+    for (port, store) in [
+        (server.port(), format!("redis://redis.test:{}", server.port())),
+        (
+            sentinels.ports()[0],
+            format!("redis+sentinel://redis.test:{}/main", sentinels.ports()[0]),
+        ),
+        (seed, format!("redis+cluster://redis.test:{seed}")),
+    ] {
+        // Connects, and never answers.
+        let _silent = TcpListener::bind((SILENT, port)).expect("a free port");
+        let mut command = with_names(server_path().to_str().expect("a path in UTF-8"));
+        command.args(["--listen", "127.0.0.1:0", "--store", &store, "--workers", "1"]);
+        let front = Front::launch(command);
+        eventually("the other address is tried", SOON, || front.links() > 0);
+    }
 }

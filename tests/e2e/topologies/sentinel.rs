@@ -1,6 +1,9 @@
 //! A primary that Sentinels name.
 
-use rl_tests::{Sentinels, Setup, eventually, primary_with_replicas};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use rl_tests::{Front, Sentinels, Setup, eventually, primary_with_replicas};
 
 use super::{SOON, check, front, healed, is_degraded};
 
@@ -56,8 +59,51 @@ fn sentinels_without_such_a_primary_are_reported() {
     let servers = primary_with_replicas(Setup::plain, 0);
     let sentinels = Sentinels::watch(&servers[0], 0);
     let store = sentinels.url().replace("/main", "/other");
-    let front = rl_tests::Front::start_unready(&["--store", &store]);
+    let front = Front::start_unready(&["--store", &store]);
     eventually("the log names the cause", SOON, || {
         front.log().contains("does not watch a primary")
     });
+}
+
+/// The address of a group by these Sentinels, on 127.0.0.1.
+fn by(ports: [u16; 3]) -> String {
+    let hosts = ports.map(|port| format!("127.0.0.1:{port}"));
+    format!("redis+sentinel://{}/main", hosts.join(","))
+}
+
+#[test]
+fn a_minority_of_the_sentinels_is_not_followed() {
+    let [minority, mut majority] = [(), ()].map(|()| Setup::with_module().start());
+    let sentinels = [&minority, &majority].map(|server| Sentinels::watch(server, 0));
+    let [few, many] = sentinels.each_ref().map(Sentinels::ports);
+    let front = front(&by([few[0], many[0], many[1]]), &[]);
+    healed(&front, "k");
+    assert!(majority.run::<u64>("DBSIZE") > 0);
+    majority.kill();
+    // Several attempts to connect.
+    let until = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < until {
+        let answer = check(&front, "other", 100);
+        assert!(is_degraded(&answer), "{answer}");
+    }
+    assert_eq!(minority.run::<u64>("DBSIZE"), 0, "nobody asked the server of the minority");
+    majority.start_again();
+    healed(&front, "k");
+}
+
+#[test]
+fn without_a_majority_of_the_sentinels_there_is_no_primary() {
+    let servers = [(), ()].map(|()| Setup::with_module().start());
+    let sentinels = servers.each_ref().map(|server| Sentinels::watch(server, 0));
+    let [few, many] = sentinels.each_ref().map(Sentinels::ports);
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port"); // connects, never answers
+    let silent = silent.local_addr().expect("an address").port();
+    let front = Front::start_unready(&["--store", &by([few[0], many[0], silent])]);
+    eventually("the log names the cause", SOON, || {
+        front.log().contains("no majority of the 3 Sentinels names one primary: 1 127.0.0.1:")
+    });
+    assert!(is_degraded(&check(&front, "k", 100)));
+    for server in &servers {
+        assert_eq!(server.run::<u64>("DBSIZE"), 0, "nobody asked it");
+    }
 }

@@ -1,17 +1,19 @@
-//! One connection through the proxy, with a thread for each direction.
+//! One connection through the proxy, with two threads for each direction: one reads, the other
+//! delivers, so that latency delays bytes and does not limit how many are on their way.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
 use super::command_parser::CommandParser;
 use super::{Fault, Shared, lock};
 
-/// The sockets at both ends. They close when both threads have returned.
+/// The sockets at both ends. They close when all threads have returned.
 struct Pipe {
     client: TcpStream,
     server: TcpStream,
@@ -24,10 +26,15 @@ enum Direction {
     ToClient,
 }
 
+/// Bytes on their way, and when they were read; none at the end of the stream.
+type Chunk = (Instant, Vec<u8>);
+
 /// How often a waiting thread checks whether the fault or the proxy has ended.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// The most bytes that are read at once.
 const BUFFER: usize = 64 << 10;
+/// The most chunks on their way; the proxy reads no further.
+const ON_THEIR_WAY: usize = 256;
 
 /// Closes a connection with a reset.
 pub(super) fn reset(stream: TcpStream) {
@@ -52,7 +59,9 @@ pub(super) fn run(client: TcpStream, shared: &Shared) {
     thread::scope(|scope| {
         for direction in [Direction::ToServer, Direction::ToClient] {
             let pipe = &pipe;
-            scope.spawn(move || pipe.forward(direction, shared));
+            let (chunks, delivered) = sync_channel(ON_THEIR_WAY);
+            scope.spawn(move || pipe.read(direction, shared, &chunks));
+            scope.spawn(move || pipe.deliver(direction, shared, &delivered));
         }
     });
 }
@@ -71,13 +80,13 @@ impl Pipe {
         shared.is_stopped() || self.closed.load(Ordering::Relaxed)
     }
 
-    /// Makes both threads return, which closes the sockets.
+    /// Makes all threads return, which closes the sockets.
     fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
     }
 
-    fn forward(&self, direction: Direction, shared: &Shared) {
-        let (mut from, mut to) = self.ends(direction);
+    fn read(&self, direction: Direction, shared: &Shared, chunks: &SyncSender<Chunk>) {
+        let (mut from, to) = self.ends(direction);
         let mut parser = CommandParser::default();
         let mut buffer = vec![0; BUFFER];
         while !self.is_closed(shared) {
@@ -99,8 +108,22 @@ impl Pipe {
                     shared.reply_bytes.fetch_add(len as u64, Ordering::Relaxed);
                 }
             }
-            self.delay(direction, shared);
-            if len == 0 {
+            if chunks.send((Instant::now(), buffer[..len].to_vec())).is_err() || len == 0 {
+                return;
+            }
+        }
+    }
+
+    fn deliver(&self, direction: Direction, shared: &Shared, chunks: &Receiver<Chunk>) {
+        let (from, mut to) = self.ends(direction);
+        while !self.is_closed(shared) {
+            let (read_at, chunk) = match chunks.recv_timeout(POLL_INTERVAL) {
+                Ok(chunk) => chunk,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            self.delay(direction, shared, read_at);
+            if chunk.is_empty() {
                 let _ = to.shutdown(Shutdown::Write);
                 return;
             }
@@ -116,9 +139,9 @@ impl Pipe {
                     let _ = to.shutdown(Shutdown::Write);
                     return;
                 }
-                Some(Fault::Truncate) => &buffer[..len / 2],
+                Some(Fault::Truncate) => &chunk[..chunk.len() / 2],
                 Some(Fault::Garbage(garbage)) => garbage,
-                _ => &buffer[..len],
+                _ => &chunk,
             };
             if to.write_all(bytes).is_err() || fault == Some(Fault::Truncate) {
                 return self.close();
@@ -127,7 +150,7 @@ impl Pipe {
     }
 
     /// Applies the faults that hold bytes back.
-    fn delay(&self, direction: Direction, shared: &Shared) {
+    fn delay(&self, direction: Direction, shared: &Shared, read_at: Instant) {
         let hold = match direction {
             Direction::ToServer => Fault::HoldRequests,
             Direction::ToClient => Fault::HoldReplies,
@@ -136,7 +159,8 @@ impl Pipe {
             thread::sleep(POLL_INTERVAL);
         }
         if let Some(Fault::Latency { each_way, jitter }) = shared.fault() {
-            thread::sleep(each_way + jitter.mul_f64(fastrand::f64()));
+            let due = read_at + each_way + jitter.mul_f64(fastrand::f64());
+            thread::sleep(due.saturating_duration_since(Instant::now()));
         }
     }
 }

@@ -5,8 +5,16 @@
 //! connection says for certain what was sent and what was not (decision 7 in `docs/decisions/`).
 //! Addresses and the texts of errors are the crate's.
 
-use std::{cell::RefCell, io, rc::Rc};
+use std::{
+    cell::RefCell,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
 
+use smallvec::SmallVec;
 use tokio::{
     select,
     sync::{Notify, oneshot},
@@ -36,15 +44,30 @@ struct Shared {
     ended: Notify,
 }
 
+/// How a server begins that was spoken to without TLS (RFC 8446, section 5.1). No reply does.
+const TLS_ALERT: &[u8] = &[21, 3];
+const SPEAKS_TLS: &str = "the server speaks TLS here: use rediss:// (and so on) in --store";
+
+/// The commands that name a connection. Servers before 7.2 do not know the last two.
+const NAMING: [&[&str]; 3] = [
+    &["CLIENT", "SETNAME", "rl-server"],
+    &["CLIENT", "SETINFO", "LIB-NAME", "rl-store"],
+    &["CLIENT", "SETINFO", "LIB-VER", env!("CARGO_PKG_VERSION")],
+];
+
+/// The reply to a command that was sent.
+pub(in crate::redis) struct PendingReply(oneshot::Receiver<Result<Reply, CommandError>>);
+
 // === impl Connection ===
 
 impl Connection {
-    /// Connects.
+    /// Connects to an address of `host`.
     pub(in crate::redis) async fn connect(
         host: &Host,
+        address: SocketAddr,
         tls: Option<&TlsConfig>,
     ) -> Result<Self, CommandError> {
-        let socket = Socket::connect(host, tls).await.map_err(broken)?;
+        let socket = Socket::connect(host, address, tls).await.map_err(broken)?;
         let shared = Rc::new(Shared {
             socket,
             unsent: Notify::new(),
@@ -55,19 +78,28 @@ impl Connection {
         Ok(Self { driver: spawn_local(drive(shared.clone())), shared })
     }
 
-    /// Logs in, and selects the database.
+    /// Logs in, selects the database, and names the connection, for those who list a server's
+    /// clients. A server that refuses the name does no harm. All in one round trip.
     pub(in crate::redis) async fn log_in(
         &self,
         user: Option<&str>,
         password: Option<&str>,
         db: i64,
     ) -> Result<(), CommandError> {
-        if let Some(password) = password {
-            let args = [Some("AUTH"), user, Some(password)];
-            self.command(args.into_iter().flatten()).await?;
+        let db = (db != 0).then(|| db.to_string());
+        let auth = password.map(|it| [Some("AUTH"), user, Some(it)].into_iter().flatten());
+        let required = [
+            auth.map(|args| ("AUTH", self.send(&CommandBuf::of(args)))),
+            db.map(|db| ("SELECT", self.send(&CommandBuf::of(["SELECT", &db])))),
+        ];
+        let naming = NAMING.map(|args| self.send(&CommandBuf::of(args.iter().copied())));
+        for (name, reply) in required.into_iter().flatten() {
+            reply.await.map_err(|error| in_reply_to(name, error))?;
         }
-        if db != 0 {
-            self.command(["SELECT", &db.to_string()]).await?;
+        for reply in naming {
+            if let Err(error @ CommandError::Broken(_)) = reply.await {
+                return Err(in_reply_to("CLIENT", error));
+            }
         }
         Ok(())
     }
@@ -77,14 +109,14 @@ impl Connection {
         &self,
         args: impl IntoIterator<Item = &'a str>,
     ) -> Result<Reply, CommandError> {
-        self.send(&CommandBuf::of(args)).await
+        let args: Vec<_> = args.into_iter().collect();
+        let name = args.first().copied().unwrap_or_default();
+        let reply = self.send(&CommandBuf::of(args.iter().copied())).await;
+        reply.map_err(|error| in_reply_to(name, error))
     }
 
     /// Sends one command, at once, and returns its reply.
-    pub(in crate::redis) fn send(
-        &self,
-        command: &CommandBuf,
-    ) -> impl Future<Output = Result<Reply, CommandError>> + use<> {
+    pub(in crate::redis) fn send(&self, command: &CommandBuf) -> PendingReply {
         let reply = self.push();
         self.shared.write(command.bytes());
         reply
@@ -95,7 +127,7 @@ impl Connection {
         &self,
         commands: &CommandBuf,
         count: usize,
-    ) -> Vec<impl Future<Output = Result<Reply, CommandError>> + use<>> {
+    ) -> SmallVec<[PendingReply; 1]> {
         let replies = (0..count).map(|_| self.push()).collect();
         self.shared.write(commands.bytes());
         replies
@@ -104,6 +136,11 @@ impl Connection {
     /// Replies still to come, those that nobody waits for any more included.
     pub(in crate::redis) fn in_flight(&self) -> usize {
         self.shared.pending.borrow().len()
+    }
+
+    /// The number of replies that have come, those included that nobody waited for any more.
+    pub(in crate::redis) fn replies(&self) -> u64 {
+        self.shared.pending.borrow().delivered()
     }
 
     /// Waits until the connection ends and returns the reason. One task at a time may wait.
@@ -117,12 +154,11 @@ impl Connection {
     }
 
     /// Takes a place among the pending replies, which is done before the command is sent.
-    fn push(&self) -> impl Future<Output = Result<Reply, CommandError>> + use<> {
-        let receiver = match &*self.shared.end.borrow() {
+    fn push(&self) -> PendingReply {
+        PendingReply(match &*self.shared.end.borrow() {
             None => self.shared.pending.borrow_mut().push(),
             Some(_) => oneshot::channel().1, // its sender is gone: it fails at once
-        };
-        async { receiver.await.unwrap_or_else(|_| Err(closed_by_peer())) }
+        })
     }
 }
 
@@ -130,6 +166,17 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.driver.abort();
         self.shared.end(&CommandError::Broken("connection replaced".to_owned()));
+    }
+}
+
+// === impl PendingReply ===
+
+impl Future for PendingReply {
+    type Output = Result<Reply, CommandError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let received = ready!(Pin::new(&mut self.0).poll(context));
+        Poll::Ready(received.unwrap_or_else(|_| Err(closed_by_peer())))
     }
 }
 
@@ -148,7 +195,11 @@ impl Shared {
 
     /// Reads the replies that have arrived and hands them out.
     async fn read(&self, decoder: &mut ReplyDecoder) -> Result<(), CommandError> {
-        let is_open = self.socket.read(decoder.buffer()).await.map_err(broken)?;
+        let buffer = decoder.buffer();
+        let is_open = self.socket.read(buffer).await.map_err(broken)?;
+        if buffer.starts_with(TLS_ALERT) {
+            return Err(CommandError::Broken(SPEAKS_TLS.to_owned()));
+        }
         self.pending.borrow_mut().deliver(decoder)?;
         if is_open { Ok(()) } else { Err(closed_by_peer()) }
     }
@@ -179,6 +230,16 @@ async fn drive(shared: Rc<Shared>) {
     shared.end(&error);
 }
 
+/// The error with the command that it was the answer to.
+fn in_reply_to(command: &str, error: CommandError) -> CommandError {
+    match error {
+        CommandError::Broken(reason) => {
+            CommandError::Broken(format!("{reason} in reply to {command}"))
+        }
+        error => error,
+    }
+}
+
 fn broken(error: io::Error) -> CommandError {
     CommandError::Broken(error.to_string())
 }
@@ -201,9 +262,10 @@ mod tests {
     /// A connection and the server's end of it.
     async fn pair() -> (Connection, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let host = Host::parse(&listener.local_addr().unwrap().to_string()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let host = Host::parse(&address.to_string()).unwrap();
         let (connection, server) =
-            tokio::join!(Connection::connect(&host, None), listener.accept());
+            tokio::join!(Connection::connect(&host, address, None), listener.accept());
         (connection.unwrap(), server.unwrap().0)
     }
 
@@ -247,6 +309,7 @@ mod tests {
         for (sent, reason) in [
             (&b""[..], "closed by peer"),
             (b"HTTP/1.1 400 Bad Request\r\n", "invalid reply"),
+            (b"\x15\x03\x01\x00\x02\x02\x46", super::SPEAKS_TLS),
             (b"*1\r\n:1\r\n*1\r\n:2\r\n*1\r\n:3\r\n", "unexpected reply"),
         ] {
             let (connection, mut server) = pair().await;

@@ -1,8 +1,9 @@
 //! The connection to a server: RESP2 over a socket, plain or with TLS.
 //!
-//! From the ground up: [`dns`] and [`tls`], [`socket`] over both, [`encode`] and [`decode`] for
+//! From the ground up: [`dns`], [`addresses`] and [`tls`], [`socket`] over them, [`encode`] and [`decode`] for
 //! commands and [`reply`]s, [`pending`] commands, and the [`connection`] that joins them.
 
+pub(super) mod addresses;
 pub(super) mod connection;
 pub(super) mod decode;
 mod dns;

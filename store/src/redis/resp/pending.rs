@@ -12,7 +12,10 @@ use crate::redis::error::CommandError;
 
 /// Pending replies, oldest first: replies arrive in the order in which commands were sent.
 #[derive(Debug, Default)]
-pub(super) struct PendingReplies(VecDeque<oneshot::Sender<Result<Reply, CommandError>>>);
+pub(super) struct PendingReplies {
+    queue: VecDeque<oneshot::Sender<Result<Reply, CommandError>>>,
+    delivered: u64,
+}
 
 // === impl PendingReplies ===
 
@@ -20,13 +23,18 @@ impl PendingReplies {
     /// Adds a command that is about to be sent.
     pub(super) fn push(&mut self) -> oneshot::Receiver<Result<Reply, CommandError>> {
         let (sender, receiver) = oneshot::channel();
-        self.0.push_back(sender);
+        self.queue.push_back(sender);
         receiver
     }
 
     /// Replies still to come, those that nobody waits for any more included.
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.queue.len()
+    }
+
+    /// Replies that have come.
+    pub(super) fn delivered(&self) -> u64 {
+        self.delivered
     }
 
     /// Hands out every reply that is whole. Fails on an invalid reply, and on one that answers no
@@ -39,8 +47,11 @@ impl PendingReplies {
                 Decoded::Incomplete => return Ok(()),
             };
             // A caller that gave up waiting has left its place, so the order holds.
-            match self.0.pop_front() {
-                Some(sender) => drop(sender.send(reply)),
+            match self.queue.pop_front() {
+                Some(sender) => {
+                    self.delivered += 1;
+                    let _ = sender.send(reply);
+                }
                 None => return Err(CommandError::Broken("unexpected reply".to_owned())),
             }
         }
@@ -48,7 +59,7 @@ impl PendingReplies {
 
     /// Fails every command that waits.
     pub(super) fn fail(&mut self, error: &CommandError) {
-        for sender in self.0.drain(..) {
+        for sender in self.queue.drain(..) {
             let _ = sender.send(Err(error.clone()));
         }
     }

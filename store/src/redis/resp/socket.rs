@@ -4,6 +4,7 @@ use std::{
     cell::{Cell, RefCell},
     future::poll_fn,
     io,
+    net::SocketAddr,
     pin::{Pin, pin},
     task::{Context, Poll, Waker, ready},
     time::Duration,
@@ -16,7 +17,7 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use super::{dns::lookup, tls::TlsConfig};
+use super::tls::TlsConfig;
 use crate::redis::address::Host;
 
 /// A connected socket. Sending never waits: bytes that the socket does not take are kept, and
@@ -46,9 +47,13 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 // === impl Socket ===
 
 impl Socket {
-    /// Connects to a host, trying each of its addresses.
-    pub(super) async fn connect(host: &Host, tls: Option<&TlsConfig>) -> io::Result<Self> {
-        let socket = TcpStream::connect(lookup(host).await?.as_slice()).await?;
+    /// Connects to an address of `host`.
+    pub(super) async fn connect(
+        host: &Host,
+        address: SocketAddr,
+        tls: Option<&TlsConfig>,
+    ) -> io::Result<Self> {
+        let socket = TcpStream::connect(address).await?;
         // A check is one small write: Nagle's algorithm would hold it back until the last one is
         // acknowledged.
         socket.set_nodelay(true)?;

@@ -11,7 +11,8 @@ use tokio_rustls::{
     TlsConnector,
     client::TlsStream,
     rustls::{
-        ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+        CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore,
+        SignatureScheme,
         client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
         client::verify_server_cert_signed_by_trust_anchor,
         crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
@@ -92,7 +93,28 @@ impl TlsConfig {
         socket: TcpStream,
     ) -> io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        TlsConnector::from(self.0.clone()).connect(name, socket).await
+        let connected = TlsConnector::from(self.0.clone()).connect(name, socket).await;
+        connected.map_err(|error| match error.downcast::<Error>() {
+            Ok(error) => io::Error::other(reason(&error)),
+            Err(error) => error,
+        })
+    }
+}
+
+/// The reason of a failed handshake, with the cure where that is known.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::InvalidMessage(_) => {
+            "the server does not speak TLS here: use redis:// (and so on) in --store".to_owned()
+        }
+        Error::InvalidCertificate(CertificateError::Other(other))
+            if other.to_string().contains("CaUsedAsEndEntity") =>
+        {
+            "the server's certificate is that of a CA, as `openssl req -x509` makes it: sign one \
+             for the server with it, or make it with `-addext basicConstraints=critical,CA:FALSE`"
+                .to_owned()
+        }
+        error => error.to_string(),
     }
 }
 

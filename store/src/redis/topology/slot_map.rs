@@ -7,7 +7,7 @@ use crate::redis::{
     address::Host,
     connector::{Connector, Secrets},
     error::CommandError,
-    resp::reply::Reply,
+    resp::{addresses::try_each, reply::Reply},
 };
 
 /// Reads the slot map of a node, over a connection of its own.
@@ -16,16 +16,19 @@ pub(in crate::redis) async fn read(
     host: &Host,
     secrets: &Secrets,
 ) -> Result<Vec<SlotRange>, CommandError> {
-    let connection = connector.connect(host, secrets).await?;
-    let reply = match connection.command(["CLUSTER", "SLOTS"]).await {
-        Err(CommandError::NoCommand) => {
-            let reason = format!("{host} does not let this user run CLUSTER SLOTS");
-            return Err(CommandError::Refused(reason));
-        }
-        reply => reply?,
+    let read_at = async |address| {
+        let connection = connector.connect_to(host, address, secrets).await?;
+        let reply = match connection.command(["CLUSTER", "SLOTS"]).await {
+            Err(CommandError::NoCommand) => {
+                let reason = format!("{host} does not let this user run CLUSTER SLOTS");
+                return Err(CommandError::Refused(reason));
+            }
+            reply => reply?,
+        };
+        parse(&reply, host)
+            .ok_or_else(|| CommandError::Refused(format!("{host} knows no node that serves slots")))
     };
-    parse(&reply, host)
-        .ok_or_else(|| CommandError::Refused(format!("{host} knows no node that serves slots")))
+    try_each(host, read_at).await
 }
 
 /// Reads the reply to `CLUSTER SLOTS` of the node at `source`. `None` if it is of another shape or
