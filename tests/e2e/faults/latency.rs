@@ -20,7 +20,7 @@ const ROUND_TRIPS: [f64; 4] = [0.4, 0.6, 0.8, 0.9];
 const CALLERS: [usize; 4] = [1, 2, 20, MOST_CALLERS];
 const MOST_CALLERS: usize = 200;
 /// Checks that each caller makes, one after the other.
-const CHECKS: usize = 3;
+const CHECKS: usize = 2;
 
 /// Servers, proxies in front of them, and a front of one worker that reaches them through those.
 struct Link {
