@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use rl_tests::{Front, RedisServer, Setup, eventually};
+use rl_tests::{Caller, CheckRequest, Front, LimitSource, RedisServer, Setup, eventually};
 use serde_json::{Value, json};
 
 /// A long deadline, so that a busy machine degrades no answer that should come from Redis.
@@ -267,12 +267,14 @@ fn checks_that_arrive_together_share_a_round_trip() {
         server.run::<()>("FLUSHALL");
         server.run::<()>("CONFIG RESETSTAT");
         server.run::<()>("CLIENT PAUSE 300 ALL");
-        let body = json!({"key": "k", "capacity": CLIENTS - 1, "rate": "1/d"}).to_string();
-        let check = || front.check(&body);
-        let answers: Vec<Value> = thread::scope(|scope| {
-            let threads: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(check)).collect();
-            threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
-        });
+        let request = CheckRequest {
+            key: "k".to_owned(),
+            limits: LimitSource::Inline(CLIENTS as u64 - 1, "1/d"),
+            cost: 1,
+        };
+        let mut callers: Vec<_> = (0..CLIENTS).map(|_| Caller::of(&front)).collect();
+        callers.iter_mut().for_each(|caller| caller.send(&request));
+        let answers: Vec<Value> = callers.iter_mut().map(Caller::answer).collect();
         let allowed = answers.iter().filter(|answer| answer["allowed"] == json!(true)).count();
         assert_eq!(allowed, CLIENTS - 1, "{engine}");
         let mut left: Vec<_> =

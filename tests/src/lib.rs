@@ -4,6 +4,7 @@
 //! fixed sleep; its log is printed when the test fails, and it is killed when the test ends.
 
 mod artefacts;
+mod caller;
 mod certificates;
 mod child_process;
 mod clock;
@@ -26,6 +27,7 @@ mod stop_on_drop;
 mod web;
 
 pub use artefacts::{example_path, module_path, panicking_module_path, server_path};
+pub use caller::Caller;
 pub use certificates::Authority;
 pub use child_process::ChildProcess;
 pub use clock::Clock;

@@ -4,14 +4,18 @@
 //! the worker is, the more checks share a batch and the less each one costs.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::VecDeque,
     ops::Range,
     time::{Duration, Instant},
 };
 
 use rl_bucket::{Cost, Decision, Limit, MAX_CHECKS};
-use tokio::sync::{Notify, oneshot};
+use tokio::{
+    select,
+    sync::{Notify, oneshot},
+    time::sleep_until,
+};
 
 use super::{error::CallError, topology::slot};
 use crate::{BucketRequest, StoreError};
@@ -21,6 +25,10 @@ use crate::{BucketRequest, StoreError};
 pub(super) struct BatchQueue {
     batches: RefCell<VecDeque<Batch>>,
     arrived: Notify,
+    /// When the next batch may leave, if one waits for that.
+    leave_at: Cell<Option<Instant>>,
+    /// The checks in the queue and in flight.
+    waiting: Cell<usize>,
 }
 
 /// Checks that share a round trip: at least one, and at most [`MAX_CHECKS`].
@@ -47,8 +55,9 @@ struct QueuedCheck {
 /// The outcome of one check of a batch.
 pub(super) type BatchedDecision = Result<Decision, CallError>;
 
-/// Most batches that may wait. A server further behind would answer the last of them too late.
-const MAX_BATCHES: usize = 4;
+/// Most checks that may wait, in the queue or in flight. A server further behind would answer the
+/// last of them too late.
+const MAX_WAITING: usize = 4 * MAX_CHECKS;
 
 // === impl BatchQueue ===
 
@@ -61,17 +70,22 @@ impl BatchQueue {
     }
 
     fn add(&self, request: &BucketRequest<'_>) -> Option<oneshot::Receiver<BatchedDecision>> {
+        let waiting = self.waiting.get();
+        if waiting >= MAX_WAITING {
+            return None;
+        }
+        self.waiting.set(waiting + 1);
         let (sender, receiver) = oneshot::channel();
+        let now = Instant::now();
         let mut batches = self.batches.borrow_mut();
         if batches.back().is_none_or(|batch| batch.checks.0.len() >= MAX_CHECKS) {
-            if batches.len() >= MAX_BATCHES {
-                return None;
-            }
             batches.push_back(Batch::default());
+            self.arrived.notify_one();
+        } else if self.leave_at.get().is_some_and(|leave_at| leave_at <= now) {
             self.arrived.notify_one();
         }
         if let Some(batch) = batches.back_mut() {
-            batch.add(request, sender);
+            batch.add(request, now, sender);
         }
         Some(receiver)
     }
@@ -83,23 +97,45 @@ impl BatchQueue {
         }
     }
 
+    /// Waits until this moment, or for the first check that arrives after it: timers are coarse.
+    pub(super) async fn wait_until(&self, leave_at: Instant) {
+        self.leave_at.set(Some(leave_at));
+        while Instant::now() < leave_at {
+            select! {
+                () = self.arrived.notified() => {}
+                () = sleep_until(leave_at.into()) => {}
+            }
+        }
+    }
+
     /// Takes the next batch, if there is one.
     pub(super) fn take(&self) -> Option<Batch> {
+        self.leave_at.set(None);
         self.batches.borrow_mut().pop_front()
+    }
+
+    /// Records that a batch of so many checks waits no more.
+    pub(super) fn finished(&self, checks: usize) {
+        self.waiting.set(self.waiting.get() - checks);
     }
 }
 
 // === impl Batch ===
 
 impl Batch {
-    fn add(&mut self, request: &BucketRequest<'_>, reply: oneshot::Sender<BatchedDecision>) {
+    fn add(
+        &mut self,
+        request: &BucketRequest<'_>,
+        queued_at: Instant,
+        reply: oneshot::Sender<BatchedDecision>,
+    ) {
         let from = self.keys.len();
         self.keys.extend_from_slice(request.key);
         self.checks.0.push(QueuedCheck {
             key: from..self.keys.len(),
             limit: request.limit,
             cost: request.amount,
-            queued_at: Instant::now(),
+            queued_at,
             reply: Some(reply),
         });
     }
@@ -201,7 +237,7 @@ mod tests {
     use futures_util::{FutureExt, future::join_all};
     use rl_bucket::{Cost, Decision, Limit, Outcome};
 
-    use super::{Batch, BatchQueue, MAX_BATCHES, MAX_CHECKS};
+    use super::{Batch, BatchQueue, MAX_CHECKS, MAX_WAITING};
     use crate::{BucketRequest, StoreError};
 
     const HOUR: Duration = Duration::from_secs(3600);
@@ -240,9 +276,11 @@ mod tests {
         let limit = Limit::parse("1", "1").unwrap();
         let request = BucketRequest { key: b"k", limit, amount: Cost::ONE };
         let waiting: Vec<_> =
-            (0..MAX_BATCHES * MAX_CHECKS).map(|_| queue.add(&request).expect("room")).collect();
+            (0..MAX_WAITING).map(|_| queue.add(&request).expect("room")).collect();
         assert_eq!(queue.check(&request).await, Err(StoreError::Shed.into()));
-        drop(queue.take());
+        let batch = queue.take().expect("a batch");
+        assert_eq!(queue.check(&request).await, Err(StoreError::Shed.into()), "it is in flight");
+        queue.finished(batch.checks.len());
         assert!(queue.check(&request).now_or_never().is_none());
         drop(waiting);
     }

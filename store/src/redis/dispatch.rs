@@ -1,7 +1,7 @@
 //! Sends the checks that are queued for a node, in batches.
 //!
-//! A batch leaves at once if nothing is in flight, or if the newest in flight left a moment ago: on
-//! a fast network one batch is in flight, and all checks that arrive meanwhile share the next; on a
+//! A batch leaves at once if nothing is in flight, or if the newest in flight left a moment ago. On a
+//! fast network one batch is in flight, and all checks that arrive meanwhile share the next; on a
 //! slow one batches follow each other without waiting for replies.
 
 use std::{
@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{
-    batch::{Batch, BatchedChecks, BatchedDecision},
+    batch::{Batch, BatchQueue, BatchedChecks, BatchedDecision},
     commands::{Arguments, Command, CommandSpec, MCheck, check},
     engine::ScriptForm,
     error::{CallError, CommandError},
@@ -29,9 +29,12 @@ use super::{
 };
 use crate::{BucketRequest, NotABucket, StoreError};
 
-/// The least time between two batches while the first is in flight. Well above a round trip over a
-/// fast network, where several batches in flight would be small and gain nothing.
-const SPACING: Duration = Duration::from_millis(1);
+/// The longest time between two batches while the first is in flight. It is above a round trip over
+/// a fast network, where several batches in flight would be small and gain nothing.
+const MAX_SPACING: Duration = Duration::from_millis(1);
+/// The batches that leave in a round trip over a slower network, if the spacing allows. More would
+/// be smaller, fewer would wait longer.
+const PER_ROUND_TRIP: u32 = 16;
 /// Most batches in flight: as many as leave in four seconds, which is longer than deadlines are.
 const MAX_IN_FLIGHT: usize = 4096;
 
@@ -39,24 +42,37 @@ const MAX_IN_FLIGHT: usize = 4096;
 pub(super) async fn run(node: Rc<Node>) {
     let mut in_flight = FuturesUnordered::new();
     let mut left_at = Instant::now();
+    let mut spacing = MAX_SPACING;
     loop {
         let is_idle = in_flight.is_empty();
         let next = async {
             node.queue.arrived().await;
-            let may_leave_at = left_at + SPACING;
-            if !is_idle && may_leave_at > Instant::now() {
-                sleep_until(may_leave_at.into()).await;
+            if !is_idle {
+                node.queue.wait_until(left_at + spacing).await;
             }
             node.queue.take()
         };
         select! {
             biased;
-            Some(()) = in_flight.next() => {}
+            Some(round_trip) = in_flight.next() => {
+                if let Some(round_trip) = round_trip {
+                    spacing = spacing_over(round_trip);
+                }
+            }
             Some(batch) = next, if in_flight.len() < MAX_IN_FLIGHT => {
                 left_at = Instant::now();
                 in_flight.push(node.check_batch(batch, left_at));
             }
         }
+    }
+}
+
+/// The time between two batches over a network with this round trip.
+fn spacing_over(round_trip: Duration) -> Duration {
+    if round_trip < MAX_SPACING {
+        MAX_SPACING
+    } else {
+        (round_trip / PER_ROUND_TRIP).min(MAX_SPACING)
     }
 }
 
@@ -93,14 +109,17 @@ impl Command for Checks<'_> {
 // === impl Node ===
 
 impl Node {
-    /// Makes the checks of a batch that leaves at `now`, each within its own deadline.
-    async fn check_batch(&self, batch: Batch, now: Instant) {
+    /// Makes the checks of a batch that leaves at `now`, each within its own deadline. Returns the
+    /// time that its last reply took; `None` if no caller waits for that any more.
+    async fn check_batch(&self, batch: Batch, now: Instant) -> Option<Duration> {
         let connector = &self.worker.connector;
         let Batch { keys, mut checks } = batch;
-        let Some(due) = checks.prune(now, connector.deadline) else { return };
+        let _waiting = Waiting { queue: &self.queue, checks: checks.len() };
+        let due = checks.prune(now, connector.deadline)?;
         let whole = 0..checks.len();
         let Some(session) = self.session() else {
-            return checks.fail(whole, &StoreError::Down.into());
+            checks.fail(whole, &StoreError::Down.into());
+            return None;
         };
         // A cluster node takes no command that spans several hash slots.
         let groups = if connector.is_cluster() && checks.len() > 1 {
@@ -123,15 +142,10 @@ impl Node {
         let timer = sleep_until(due.into());
         pin!(timer);
         for (group, reply) in groups.into_iter().zip(replies) {
-            let Some(mut reply) = flight.wait(&mut checks, timer.as_mut(), reply).await else {
-                return;
-            };
+            let mut reply = flight.wait(&mut checks, timer.as_mut(), reply).await?;
             if reply == Err(CommandError::NoScript) {
                 let in_full = session.connection.send(&encode(&group, ScriptForm::Full));
-                match flight.wait(&mut checks, timer.as_mut(), in_full).await {
-                    Some(second) => reply = second,
-                    None => return,
-                }
+                reply = flight.wait(&mut checks, timer.as_mut(), in_full).await?;
             }
             let decode = |reply| Checks(&requests[group.clone()]).decode(reply);
             match self.on_reply(&session, reply.and_then(decode)) {
@@ -144,6 +158,19 @@ impl Node {
                 Err(error) => checks.fail(group, &error),
             }
         }
+        Some(now.elapsed())
+    }
+}
+
+/// Checks that wait until this is dropped.
+struct Waiting<'a> {
+    queue: &'a BatchQueue,
+    checks: usize,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.queue.finished(self.checks);
     }
 }
 

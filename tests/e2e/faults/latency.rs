@@ -1,17 +1,13 @@
 //! Round trips that take most of a check's deadline: nothing is degraded, and nothing reconnects.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rl_tests::{
-    CheckRequest, Cluster, Fault, FaultProxy, Front, LimitSource, RedisServer, Sentinels, Setup,
-};
-use serde_json::Value;
-
 use super::aftermath::taken;
-use super::rig::SOON;
+use rl_tests::{
+    Caller, CheckRequest, Cluster, Fault, FaultProxy, Front, LimitSource, RedisServer, Sentinels,
+    Setup,
+};
 
 /// Long enough that a tenth of it is no time for which a busy machine stops a test.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -23,7 +19,7 @@ const MOST_CALLERS: usize = 200;
 const CHECKS: usize = 2;
 
 /// Servers, proxies in front of them, and a front of one worker that reaches them through those.
-struct Link {
+struct SlowRig {
     front: Front,
     proxies: Vec<FaultProxy>,
     _servers: Vec<RedisServer>,
@@ -31,11 +27,12 @@ struct Link {
     _cluster: Option<Cluster>,
 }
 
-/// A connection that makes one check after the other.
-struct Caller(BufReader<TcpStream>);
-
 fn setup(engine: &str) -> Setup {
     if engine == "module" { Setup::with_module() } else { Setup::plain() }
+}
+
+fn is_degraded(caller: &mut Caller) -> bool {
+    caller.answer()["degraded"] == true
 }
 
 fn start_front(store: &str, engine: &str) -> Front {
@@ -45,7 +42,7 @@ fn start_front(store: &str, engine: &str) -> Front {
 }
 
 #[track_caller]
-fn holds(start: impl Fn(&str) -> Link + Sync) {
+fn holds(start: impl Fn(&str) -> SlowRig + Sync) {
     thread::scope(|scope| {
         for engine in ["module", "lua"] {
             let start = &start;
@@ -60,7 +57,7 @@ fn a_round_trip_just_below_the_deadline_degrades_nothing() {
         let server = setup(engine).start();
         let proxy = FaultProxy::start(server.port());
         let front = start_front(&proxy.url(), engine);
-        Link {
+        SlowRig {
             front,
             proxies: vec![proxy],
             _servers: vec![server],
@@ -77,7 +74,7 @@ fn a_round_trip_just_below_the_deadline_degrades_nothing_with_sentinels() {
         let proxy = FaultProxy::start(server.port());
         let sentinels = Sentinels::watch_at(proxy.port(), 0);
         let front = start_front(&sentinels.url(), engine);
-        Link {
+        SlowRig {
             front,
             proxies: vec![proxy],
             _servers: vec![server],
@@ -100,7 +97,7 @@ fn a_round_trip_just_below_the_deadline_degrades_nothing_in_a_cluster() {
             proxy.set_upstream(node.port());
         }
         let front = start_front(&cluster.url(), engine);
-        Link { front, proxies, _servers: Vec::new(), _sentinels: None, _cluster: Some(cluster) }
+        SlowRig { front, proxies, _servers: Vec::new(), _sentinels: None, _cluster: Some(cluster) }
     });
 }
 
@@ -123,20 +120,20 @@ fn a_stall_within_the_deadline_degrades_only_what_is_older() {
         .map(|share| {
             thread::sleep(DEADLINE.mul_f64(share).saturating_sub(started.elapsed()));
             let mut caller = Caller::of(&front);
-            caller.check(&request);
+            caller.send(&request);
             caller
         })
         .collect();
     thread::sleep(DEADLINE.mul_f64(1.3).saturating_sub(started.elapsed()));
     proxy.clear();
-    let degraded: Vec<_> = callers.iter_mut().map(Caller::is_degraded).collect();
+    let degraded: Vec<_> = callers.iter_mut().map(is_degraded).collect();
     assert_eq!(degraded, [true, true, false]);
     assert_eq!(taken(&front, &request), 3, "each is charged once");
 }
 
-// === impl Link ===
+// === impl SlowRig ===
 
-impl Link {
+impl SlowRig {
     fn holds(self, engine: &str) {
         let request = |key: usize| CheckRequest {
             key: format!("key {key}"),
@@ -159,10 +156,10 @@ impl Link {
                 for round in 0..=CHECKS {
                     for (key, caller) in callers.iter_mut().enumerate() {
                         if round > 0 {
-                            degraded += usize::from(caller.is_degraded());
+                            degraded += usize::from(is_degraded(caller));
                         }
                         if round < CHECKS {
-                            caller.check(&request(key));
+                            caller.send(&request(key));
                             sent[key] += 1;
                         }
                         if round == 0 {
@@ -185,39 +182,5 @@ impl Link {
         for (key, sent) in sent.into_iter().enumerate() {
             assert_eq!(taken(&self.front, &request(key)), sent, "{engine}: charged once each");
         }
-    }
-}
-
-// === impl Caller ===
-
-impl Caller {
-    fn of(front: &Front) -> Self {
-        let stream = TcpStream::connect(front.address()).expect("a connection");
-        stream.set_nodelay(true).expect("a socket");
-        stream.set_read_timeout(Some(SOON)).expect("a socket");
-        Self(BufReader::new(stream))
-    }
-
-    fn check(&mut self, request: &CheckRequest) {
-        let body = request.body();
-        let head = format!("POST /check HTTP/1.1\r\nHost: rl\r\nContent-Length: {}", body.len());
-        let request = format!("{head}\r\n\r\n{body}");
-        self.0.get_mut().write_all(request.as_bytes()).expect("to send a check");
-    }
-
-    /// Reads the answer to the last check.
-    fn is_degraded(&mut self) -> bool {
-        let (mut line, mut length) = (String::new(), 0);
-        while line != "\r\n" {
-            line.clear();
-            self.0.read_line(&mut line).expect("an answer");
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().expect("a length");
-            }
-        }
-        let mut body = vec![0; length];
-        self.0.read_exact(&mut body).expect("a body");
-        let answer: Value = serde_json::from_slice(&body).expect("JSON");
-        answer["degraded"] == Value::Bool(true)
     }
 }
