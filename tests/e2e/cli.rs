@@ -163,7 +163,7 @@ fn a_target_that_cannot_be_used_is_an_error() {
     let (code, out, err) = run("check list --raw", &at_redis);
     assert!(code == 3 && out.is_empty() && err.contains("WRONGTYPE"), "{err}");
     let (code, _, err) = run("check k --engine module", &at_redis);
-    assert!(code == 3 && err.contains("lacks RL.PEEK"), "{err}");
+    assert!(code == 3 && err.contains("lacks RL.CHECK"), "{err}");
     redis.kill();
     let (code, _, err) = run("check k", &at_redis);
     assert!(code == 3 && err.contains("Connection refused"), "{err}");

@@ -135,7 +135,9 @@ fn scripts_may_be_flushed_in_mid_traffic() {
 #[test]
 fn an_idle_front_loads_its_probe_again_after_a_flush() {
     let server = Setup::plain().start();
-    let url = server.url();
+    // The heartbeat of a user that may not run PING is a peek.
+    server.run::<()>("ACL SETUSER front on >secret +@all -ping ~rl:*");
+    let url = format!("redis://front:secret@127.0.0.1:{}", server.port());
     // One worker: each has a connection of its own, and would load the probe for itself.
     let store = ["--store", &url, "--engine", "lua", "--workers", "1"];
     let front = Front::start(&[&store[..], &PATIENT].concat());

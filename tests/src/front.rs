@@ -161,7 +161,8 @@ impl Front {
         self.redis_errors("late") + self.redis_errors("failed")
     }
 
-    fn metric(&self, series: &str) -> f64 {
+    /// The value of a series of `/metrics`.
+    pub fn metric(&self, series: &str) -> f64 {
         Scrape::parse(&self.text("/metrics")).value(series)
     }
 

@@ -33,9 +33,13 @@ struct ReadinessReply<'a> {
     /// answered.
     #[schema(pattern = "^(unknown|memory|module|lua)$")]
     engine: &'static str,
-    /// Whether the store answers: `up` or `down`.
-    #[schema(pattern = "^(up|down)$")]
+    /// Whether the store decides: `up`, `refusing` (it answers, and refuses what it is asked) or
+    /// `down` (it cannot be reached).
+    #[schema(pattern = "^(up|refusing|down)$")]
     store: &'static str,
+    /// Redis's own words while it is `refusing`, such as `OOM command not allowed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<Box<str>>,
     /// The number of versions of the policy file that have been in force.
     generation: u64,
     /// The hash of the policies in force. Fronts with equal policies have equal hashes.
@@ -69,7 +73,7 @@ pub(super) async fn live() -> HttpResponse {
     responses(
         (
             status = 200,
-            description = "Ready. While `store` is down, each policy's `on_error` decides",
+            description = "Ready. While `store` is not up, each policy's `on_error` decides",
             body = ReadinessReply,
         ),
         (status = 503, description = "Starting or draining", body = ReadinessReply),
@@ -84,7 +88,12 @@ pub(super) async fn ready(
         Readiness::Ready => (StatusCode::OK, "ready"),
         Readiness::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
     };
-    let store = if status.store().is_up() { "up" } else { "down" };
+    let refusal = status.store().refusal();
+    let (store, cause) = match (status.store().is_up(), refusal) {
+        (false, _) => ("down", None),
+        (true, Some(cause)) => ("refusing", Some(cause)),
+        (true, None) => ("up", None),
+    };
     let generation = policies.generation();
     json(
         &mut HttpResponse::build(code),
@@ -92,6 +101,7 @@ pub(super) async fn ready(
             status: readiness,
             engine: status.store().engine().name(),
             store,
+            cause,
             generation,
             policies: policies.get().hash(),
         },

@@ -35,6 +35,7 @@ pub struct Metrics {
     pub batch_size: Histogram,
     engine: IntGaugeVec,
     links: IntGaugeVec,
+    refusing: IntGauge,
     draining: IntGauge,
     /// Loads of the configuration files.
     pub files: FileMetrics,
@@ -124,6 +125,10 @@ impl Metrics {
                 &["state"],
                 "Links to Redis, one for each worker, by state: closed (up) or open (down).",
             ),
+            refusing: families.gauge(
+                "rl_redis_refusing",
+                "1 while Redis can be reached and refuses what it is asked, such as every write.",
+            ),
             draining: families.gauge("rl_draining", "1 once the front is shutting down."),
             files: FileMetrics::new(&families),
             policies: Mutex::default(),
@@ -183,6 +188,7 @@ impl Metrics {
         for (state, links) in [("closed", store.workers_up()), ("open", store.workers_down())] {
             self.links.with_label_values(&[state]).set(i64::try_from(links).unwrap_or(i64::MAX));
         }
+        self.refusing.set((store.is_up() && store.refusal().is_some()).into());
         self.draining.set(status.is_draining().into());
         self.families.text()
     }

@@ -11,8 +11,10 @@ pub(super) enum CommandError {
     /// The script is not loaded (restart, failover, `SCRIPT FLUSH`), so it did not run: send it in
     /// full.
     NoScript,
-    /// The server does not know the command, or this user may not run it: try the other engine.
-    NoCommand,
+    /// The server does not know this command: try the other engine.
+    NoCommand(String),
+    /// This user may not run this command: try the other engine.
+    NoPermission(String),
     /// The server refused, over a sound connection: keep the connection.
     Refused(String),
     /// The connection, or the server behind it, is unusable: replace the connection.
@@ -51,9 +53,17 @@ impl CommandError {
         match self {
             Self::Refused(reason) | Self::Broken(reason) => reason,
             Self::NoScript => "NOSCRIPT: the server has lost its scripts".to_owned(),
-            Self::NoCommand => "the server lacks a command".to_owned(),
+            Self::NoCommand(command) => format!("the server has no command {command}"),
+            Self::NoPermission(command) => format!("NOPERM {command} may not be run by this user"),
             Self::Redirected(_) => "the server is a cluster node".to_owned(),
         }
+    }
+
+    /// Whether the server refused because of the key alone, and may accept others.
+    pub(super) fn is_about_key(reason: &str) -> bool {
+        reason == WRONG_TYPE
+            || reason == "CLUSTERDOWN Hash slot not served"
+            || (reason.starts_with("NOPERM") && reason.contains("key"))
     }
 }
 
@@ -69,11 +79,13 @@ impl From<RedisError> for CommandError {
             ErrorKind::Server(ServerErrorKind::ResponseError)
                 if detail.starts_with("unknown command") =>
             {
-                Self::NoCommand
+                Self::NoCommand(command_in(detail))
             }
-            // The other NOPERM, about a key, says nothing about the command.
-            ErrorKind::Server(ServerErrorKind::NoPerm) if detail.contains("to run the") => {
-                Self::NoCommand
+            // Other NOPERM are about a key, or about a command inside a script.
+            ErrorKind::Server(ServerErrorKind::NoPerm)
+                if detail.contains("to run the") && !detail.contains("in script") =>
+            {
+                Self::NoPermission(command_in(detail))
             }
             // The primary became a replica. The same address may lead to the new primary.
             ErrorKind::Server(ServerErrorKind::ReadOnly) => Self::Broken(reason),
@@ -117,31 +129,43 @@ impl Redirect {
     }
 }
 
+/// The command that the server's text names in quotes.
+fn command_in(detail: &str) -> String {
+    let name = detail.split(is_quote).nth(1).unwrap_or_default();
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b".|-_".contains(&byte);
+    if name.is_empty() || name.len() > MAX_WORD || !name.bytes().all(is_name) {
+        return "the command".to_owned();
+    }
+    name.replace('|', " ").to_ascii_uppercase()
+}
+
 /// The server's text, up to the first quotation that may repeat what a caller sent.
 fn reason(error: &RedisError) -> String {
     let Some(code) = error.code() else {
         return error.to_string();
     };
     let detail = error.detail().unwrap_or_default();
-    let (detail, _script) = detail.split_once(" script: ").unwrap_or((detail, ""));
+    let detail = match detail.rsplit_once(" script: ") {
+        Some((error, script)) if script.contains(", on ") => error,
+        _ => detail,
+    };
     format!("{code} {}", without_input(detail)).trim_end().to_owned()
 }
 
 /// Cuts the text where a quotation opens that is not one plain word, such as the name of an option
 /// or of a function. Whatever callers send is inside the braces of a bucket's key.
 fn without_input(text: &str) -> &str {
-    let is_quote = |byte: u8| matches!(byte, b'\'' | b'`' | b'"');
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"{}".contains(&byte);
     let bytes = text.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
         let is_inside_a_word = at > 0 && bytes[at - 1].is_ascii_alphabetic();
-        if !is_quote(bytes[at]) || is_inside_a_word {
+        if !is_quote(bytes[at].into()) || is_inside_a_word {
             at += 1;
             continue;
         }
         let quoted = &bytes[at + 1..];
-        match quoted.iter().position(|byte| is_quote(*byte)) {
+        match quoted.iter().position(|byte| is_quote((*byte).into())) {
             Some(len) if len <= MAX_WORD && quoted[..len].iter().all(|byte| is_plain(*byte)) => {
                 at += len + 2;
             }
@@ -151,6 +175,13 @@ fn without_input(text: &str) -> &str {
     text
 }
 
+fn is_quote(char: char) -> bool {
+    matches!(char, '\'' | '`' | '"')
+}
+
+/// The server's error for a key that holds another value.
+pub(super) const WRONG_TYPE: &str =
+    "WRONGTYPE Operation against a key holding the wrong kind of value";
 /// The longest quotation that is taken for a word of the server's.
 const MAX_WORD: usize = 32;
 
@@ -160,7 +191,7 @@ mod tests {
 
     use redis::{ErrorKind, RedisError, ServerError, parse_redis_value};
 
-    use super::{CommandError, Redirect};
+    use super::{CommandError, Redirect, WRONG_TYPE};
     use crate::redis::address::Host;
 
     fn error(line: &str) -> CommandError {
@@ -178,19 +209,29 @@ mod tests {
             ("NOSCRIPT No matching script. Please use EVAL.", CommandError::NoScript),
             (
                 "ERR unknown command 'RL.CHECK', with args beginning with: 'x' ",
-                CommandError::NoCommand,
+                CommandError::NoCommand("RL.CHECK".to_owned()),
             ),
             (
-                "ERR unknown command `RL.CHECK`, with args beginning with: `x`, ",
-                CommandError::NoCommand,
+                "ERR unknown command `rl.check`, with args beginning with: `x`, ",
+                CommandError::NoCommand("RL.CHECK".to_owned()),
             ),
             (
                 "NOPERM this user has no permissions to run the 'rl.check' command or its subcommand",
-                CommandError::NoCommand,
+                CommandError::NoPermission("RL.CHECK".to_owned()),
             ),
             (
-                "NOPERM User front has no permissions to run the 'rl.check' command",
-                CommandError::NoCommand,
+                "NOPERM User front has no permissions to run the 'script|load' command",
+                CommandError::NoPermission("SCRIPT LOAD".to_owned()),
+            ),
+            (
+                "NOPERM User front has no permissions to run the 'a b' command",
+                CommandError::NoPermission("the command".to_owned()),
+            ),
+            (
+                "NOPERM ACL failure in script: User x has no permissions to run the 'set' command",
+                refused(
+                    "NOPERM ACL failure in script: User x has no permissions to run the 'set' command",
+                ),
             ),
             (
                 "NOPERM No permissions to access a key",
@@ -229,6 +270,23 @@ mod tests {
             ),
         ] {
             assert_eq!(error(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn some_refusals_are_about_one_key() {
+        for (reason, expected) in [
+            (WRONG_TYPE, true),
+            ("NOPERM No permissions to access a key", true),
+            ("NOPERM this user has no permissions to access one of the keys", true),
+            ("CLUSTERDOWN Hash slot not served", true),
+            ("CLUSTERDOWN The cluster is down", false),
+            ("OOM command not allowed", false),
+            ("NOREPLICAS Not enough good replicas to write.", false),
+            ("ERR max daily request limit exceeded", false),
+            ("NOPERM ACL failure in script: User x has no permissions to run", false),
+        ] {
+            assert_eq!(CommandError::is_about_key(reason), expected, "{reason}");
         }
     }
 

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::{
     address::Topology,
     connector::Connector,
+    engine::PROBE_KEY,
     error::CommandError,
     resp::{
         connection::Connection,
@@ -96,7 +97,7 @@ async fn connect(connector: &Connector) -> Result<Vec<Connection>, CommandError>
     Ok(nodes)
 }
 
-/// Reads the keys of a page. Returns the cursor of the next one, and the keys.
+/// Reads the keys of a page. Returns the cursor of the next one, and the keys that callers use.
 async fn scan(
     node: &Connection,
     cursor: &[u8],
@@ -120,7 +121,8 @@ async fn scan(
         return Err(invalid());
     };
     let key = |key| if let Value::BulkString(key) = key { Some(key) } else { None };
-    Ok((cursor, keys.into_iter().filter_map(key).collect()))
+    let is_callers = |key: &Vec<u8>| *key != PROBE_KEY.as_bytes();
+    Ok((cursor, keys.into_iter().filter_map(key).filter(is_callers).collect()))
 }
 
 /// Reads the values of these keys, and keeps the buckets.

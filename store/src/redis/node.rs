@@ -19,10 +19,12 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+pub(super) use super::error::WRONG_TYPE;
 use super::{
     batch::BatchQueue,
+    commands::Answer,
     connector::Endpoint,
-    engine::ScriptForm,
+    engine::WritePath,
     error::{CallError, CommandError},
     reconnect_gate::ReconnectGate,
     resp::reply::Reply,
@@ -75,11 +77,6 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// The least life of a session after which the backoff starts anew. If it were shorter, a server
 /// that accepts connections but no checks would be connected to in a tight loop.
 const LASTING: Duration = Duration::from_secs(2);
-const NO_MODULE: &str =
-    "redis lacks RL.PEEK, or this user may not run it: load the module, or use --engine auto";
-/// The server's error for a key that holds another value.
-pub(super) const WRONG_TYPE: &str =
-    "WRONGTYPE Operation against a key holding the wrong kind of value";
 
 /// Connects, watches the session, and connects again, until the client is dropped.
 pub(super) async fn supervise(node: Rc<Node>) {
@@ -99,7 +96,17 @@ pub(super) async fn supervise(node: Rc<Node>) {
             }
             Err(error) => {
                 match error {
-                    CommandError::NoCommand => health.misconfigured(NO_MODULE),
+                    CommandError::NoCommand(command) if command.starts_with("RL.") => {
+                        health.misconfigured(&format!(
+                            "redis lacks {command}: load the module, or use --engine auto"
+                        ));
+                    }
+                    CommandError::NoPermission(command) if command.starts_with("RL.") => {
+                        health.misconfigured(&format!(
+                            "NOPERM {command} may not be run by this user: permit it, or use \
+                             --engine auto"
+                        ));
+                    }
                     error => health.retrying(&error.reason()),
                 }
                 node.gate.record_failure(started);
@@ -146,12 +153,18 @@ impl Node {
             (State::Connected(session), Event::Started) => State::Replacing(session),
             (State::Connecting, Event::Opened(session)) => {
                 self.worker.node_up(session.engine.kind());
+                self.on_proof(&session, &session.write_path);
                 self.opened.notify_waiters();
                 State::Connected(session)
             }
             // Callers that wait for a reply keep the old session until it has come.
-            (State::Replacing(_), Event::Opened(session)) => {
-                self.worker.connector.health.engine_changed(session.engine.kind());
+            (State::Replacing(old), Event::Opened(session)) => {
+                let health = &self.worker.connector.health;
+                health.engine_changed(session.engine.kind());
+                if old.host != session.host {
+                    health.forget(&old.host);
+                }
+                self.on_proof(&session, &session.write_path);
                 State::Connected(session)
             }
             (State::Connecting, Event::Failed) => State::Disconnected,
@@ -209,14 +222,7 @@ impl Node {
                 }
                 () = sleep(HEARTBEAT) => {}
             }
-            let probe = async {
-                let send = |form| session.connection.send(&session.engine.probe(form));
-                match send(ScriptForm::Hash).await {
-                    Err(CommandError::NoScript) => send(ScriptForm::Full).await,
-                    reply => reply,
-                }
-            };
-            let _ = self.await_reply(&session, Instant::now(), probe, Reply::decision).await;
+            self.beat(&session).await;
             let connector = &self.worker.connector;
             if let Ok(true) = session.is_outdated(&self.endpoint, connector).await
                 && let Ok(_permit) = timeout(HEARTBEAT, self.gate.acquire()).await
@@ -227,8 +233,37 @@ impl Node {
         }
     }
 
+    /// Sends a heartbeat: a check of no caller's bucket if the server has refused something, so that
+    /// it is seen to accept again, or else a `PING`.
+    async fn beat(&self, session: &Rc<Session>) {
+        let (health, now) = (&self.worker.connector.health, Instant::now());
+        if !session.is_doubtful.take() && !health.refuses(&session.host) {
+            let _ = self.await_reply(session, now, session.heartbeat(), |_| Ok(())).await;
+            return;
+        }
+        let proof = session.engine.prove(&session.connection);
+        match timeout(self.worker.connector.deadline, proof).await {
+            Ok(Ok(proof)) => {
+                session.stall.on_reply(session.connection.replies());
+                self.on_proof(session, &proof);
+            }
+            Ok(Err(error)) => drop(self.on_reply::<()>(session, Err(error))),
+            Err(_) => self.on_timeout(session, now),
+        }
+    }
+
+    /// Records whether the server carries out checks.
+    fn on_proof(&self, session: &Session, proof: &WritePath) {
+        let health = &self.worker.connector.health;
+        match proof {
+            WritePath::Accepted => health.accepted(&session.host),
+            WritePath::Refused(reason) => health.refused(&session.host, reason),
+            WritePath::Unknown => {}
+        }
+    }
+
     /// Waits for a reply within the deadline that started at `started`, and reads it.
-    pub(super) async fn await_reply<T>(
+    pub(super) async fn await_reply<T: Answer>(
         &self,
         session: &Rc<Session>,
         started: Instant,
@@ -256,7 +291,7 @@ impl Node {
     }
 
     /// Records a reply in time, and decides what a failure means for the session.
-    pub(super) fn on_reply<T>(
+    pub(super) fn on_reply<T: Answer>(
         &self,
         session: &Rc<Session>,
         reply: Result<T, CommandError>,
@@ -265,27 +300,52 @@ impl Node {
         let health = &connector.health;
         session.stall.on_reply(session.connection.replies());
         match reply {
-            Ok(answer) => return Ok(answer),
+            Ok(answer) => {
+                if answer.shows_a_write() {
+                    health.accepted(&session.host);
+                }
+                return Ok(answer);
+            }
             Err(CommandError::Redirected(redirect)) if connector.is_cluster() => {
                 return Err(CallError::Redirected(redirect));
             }
             Err(CommandError::Redirected(_)) => {
                 health.failed("the server is a cluster node: use redis+cluster:// in --store");
             }
-            Err(CommandError::NoCommand) => {
-                self.advance(Event::Lost(session, "the server no longer runs the commands"));
+            Err(error @ (CommandError::NoCommand(_) | CommandError::NoPermission(_))) => {
+                self.on_missing(session, error);
             }
             Err(CommandError::Broken(reason)) => self.advance(Event::Lost(session, &reason)),
-            Err(CommandError::Refused(reason)) => {
+            Err(CommandError::Refused(reason)) if reason == WRONG_TYPE => {
                 health.failed(&reason);
-                if reason == WRONG_TYPE {
-                    return Err(CallError::NotABucket);
-                }
+                return Err(CallError::NotABucket);
             }
+            Err(CommandError::Refused(reason)) if CommandError::is_about_key(&reason) => {
+                health.failed(&reason);
+                session.is_doubtful.set(true);
+            }
+            Err(CommandError::Refused(reason)) => health.refused(&session.host, &reason),
             Err(CommandError::NoScript) => {
                 health.failed("NOSCRIPT in reply to a script sent in full");
             }
         }
         Err(StoreError::Failed.into())
+    }
+
+    /// Records that the server or the user lacks a command. One that opening a session needs is
+    /// reason to open another, by another engine or with the true cause; any other is refused alone.
+    fn on_missing(&self, session: &Rc<Session>, error: CommandError) {
+        let (CommandError::NoCommand(command) | CommandError::NoPermission(command)) = &error
+        else {
+            return;
+        };
+        let is_needed = session.engine.needs(command);
+        let reason = error.reason();
+        if is_needed {
+            self.advance(Event::Lost(session, &reason));
+        } else {
+            self.worker.connector.health.failed(&reason);
+            session.is_doubtful.set(true);
+        }
     }
 }

@@ -1,15 +1,18 @@
 //! A connection that is logged in to the right server, and whose engine is known.
 
-use std::time::{Duration, Instant};
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
 
 use redis::Value;
 use tokio::time::timeout;
 
 use super::{
     address::Host,
-    commands::Command,
+    commands::{Command, CommandKind},
     connector::{Connector, Endpoint, Secrets},
-    engine::{Engine, ScriptForm},
+    engine::{Engine, ScriptForm, WritePath},
     error::CommandError,
     resp::{
         addresses::try_each,
@@ -27,6 +30,12 @@ pub(super) struct Session {
     pub(super) connection: Connection,
     pub(super) engine: Engine,
     pub(super) stall: StallDetector,
+    /// Whether the server carried out a check when the session was opened.
+    pub(super) write_path: WritePath,
+    /// Whether a command was refused since the server last carried out a check.
+    pub(super) is_doubtful: Cell<bool>,
+    /// Whether this user may run `PING`.
+    may_ping: bool,
     opened_at: Instant,
     /// The password used to log in.
     password: Option<String>,
@@ -34,7 +43,7 @@ pub(super) struct Session {
     max_age: Duration,
 }
 
-/// The most round trips that it takes to connect over TLS, log in, find the engine and try it.
+/// The most round trips that it takes to connect over TLS, log in, find the engine and time it.
 const ROUND_TRIPS: u32 = 8;
 /// The least time that these may take.
 const MIN_TIMEOUT: Duration = Duration::from_secs(1);
@@ -50,8 +59,9 @@ const PRIMARY_MAX_AGE: Duration = Duration::from_millis(900);
 // === impl Session ===
 
 impl Session {
-    /// Connects, finds the engine, and waits for the reply to a probe within the deadline of a
-    /// check.
+    /// Connects, finds the engine by a check, and waits for the reply to a `PING` within the
+    /// deadline of a check. A session whose checks are refused is one all the same: to connect again
+    /// would not help.
     pub(super) async fn open(
         endpoint: &Endpoint,
         connector: &Connector,
@@ -77,22 +87,32 @@ impl Session {
             if !connector.is_cluster() {
                 require_primary(&connection).await?;
             }
-            let engine = Engine::find(connector.engine, &connection).await?;
+            let (engine, write_path) = Engine::find(connector.engine, &connection).await?;
             // A server that replies, but later than checks can wait, would only make them late.
-            let ping = timeout(connector.deadline, engine.ping(&connection)).await;
-            ping.map_err(|_| late(Stall::Late.reason()))??;
-            Ok((connection, engine))
+            let ping = timeout(connector.deadline, connection.command(["PING"])).await;
+            let may_ping = match ping.map_err(|_| late(Stall::Late.reason()))? {
+                Ok(_) => true,
+                // It refuses checks too, for the same reason, and connecting again would not help.
+                Err(CommandError::Refused(reason)) if is_lasting(&reason) => true,
+                Err(CommandError::NoCommand(_) | CommandError::NoPermission(_)) => false,
+                Err(error) => return Err(error),
+            };
+            Ok((connection, engine, write_path, may_ping))
         };
         // A server may be slow and still reply within the deadline.
         let patience = (connector.deadline * ROUND_TRIPS).clamp(MIN_TIMEOUT, MAX_TIMEOUT);
         let connected = timeout(patience, try_each(host, connect)).await;
-        let (connection, engine) = connected.map_err(|_| late("no answer in time"))??;
+        let (connection, engine, write_path, may_ping) =
+            connected.map_err(|_| late("no answer in time"))??;
         let now = Instant::now();
         Ok(Self {
             host: host.clone(),
             connection,
             engine,
             stall: StallDetector::new(now),
+            write_path,
+            is_doubtful: Cell::new(false),
+            may_ping,
             opened_at: now,
             password: secrets.password.clone(),
             max_age: MIN_AGE.mul_f64(1.0 + fastrand::f64()),
@@ -127,6 +147,18 @@ impl Session {
         }
     }
 
+    /// Sends a request that any server in order replies to.
+    pub(super) async fn heartbeat(&self) -> Result<Reply, CommandError> {
+        if self.may_ping {
+            return self.connection.command(["PING"]).await;
+        }
+        let peek = |form| self.connection.send(&self.engine.probe(CommandKind::Peek, form));
+        match peek(ScriptForm::Hash).await {
+            Err(CommandError::NoScript) => peek(ScriptForm::Full).await,
+            reply => reply,
+        }
+    }
+
     /// Sends a command, in full if the server has lost the scripts.
     pub(super) async fn send(&self, command: &impl Command) -> Result<Reply, CommandError> {
         let encode = |form| self.engine.encode(command, form);
@@ -152,6 +184,13 @@ impl Session {
             reply => reply,
         }
     }
+}
+
+/// Whether a server that refuses for this reason is to be kept: it runs, and knows this user.
+fn is_lasting(reason: &str) -> bool {
+    !["BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "NOAUTH"]
+        .iter()
+        .any(|code| reason.starts_with(code))
 }
 
 /// Refuses a replica, which replies to a probe as a primary does and refuses the first check. Where
@@ -187,7 +226,19 @@ fn says(reply: &Value, role: &str) -> bool {
 mod tests {
     use redis::parse_redis_value;
 
-    use super::says;
+    use super::{is_lasting, says};
+
+    #[test]
+    fn a_server_that_starts_or_does_not_know_the_user_is_left() {
+        for (reason, expected) in [
+            ("LOADING Redis is loading the dataset in memory", false),
+            ("NOAUTH Authentication required.", false),
+            ("MISCONF Errors writing to the AOF file", true),
+            ("ERR max daily request limit exceeded", true),
+        ] {
+            assert_eq!(is_lasting(reason), expected, "{reason}");
+        }
+    }
 
     #[test]
     fn a_replica_is_found_in_the_replies_of_several_servers() {

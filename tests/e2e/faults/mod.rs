@@ -12,6 +12,7 @@
 //! | `latency` | round trips that take most of the deadline |
 //! | `names` | a name that resolves slowly, or to a silent address first |
 //! | `redis` | a Redis that hangs, is busy, full, read-only, or turns the front away |
+//! | `refusals` | what a front says of a Redis that answers and refuses, and of an idle one |
 //! | `disk` | a Redis that cannot write its file, or takes long to read it |
 //! | `crash` | killed processes: Redis with and without a file, one of two fronts |
 //! | `failover` | a killed primary: its replica lags behind; Sentinels replace it repeatedly |
@@ -31,5 +32,6 @@ mod names;
 mod network;
 mod outage;
 mod redis;
+mod refusals;
 mod rig;
 mod split_brain;

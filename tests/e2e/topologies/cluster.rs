@@ -137,7 +137,7 @@ fn a_node_without_the_module_is_asked_in_lua() {
     );
     rl_tests::eventually("the log names the cause", super::SOON, || {
         keys.iter().any(|key| is_degraded(&check(&module, key, 1_000_000)))
-            && module.log().contains("redis lacks RL.PEEK")
+            && module.log().contains("redis lacks RL.CHECK")
     });
     for key in keys.iter().filter(|key| cluster.owner(cluster.slot(key)) == 0) {
         healed(&module, key);

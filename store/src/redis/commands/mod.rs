@@ -15,7 +15,7 @@ mod single;
 mod spec;
 mod take;
 
-pub(super) use self::spec::{Arguments, Command, NumbersSent};
+pub(super) use self::spec::{Answer, Arguments, Command, NumbersSent};
 pub use self::spec::{CommandKind, CommandSpec};
 pub(super) use self::{
     charge::charge, check::check, checkall::CheckAll, mcheck::MCheck, peek::peek, refund::refund,

@@ -1,14 +1,16 @@
 //! The parts of a command: a name, a script, arguments, and the reading of its reply.
 
+use rl_bucket::Decision;
+
 use crate::{
-    BucketRequest,
+    BucketRequest, JointDecision,
     redis::{error::CommandError, resp::reply::Reply},
 };
 
 /// One call of a command.
 pub(in crate::redis) trait Command {
     /// The answer in the reply.
-    type Output;
+    type Output: Answer;
 
     /// The command that is called.
     fn spec(&self) -> &'static CommandSpec;
@@ -18,6 +20,13 @@ pub(in crate::redis) trait Command {
 
     /// Reads the reply.
     fn decode(&self, reply: Reply) -> Result<Self::Output, CommandError>;
+}
+
+/// The answer to a request.
+pub(in crate::redis) trait Answer {
+    /// Whether it shows that the server stored something. A denial does not, since a script that
+    /// denies writes nothing.
+    fn shows_a_write(&self) -> bool;
 }
 
 /// A command of the module, and the script that gives the same answers.
@@ -69,6 +78,47 @@ pub(in crate::redis) enum Arguments<'a> {
     Buckets(&'a [BucketRequest<'a>]),
     /// Keys alone.
     Keys(&'a [&'a [u8]]),
+}
+
+// === impl Answer ===
+
+/// The answer to a heartbeat.
+impl Answer for () {
+    fn shows_a_write(&self) -> bool {
+        false
+    }
+}
+
+/// The number of buckets that were deleted, which a full server does too.
+impl Answer for u64 {
+    fn shows_a_write(&self) -> bool {
+        false
+    }
+}
+
+/// The answer to a peek, a refund or a charge, of which the first writes nothing.
+impl Answer for Decision {
+    fn shows_a_write(&self) -> bool {
+        false
+    }
+}
+
+impl Answer for (u64, Decision) {
+    fn shows_a_write(&self) -> bool {
+        self.0 > 0
+    }
+}
+
+impl<E> Answer for Vec<Result<Decision, E>> {
+    fn shows_a_write(&self) -> bool {
+        self.iter().flatten().any(Decision::is_allowed)
+    }
+}
+
+impl Answer for JointDecision {
+    fn shows_a_write(&self) -> bool {
+        self.denied.is_none()
+    }
 }
 
 /// Files of `store/lua`, joined.

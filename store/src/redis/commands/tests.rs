@@ -1,8 +1,11 @@
-use rl_bucket::{Cost, Limit};
+use rl_bucket::{Cost, Decision, Limit, Outcome};
 
-use super::{COMMANDS, CheckAll, Command, MCheck, Reset, Take, charge, check, peek, refund};
+use super::{
+    Answer, COMMANDS, CheckAll, Command, CommandKind, MCheck, Reset, Take, charge, check, peek,
+    refund,
+};
 use crate::{
-    BucketRequest,
+    BucketRequest, JointDecision, NotABucket,
     redis::{
         engine::{Engine, ScriptForm, Scripts},
         resp::encode::CommandBuf,
@@ -70,10 +73,36 @@ fn commands_on_several_buckets() {
 }
 
 #[test]
-fn the_probe_is_a_peek() {
-    let probe = |engine: Engine| line(&engine.probe(ScriptForm::Hash));
-    assert_eq!(probe(Engine::Module), "RL.PEEK rl:{probe}:probe 1 1 1");
-    assert_eq!(probe(lua()), "EVALSHA sha-Peek 1 rl:{probe}:probe 1 1 1");
+fn probes_are_checks_or_peeks_of_a_bucket_that_is_soon_full() {
+    let probe = |engine: Engine, kind| line(&engine.probe(kind, ScriptForm::Hash));
+    let (check, peek) = (CommandKind::Check, CommandKind::Peek);
+    assert_eq!(probe(Engine::Module, check), "RL.CHECK rl:{probe}:probe 100 100 1");
+    assert_eq!(probe(Engine::Module, peek), "RL.PEEK rl:{probe}:probe 100 100 1");
+    assert_eq!(probe(lua(), check), "EVALSHA sha-Check 1 rl:{probe}:probe 100 100 1");
+    assert_eq!(probe(lua(), peek), "EVALSHA sha-Peek 1 rl:{probe}:probe 100 100 1");
+}
+
+#[test]
+fn answers_show_a_write_where_tokens_were_taken() {
+    let (allowed, denied) = (decision(Outcome::Allowed), decision(Outcome::Never));
+    let joint = |denied| JointDecision { denied, decisions: vec![allowed] };
+    for (shows, expected) in [
+        (().shows_a_write(), false),
+        (3_u64.shows_a_write(), false),
+        (allowed.shows_a_write(), false), // it may be a peek's
+        ((2, allowed).shows_a_write(), true),
+        ((0, allowed).shows_a_write(), false),
+        (vec![Err(NotABucket), Ok(denied), Ok(allowed)].shows_a_write(), true),
+        (vec![Err(NotABucket), Ok(denied)].shows_a_write(), false),
+        (joint(None).shows_a_write(), true),
+        (joint(Some(0)).shows_a_write(), false),
+    ] {
+        assert_eq!(shows, expected);
+    }
+}
+
+fn decision(outcome: Outcome) -> Decision {
+    Decision { outcome, limit: 9, remaining: 8, reset_after_ms: 7 }
 }
 
 #[test]

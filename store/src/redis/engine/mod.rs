@@ -7,7 +7,10 @@ mod probe;
 mod scripts;
 
 use self::numbers::EncodedNumbers;
-pub(super) use self::scripts::{ScriptForm, Scripts};
+pub(super) use self::{
+    probe::{PROBE_KEY, WritePath},
+    scripts::{ScriptForm, Scripts},
+};
 use super::{
     commands::{Arguments, Command, CommandSpec, NumbersSent},
     resp::encode::CommandBuf,

@@ -35,10 +35,11 @@ impl Scripts {
             |spec: &CommandSpec| connection.send(&CommandBuf::of(["SCRIPT", "LOAD", spec.script]));
         let replies = join_all(COMMANDS.map(load)).await;
         let hashes = replies.into_iter().collect::<Result<_, _>>().and_then(Self::from_replies);
+        let load = || "SCRIPT LOAD".to_owned();
+        // Some servers name the first word alone.
         hashes.map_err(|error| match error {
-            CommandError::NoCommand => {
-                CommandError::Refused("NOPERM SCRIPT LOAD may not be run".to_owned())
-            }
+            CommandError::NoCommand(_) => CommandError::NoCommand(load()),
+            CommandError::NoPermission(_) => CommandError::NoPermission(load()),
             error => error,
         })
     }

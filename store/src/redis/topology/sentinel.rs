@@ -76,7 +76,7 @@ async fn primary_by(
         connection.command(["SENTINEL", "GET-MASTER-ADDR-BY-NAME", service]).await
     };
     let reply = try_each(sentinel, ask).await.map_err(|error| match error {
-        CommandError::NoCommand => {
+        CommandError::NoCommand(_) | CommandError::NoPermission(_) => {
             let reason = format!("{sentinel} is no Sentinel, or this user may not ask it");
             CommandError::Refused(reason)
         }

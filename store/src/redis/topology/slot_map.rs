@@ -19,7 +19,7 @@ pub(in crate::redis) async fn read(
     let read_at = async |address| {
         let connection = connector.connect_to(host, address, secrets).await?;
         let reply = match connection.command(["CLUSTER", "SLOTS"]).await {
-            Err(CommandError::NoCommand) => {
+            Err(CommandError::NoCommand(_) | CommandError::NoPermission(_)) => {
                 let reason = format!("{host} does not let this user run CLUSTER SLOTS");
                 return Err(CommandError::Refused(reason));
             }

@@ -1,5 +1,7 @@
 //! The health of a store: the workers that can reach it, the engine, and the last failure.
 
+mod refusals;
+
 use std::{
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -10,6 +12,7 @@ use std::{
 
 use log::{error, info, warn};
 
+use self::refusals::Refusals;
 use crate::{LogThrottle, redis::Host};
 
 /// The health of one store, shared by all workers.
@@ -22,6 +25,7 @@ pub struct StoreHealth {
     engine: AtomicU8,
     misconfigured: AtomicBool,
     closing: AtomicBool,
+    refusals: Refusals,
     failures: LogThrottle,
     retries: LogThrottle,
     /// The last reason that was logged.
@@ -79,6 +83,7 @@ impl StoreHealth {
             engine: AtomicU8::new(engine as u8),
             misconfigured: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            refusals: Refusals::default(),
             failures: LogThrottle::new(Duration::from_secs(1)),
             retries: LogThrottle::new(Duration::from_secs(10)),
             reason: Mutex::new(None),
@@ -110,6 +115,11 @@ impl StoreHealth {
     pub fn workers_down(&self) -> usize {
         let workers = self.workers();
         workers.workers.len() - workers.up()
+    }
+
+    /// The reason why a server that can be reached refuses what it is sent.
+    pub fn refusal(&self) -> Option<Box<str>> {
+        self.refusals.any()
     }
 
     /// Whether every worker has been up at least once.
@@ -172,6 +182,7 @@ impl StoreHealth {
             state.nodes_up = state.nodes_up.saturating_sub(1);
             (state.nodes_up, workers.up())
         };
+        self.forget(host);
         if self.closing.load(Ordering::Relaxed) {
             // Nothing to report: connections are closed on purpose.
         } else if nodes_up > 0 {
@@ -200,6 +211,34 @@ impl StoreHealth {
             self.note(reason);
             warn!("redis request failed: {reason}{skipped}");
         }
+    }
+
+    /// Records that this server refuses what it is sent, for a reason that is not in the request.
+    pub(crate) fn refused(&self, host: &Host, reason: &str) {
+        if let Some(skipped) = self.refusals.add(host, reason) {
+            self.note(reason);
+            warn!(
+                "redis at {host} refuses requests ({reason}): using each policy's on_error until \
+                 it accepts them{skipped}"
+            );
+        }
+    }
+
+    /// Records that this server has stored something.
+    pub(crate) fn accepted(&self, host: &Host) {
+        if self.refusals.end(host) {
+            info!("redis at {host} accepts requests again");
+        }
+    }
+
+    /// Whether this server refuses what it is sent.
+    pub(crate) fn refuses(&self, host: &Host) -> bool {
+        self.refusals.has(host)
+    }
+
+    /// Records that nothing is known of this server any more.
+    pub(crate) fn forget(&self, host: &Host) {
+        self.refusals.forget(host);
     }
 
     fn note_failure(&self, line: &str) {
@@ -303,6 +342,29 @@ mod tests {
         assert!(health.is_misconfigured());
         health.node_up(worker, EngineKind::Module);
         assert!(!health.is_misconfigured());
+    }
+
+    #[test]
+    fn a_server_refuses_until_it_accepts_or_is_lost() {
+        let health = StoreHealth::redis(1);
+        let worker = health.add_worker();
+        let other = Host { name: "other".to_owned(), port: 6379 };
+        health.node_up(worker, EngineKind::Lua);
+        assert_eq!(health.refusal(), None);
+        health.accepted(&host());
+        for reason in ["OOM", "OOM", "NOREPLICAS"] {
+            health.refused(&host(), reason);
+            assert_eq!(health.refusal().as_deref(), Some(reason));
+        }
+        assert_eq!(health.reason().as_deref(), Some("OOM"), "one line in a while");
+        assert!(health.is_up() && health.refuses(&host()) && !health.refuses(&other));
+        health.accepted(&other);
+        assert!(health.refuses(&host()));
+        health.accepted(&host());
+        assert_eq!(health.refusal(), None);
+        health.refused(&host(), "OOM");
+        health.node_down(worker, &host(), "test");
+        assert_eq!(health.refusal(), None);
     }
 
     #[test]
