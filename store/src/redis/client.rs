@@ -96,12 +96,12 @@ impl NodeClient {
         self.is_up() || timeout(within, opened).await.is_ok()
     }
 
-    /// Sends a command of these arguments, outside any deadline.
-    pub(super) async fn command(&self, args: &[&str]) -> Result<Reply, CommandError> {
+    /// Reads the slot map of a node of a cluster, outside any deadline.
+    pub(super) async fn slot_map(&self) -> Result<Reply, CommandError> {
         let Some(session) = self.node.session() else {
             return Err(CommandError::Broken("not connected".to_owned()));
         };
-        session.connection.command(args.iter().copied()).await
+        session.connection.slot_map().await
     }
 }
 

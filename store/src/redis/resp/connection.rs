@@ -22,10 +22,14 @@ use tokio::{
 };
 
 use super::{
-    decode::ReplyDecoder, encode::CommandBuf, pending::PendingReplies, reply::Reply,
-    socket::Socket, tls::TlsConfig,
+    decode::{MAX_REPLY, ReplyDecoder},
+    encode::CommandBuf,
+    pending::PendingReplies,
+    reply::Reply,
+    socket::Socket,
+    tls::TlsConfig,
 };
-use crate::redis::{address::Host, error::CommandError};
+use crate::redis::{address::Host, error::CommandError, topology::slot::SLOTS};
 
 /// A connection. It belongs to the thread on which it was made.
 pub(in crate::redis) struct Connection {
@@ -47,6 +51,10 @@ struct Shared {
 /// How a server begins that was spoken to without TLS (RFC 8446, section 5.1). No reply does.
 const TLS_ALERT: &[u8] = &[21, 3];
 const SPEAKS_TLS: &str = "the server speaks TLS here: use rediss:// (and so on) in --store";
+
+/// Most bytes of the reply to `CLUSTER SLOTS`: 4 KiB for each of 16,384 ranges of one slot, which is
+/// a primary and nine replicas with the longest IPv6 addresses and host names.
+const MAX_SLOT_MAP: usize = SLOTS << 12;
 
 /// The commands that name a connection. Servers before 7.2 do not know the last two.
 const NAMING: [&[&str]; 3] = [
@@ -115,9 +123,16 @@ impl Connection {
         reply.map_err(|error| in_reply_to(name, error))
     }
 
+    /// Sends `CLUSTER SLOTS` and returns its reply, which may be longer than any other.
+    pub(in crate::redis) async fn slot_map(&self) -> Result<Reply, CommandError> {
+        let reply = self.push(MAX_SLOT_MAP);
+        self.shared.write(CommandBuf::of(["CLUSTER", "SLOTS"]).bytes());
+        reply.await.map_err(|error| in_reply_to("CLUSTER SLOTS", error))
+    }
+
     /// Sends one command, at once, and returns its reply.
     pub(in crate::redis) fn send(&self, command: &CommandBuf) -> PendingReply {
-        let reply = self.push();
+        let reply = self.push(MAX_REPLY);
         self.shared.write(command.bytes());
         reply
     }
@@ -128,7 +143,7 @@ impl Connection {
         commands: &CommandBuf,
         count: usize,
     ) -> SmallVec<[PendingReply; 1]> {
-        let replies = (0..count).map(|_| self.push()).collect();
+        let replies = (0..count).map(|_| self.push(MAX_REPLY)).collect();
         self.shared.write(commands.bytes());
         replies
     }
@@ -154,9 +169,9 @@ impl Connection {
     }
 
     /// Takes a place among the pending replies, which is done before the command is sent.
-    fn push(&self) -> PendingReply {
+    fn push(&self, limit: usize) -> PendingReply {
         PendingReply(match &*self.shared.end.borrow() {
-            None => self.shared.pending.borrow_mut().push(),
+            None => self.shared.pending.borrow_mut().push(limit),
             Some(_) => oneshot::channel().1, // its sender is gone: it fails at once
         })
     }
@@ -251,12 +266,13 @@ fn closed_by_peer() -> CommandError {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
+    use redis::Value;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::{TcpListener, TcpStream},
     };
 
-    use super::{CommandBuf, CommandError, Connection, Reply};
+    use super::{CommandBuf, CommandError, Connection, Reply, SLOTS};
     use crate::redis::address::Host;
 
     /// A connection and the server's end of it.
@@ -302,6 +318,58 @@ mod tests {
         server.write_all(b"*1\r\n:1\r\n*1\r\n:2\r\n").await.unwrap();
         assert_eq!(long.await, Ok(Reply::Integers(vec![1])));
         assert_eq!(short.await, Ok(Reply::Integers(vec![2])));
+    }
+
+    /// The slot map of 16,384 ranges, each of a primary and `replicas`.
+    fn slot_map(replicas: usize) -> Vec<u8> {
+        let node = |port: usize| {
+            let address = "2001:0db8:0000:0000:0000:0000:0000:0001";
+            let (id, host) = ("0".repeat(40), "h".repeat(200));
+            format!(
+                "*4\r\n$39\r\n{address}\r\n:{port}\r\n$40\r\n{id}\r\n\
+                 *2\r\n$8\r\nhostname\r\n$200\r\n{host}\r\n"
+            )
+        };
+        let nodes: String = (0..=replicas).map(|replica| node(7000 + replica)).collect();
+        let range = |slot| format!("*{}\r\n:{slot}\r\n:{slot}\r\n{nodes}", 3 + replicas);
+        format!("*{SLOTS}\r\n{}", (0..SLOTS).map(range).collect::<String>()).into_bytes()
+    }
+
+    #[tokio::test(flavor = "local")]
+    async fn a_slot_map_of_a_range_for_each_slot_is_read() {
+        let (connection, mut server) = pair().await;
+        let map = slot_map(2);
+        assert!(map.len() > 10 * super::MAX_REPLY);
+        let send = async {
+            for piece in map.chunks(50_001) {
+                server.write_all(piece).await.unwrap();
+            }
+            server
+        };
+        let (reply, _server) = tokio::join!(connection.slot_map(), send);
+        let Reply::Other(Value::Array(ranges)) = reply.unwrap() else { panic!("no array") };
+        assert_eq!(ranges.len(), SLOTS);
+    }
+
+    #[tokio::test(flavor = "local")]
+    async fn an_endless_slot_map_is_an_error() {
+        let (connection, mut server) = pair().await;
+        let endless = async {
+            let entry = "$1000\r\n".to_owned() + &"x".repeat(1000) + "\r\n";
+            let piece = entry.repeat(100);
+            let _ = server.write_all(b"*9999999\r\n").await;
+            while server.write_all(piece.as_bytes()).await.is_ok() {}
+        };
+        let (reply, ()) = tokio::join!(
+            async {
+                let reply = connection.slot_map().await;
+                drop(connection);
+                reply
+            },
+            endless
+        );
+        let reason = "reply of more than 67108864 bytes in reply to CLUSTER SLOTS";
+        assert_eq!(reply, Err(CommandError::Broken(reason.to_owned())));
     }
 
     #[tokio::test(flavor = "local")]

@@ -1,6 +1,10 @@
 //! The entry point of the fuzz target `replies`.
 
-use super::{decode::ReplyDecoder, pending::PendingReplies, reply::Reply};
+use super::{
+    decode::{MAX_REPLY, ReplyDecoder},
+    pending::PendingReplies,
+    reply::Reply,
+};
 
 /// Feeds a stream to the callers of one connection: whole replies for the first few, then `bytes`,
 /// all of it cut into pieces. No bytes may panic, and no caller may get the reply of another.
@@ -15,7 +19,7 @@ pub fn replies(data: &[u8]) {
     let [whole, piece, abandoned, bytes @ ..] = data else { return };
     let (whole, piece) = (usize::from(whole % 8), usize::from(piece % 16) + 1);
     let mut pending = PendingReplies::default();
-    let mut receivers: Vec<_> = (0..whole + 4).map(|_| Some(pending.push())).collect();
+    let mut receivers: Vec<_> = (0..whole + 4).map(|_| Some(pending.push(MAX_REPLY))).collect();
     for (caller, receiver) in receivers.iter_mut().enumerate().take(8) {
         if abandoned >> caller & 1 == 1 {
             *receiver = None;

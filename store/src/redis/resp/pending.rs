@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use tokio::sync::oneshot;
 
 use super::{
-    decode::{Decoded, ReplyDecoder},
+    decode::{Decoded, MAX_REPLY, ReplyDecoder},
     reply::Reply,
 };
 use crate::redis::error::CommandError;
@@ -13,17 +13,25 @@ use crate::redis::error::CommandError;
 /// Pending replies, oldest first: replies arrive in the order in which commands were sent.
 #[derive(Debug, Default)]
 pub(super) struct PendingReplies {
-    queue: VecDeque<oneshot::Sender<Result<Reply, CommandError>>>,
+    queue: VecDeque<PendingReply>,
     delivered: u64,
+}
+
+/// A command that waits for its reply.
+#[derive(Debug)]
+struct PendingReply {
+    caller: oneshot::Sender<Result<Reply, CommandError>>,
+    /// Most bytes of the reply.
+    limit: usize,
 }
 
 // === impl PendingReplies ===
 
 impl PendingReplies {
-    /// Adds a command that is about to be sent.
-    pub(super) fn push(&mut self) -> oneshot::Receiver<Result<Reply, CommandError>> {
-        let (sender, receiver) = oneshot::channel();
-        self.queue.push_back(sender);
+    /// Adds a command that is about to be sent, whose reply has at most `limit` bytes.
+    pub(super) fn push(&mut self, limit: usize) -> oneshot::Receiver<Result<Reply, CommandError>> {
+        let (caller, receiver) = oneshot::channel();
+        self.queue.push_back(PendingReply { caller, limit });
         receiver
     }
 
@@ -41,16 +49,17 @@ impl PendingReplies {
     /// command.
     pub(super) fn deliver(&mut self, decoder: &mut ReplyDecoder) -> Result<(), CommandError> {
         loop {
-            let reply = match decoder.next()? {
+            let limit = self.queue.front().map_or(MAX_REPLY, |command| command.limit);
+            let reply = match decoder.next(limit)? {
                 Decoded::Reply(reply) => Ok(reply),
                 Decoded::Error(error) => Err(error),
                 Decoded::Incomplete => return Ok(()),
             };
             // A caller that gave up waiting has left its place, so the order holds.
             match self.queue.pop_front() {
-                Some(sender) => {
+                Some(command) => {
                     self.delivered += 1;
-                    let _ = sender.send(reply);
+                    let _ = command.caller.send(reply);
                 }
                 None => return Err(CommandError::Broken("unexpected reply".to_owned())),
             }
@@ -59,8 +68,8 @@ impl PendingReplies {
 
     /// Fails every command that waits.
     pub(super) fn fail(&mut self, error: &CommandError) {
-        for sender in self.queue.drain(..) {
-            let _ = sender.send(Err(error.clone()));
+        for command in self.queue.drain(..) {
+            let _ = command.caller.send(Err(error.clone()));
         }
     }
 }
@@ -69,7 +78,7 @@ impl PendingReplies {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{PendingReplies, Reply, ReplyDecoder};
+    use super::{MAX_REPLY, PendingReplies, Reply, ReplyDecoder};
     use crate::redis::error::CommandError;
 
     proptest! {
@@ -83,7 +92,7 @@ mod tests {
             wrong in prop::option::of((0..20_usize, prop::collection::vec(any::<u8>(), 1..9))),
         ) {
             let mut pending = PendingReplies::default();
-            let mut receivers: Vec<_> = (0..callers).map(|_| Some(pending.push())).collect();
+            let mut receivers: Vec<_> = (0..callers).map(|_| Some(pending.push(MAX_REPLY))).collect();
             for (receiver, gone) in receivers.iter_mut().zip(&abandoned) {
                 if *gone {
                     *receiver = None;

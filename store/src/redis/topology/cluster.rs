@@ -241,7 +241,7 @@ impl Cluster {
         up.retain(|node| node.client.is_up());
         fastrand::shuffle(&mut up);
         for node in up {
-            let reply = timeout(SLOT_MAP_TIMEOUT, node.client.command(&["CLUSTER", "SLOTS"])).await;
+            let reply = timeout(SLOT_MAP_TIMEOUT, node.client.slot_map()).await;
             if let Ok(Ok(reply)) = reply
                 && let Some(map) = slot_map::parse(&reply, &node.host)
             {

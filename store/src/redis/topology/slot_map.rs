@@ -18,7 +18,7 @@ pub(in crate::redis) async fn read(
 ) -> Result<Vec<SlotRange>, CommandError> {
     let read_at = async |address| {
         let connection = connector.connect_to(host, address, secrets).await?;
-        let reply = match connection.command(["CLUSTER", "SLOTS"]).await {
+        let reply = match connection.slot_map().await {
             Err(CommandError::NoCommand(_) | CommandError::NoPermission(_)) => {
                 let reason = format!("{host} does not let this user run CLUSTER SLOTS");
                 return Err(CommandError::Refused(reason));
