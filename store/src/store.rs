@@ -43,12 +43,27 @@ impl Store {
     pub async fn check_each(
         &self,
         requests: &[BucketRequest<'_>],
-    ) -> Result<Vec<Result<Decision, StoreError>>, StoreError> {
+    ) -> Vec<Result<Decision, StoreError>> {
         match self {
             Self::Memory(memory) => {
-                Ok(memory.check_each_with(requests, now).into_iter().map(Ok).collect())
+                memory.check_each_with(requests, now).into_iter().map(Ok).collect()
             }
             Self::Redis(redis) => redis.check_each(requests).await,
+        }
+    }
+
+    /// Makes independent checks of several buckets each, as [`check_all`](Self::check_all) does, in
+    /// order. Redis gets these and those of [`check_each`](Self::check_each) in pieces, between
+    /// which the requests of others are sent.
+    pub async fn check_all_each(
+        &self,
+        checks: &[&[BucketRequest<'_>]],
+    ) -> Vec<Result<JointDecision, StoreError>> {
+        match self {
+            Self::Memory(memory) => {
+                checks.iter().map(|requests| Ok(memory.check_all_with(requests, now))).collect()
+            }
+            Self::Redis(redis) => redis.check_all_each(checks).await,
         }
     }
 

@@ -31,6 +31,7 @@
 //! | `engines` | fronts over Redis: with the module, without it, and when Redis changes or dies |
 //! | `moves` | moves from the scripts to the module and back lose no bucket |
 //! | `faults` | a network and a Redis that fail: the promises during a fault and after it |
+//! | `neighbours` | large requests of one caller beside the checks of others |
 //! | `pages` | the tests that `docs/` names, the record of their runs, and the maps of tests |
 //! | `house` | dependencies of crates and files, retired names, `docs/ARCHITECTURE.md` |
 //! | `cli` | `rl-server check`, `peek` and `reset`, against fronts and directly against Redis |
@@ -77,6 +78,7 @@ mod logs;
 mod metrics;
 mod monitoring;
 mod moves;
+mod neighbours;
 mod openapi;
 mod operations;
 mod operators;

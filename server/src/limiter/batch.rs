@@ -1,6 +1,6 @@
-//! The checks of a batch, which share one round trip.
+//! The checks of a batch, which share round trips.
 
-use futures_util::future::{join, join_all};
+use futures_util::future::join;
 use rl_store::{Decisions, StoreError};
 use smallvec::smallvec;
 
@@ -52,9 +52,8 @@ impl<'r> Batch<'r> {
                 None => joint.push(check),
             }
         }
-        let joint = joint.iter().map(|check| store.check(check));
         // Both kinds are sent before either is awaited.
-        let (single, joint) = join(store.check_each(&single), join_all(joint)).await;
+        let (single, joint) = join(store.check_each(&single), store.check_all_each(&joint)).await;
 
         let (mut single, mut joint) = (single.into_iter(), joint.into_iter());
         self.entries.into_iter().map(move |entry| {

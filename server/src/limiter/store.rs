@@ -42,23 +42,23 @@ impl MeteredStore {
         Ok(joint.decisions.into())
     }
 
-    /// Makes independent checks in one round trip, in order.
+    /// Makes independent checks, of one limit each, in order.
     pub(super) async fn check_each(
         &self,
         requests: &[BucketRequest<'_>],
     ) -> Vec<Result<Decision, StoreError>> {
-        if requests.is_empty() {
-            return Vec::new();
-        }
-        match self.timed(self.store.check_each(requests)).await {
-            Ok(decisions) => {
-                for error in decisions.iter().filter_map(|it| it.as_ref().err()) {
-                    self.metrics.count_store_error(*error);
-                }
-                decisions
-            }
-            Err(error) => vec![Err(error); requests.len()],
-        }
+        self.timed_each(self.store.check_each(requests)).await
+    }
+
+    /// Makes independent checks, of several limits each, in order.
+    pub(super) async fn check_all_each(
+        &self,
+        checks: &[&ResolvedCheck<'_>],
+    ) -> Vec<Result<Decisions, StoreError>> {
+        let requests: Vec<_> = checks.iter().map(|check| check.bucket_requests()).collect();
+        let requests: Vec<_> = requests.iter().map(|requests| &requests[..]).collect();
+        let joint = self.timed_each(self.store.check_all_each(&requests)).await.into_iter();
+        joint.map(|it| it.map(|joint| joint.decisions.into())).collect()
     }
 
     /// Carries out an operation on every bucket of a check, each for itself.
@@ -88,6 +88,23 @@ impl MeteredStore {
     /// Deletes buckets. Returns the number that existed.
     pub(super) async fn reset(&self, bucket_keys: &[&[u8]]) -> Result<u64, StoreError> {
         self.timed(self.store.reset(bucket_keys)).await
+    }
+
+    /// Times the checks of one request, and counts the failure of each.
+    async fn timed_each<T>(
+        &self,
+        call: impl Future<Output = Vec<Result<T, StoreError>>>,
+    ) -> Vec<Result<T, StoreError>> {
+        let started = Instant::now();
+        let results = call.await;
+        let errors = || results.iter().filter_map(|it| it.as_ref().err());
+        errors().for_each(|error| self.metrics.count_store_error(*error));
+        let unsent =
+            errors().filter(|it| matches!(it, StoreError::Down | StoreError::Shed)).count();
+        if unsent < results.len() {
+            self.metrics.store_seconds.observe(started.elapsed().as_secs_f64());
+        }
+        results
     }
 
     async fn timed<T>(

@@ -47,7 +47,7 @@ struct QueuedCheck {
     key: Range<usize>,
     limit: Limit,
     cost: Cost,
-    queued_at: Instant,
+    started: Instant,
     /// `None` once the caller has its answer.
     reply: Option<oneshot::Sender<BatchedDecision>>,
 }
@@ -62,30 +62,37 @@ const MAX_WAITING: usize = 4 * MAX_CHECKS;
 // === impl BatchQueue ===
 
 impl BatchQueue {
-    /// Adds a check and waits for its decision. A check beyond the bound is not sent.
-    pub(super) async fn check(&self, request: &BucketRequest<'_>) -> BatchedDecision {
-        let reply = self.add(request).ok_or(StoreError::Shed)?;
+    /// Adds a check whose deadline started at `started`, and waits for its decision. A check beyond the bound is not sent.
+    pub(super) async fn check(
+        &self,
+        started: Instant,
+        request: &BucketRequest<'_>,
+    ) -> BatchedDecision {
+        let reply = self.add(started, request).ok_or(StoreError::Shed)?;
         // The sender is gone if the worker stops in between.
         reply.await.unwrap_or(Err(StoreError::Failed.into()))
     }
 
-    fn add(&self, request: &BucketRequest<'_>) -> Option<oneshot::Receiver<BatchedDecision>> {
+    fn add(
+        &self,
+        started: Instant,
+        request: &BucketRequest<'_>,
+    ) -> Option<oneshot::Receiver<BatchedDecision>> {
         let waiting = self.waiting.get();
         if waiting >= MAX_WAITING {
             return None;
         }
         self.waiting.set(waiting + 1);
         let (sender, receiver) = oneshot::channel();
-        let now = Instant::now();
         let mut batches = self.batches.borrow_mut();
         if batches.back().is_none_or(|batch| batch.checks.0.len() >= MAX_CHECKS) {
             batches.push_back(Batch::default());
             self.arrived.notify_one();
-        } else if self.leave_at.get().is_some_and(|leave_at| leave_at <= now) {
+        } else if self.leave_at.get().is_some_and(|leave_at| leave_at <= Instant::now()) {
             self.arrived.notify_one();
         }
         if let Some(batch) = batches.back_mut() {
-            batch.add(request, now, sender);
+            batch.add(started, request, sender);
         }
         Some(receiver)
     }
@@ -125,8 +132,8 @@ impl BatchQueue {
 impl Batch {
     fn add(
         &mut self,
+        started: Instant,
         request: &BucketRequest<'_>,
-        queued_at: Instant,
         reply: oneshot::Sender<BatchedDecision>,
     ) {
         let from = self.keys.len();
@@ -135,7 +142,7 @@ impl Batch {
             key: from..self.keys.len(),
             limit: request.limit,
             cost: request.amount,
-            queued_at,
+            started,
             reply: Some(reply),
         });
     }
@@ -157,7 +164,7 @@ impl BatchedChecks {
     pub(super) fn expire(&mut self, now: Instant, deadline: Duration) -> Option<Instant> {
         let mut first_due = None;
         for check in self.0.iter_mut().filter(|check| check.is_open()) {
-            let due = check.queued_at + deadline;
+            let due = check.started + deadline;
             if due <= now {
                 check.answer(Err(StoreError::Late.into()));
             } else if first_due.is_none_or(|first| due < first) {
@@ -255,7 +262,8 @@ mod tests {
             .iter()
             .map(|key| BucketRequest { key: key.as_bytes(), limit, amount: Cost::ONE })
             .collect();
-        let mut checks = Box::pin(join_all(requests.iter().map(|request| queue.check(request))));
+        let mut checks =
+            Box::pin(join_all(requests.iter().map(|request| queue.check(Instant::now(), request))));
         assert!(checks.as_mut().now_or_never().is_none());
         let mut sent = 0;
         for size in [MAX_CHECKS, 10] {
@@ -275,13 +283,15 @@ mod tests {
         let queue = BatchQueue::default();
         let limit = Limit::parse("1", "1").unwrap();
         let request = BucketRequest { key: b"k", limit, amount: Cost::ONE };
-        let waiting: Vec<_> =
-            (0..MAX_WAITING).map(|_| queue.add(&request).expect("room")).collect();
-        assert_eq!(queue.check(&request).await, Err(StoreError::Shed.into()));
+        let waiting: Vec<_> = (0..MAX_WAITING)
+            .map(|_| queue.add(Instant::now(), &request).expect("room"))
+            .collect();
+        assert_eq!(queue.check(Instant::now(), &request).await, Err(StoreError::Shed.into()));
         let batch = queue.take().expect("a batch");
-        assert_eq!(queue.check(&request).await, Err(StoreError::Shed.into()), "it is in flight");
+        let shed = queue.check(Instant::now(), &request).await;
+        assert_eq!(shed, Err(StoreError::Shed.into()), "they are in flight");
         queue.finished(batch.checks.len());
-        assert!(queue.check(&request).now_or_never().is_none());
+        assert!(queue.check(Instant::now(), &request).now_or_never().is_none());
         drop(waiting);
     }
 
@@ -290,8 +300,8 @@ mod tests {
         let queue = BatchQueue::default();
         let limit = Limit::parse("1", "1").unwrap();
         let request = BucketRequest { key: b"k", limit, amount: Cost::ONE };
-        let mut abandoned = Box::pin(queue.check(&request));
-        let mut kept = Box::pin(queue.check(&request));
+        let mut abandoned = Box::pin(queue.check(Instant::now(), &request));
+        let mut kept = Box::pin(queue.check(Instant::now(), &request));
         assert!(abandoned.as_mut().now_or_never().is_none());
         assert!(kept.as_mut().now_or_never().is_none());
         drop(abandoned);
@@ -307,10 +317,10 @@ mod tests {
         let queue = BatchQueue::default();
         let limit = Limit::parse("1", "1").unwrap();
         let request = BucketRequest { key: b"k", limit, amount: Cost::ONE };
-        let older = queue.add(&request).expect("room");
+        let older = queue.add(Instant::now(), &request).expect("room");
         let between = Instant::now();
         while between == Instant::now() {} // the clock's next tick
-        let younger = queue.add(&request).expect("room");
+        let younger = queue.add(Instant::now(), &request).expect("room");
         let Batch { mut checks, .. } = queue.take().expect("a batch");
         let due = checks.expire(between + HOUR, HOUR).expect("the younger waits");
         assert!(due > between + HOUR);
@@ -326,7 +336,10 @@ mod tests {
         let limit = Limit::parse("1", "1").unwrap();
         let names = ["{b}1", "{a}1", "{b}2", "{a}2", "{b}3"];
         let check = |key: &'static str| {
-            queue.add(&BucketRequest { key: key.as_bytes(), limit, amount: Cost::ONE })
+            queue.add(
+                Instant::now(),
+                &BucketRequest { key: key.as_bytes(), limit, amount: Cost::ONE },
+            )
         };
         let callers: Vec<_> = names.into_iter().map(|key| check(key).expect("room")).collect();
         let Batch { keys, mut checks } = queue.take().expect("a batch");

@@ -6,6 +6,7 @@ use std::{
 };
 
 use tokio::{
+    sync::{Semaphore, SemaphorePermit},
     task::{JoinHandle, spawn_local},
     time::timeout,
 };
@@ -17,6 +18,7 @@ use super::{
     dispatch,
     error::{CallError, CommandError},
     node::{Node, supervise},
+    pieces::{MAX_PIECES, PIECE},
     resp::reply::Reply,
     worker::Worker,
 };
@@ -27,6 +29,8 @@ use crate::{BucketRequest, StoreError};
 pub(super) struct NodeClient {
     node: Rc<Node>,
     tasks: [JoinHandle<()>; 2],
+    /// A permit for each bucket that pieces of large requests may have in flight.
+    turns: Semaphore,
 }
 
 /// The node of a cluster that a command is sent to.
@@ -49,7 +53,7 @@ impl NodeClient {
         let node = Rc::new(Node::new(endpoint, worker));
         let tasks =
             [spawn_local(supervise(node.clone())), spawn_local(dispatch::run(node.clone()))];
-        Self { node, tasks }
+        Self { node, tasks, turns: Semaphore::new(MAX_PIECES * PIECE) }
     }
 
     /// Whether there is a session.
@@ -57,20 +61,38 @@ impl NodeClient {
         self.node.session().is_some()
     }
 
-    /// Makes one check, in a batch with others that arrive meanwhile.
-    pub(super) async fn check(&self, request: &BucketRequest<'_>) -> BatchedDecision {
+    /// Makes one check whose deadline started at `started`, in a batch with others that arrive
+    /// meanwhile.
+    pub(super) async fn check(
+        &self,
+        started: Instant,
+        request: &BucketRequest<'_>,
+    ) -> BatchedDecision {
         if !self.is_up() {
             return Err(StoreError::Down.into());
         }
-        self.node.queue.check(request).await
+        self.node.queue.check(started, request).await
     }
 
-    /// Sends a command and reads its reply, within the deadline.
-    pub(super) async fn call<C: Command>(&self, command: &C) -> Result<C::Output, CallError> {
-        self.call_since(Instant::now(), Routing::Owner, command).await
+    /// Waits until a piece of a large request, of so many buckets, may be sent. What waits until
+    /// the deadline that started at `started` is not sent.
+    pub(super) async fn turn(
+        &self,
+        started: Instant,
+        buckets: usize,
+    ) -> Result<SemaphorePermit<'_>, StoreError> {
+        let time_left = self.node.worker.connector.deadline.saturating_sub(started.elapsed());
+        let permits = u32::try_from(buckets.min(MAX_PIECES * PIECE)).unwrap_or(u32::MAX);
+        if time_left.is_zero() {
+            return Err(StoreError::Shed);
+        }
+        match timeout(time_left, self.turns.acquire_many(permits)).await {
+            Ok(Ok(turn)) => Ok(turn),
+            _ => Err(StoreError::Shed),
+        }
     }
 
-    /// Sends a command whose deadline started at `started`, on another node.
+    /// Sends a command whose deadline started at `started`, and reads its reply.
     pub(super) async fn call_since<C: Command>(
         &self,
         started: Instant,

@@ -18,6 +18,7 @@ mod error;
 mod export;
 mod google;
 mod node;
+mod pieces;
 mod reconnect_gate;
 mod resp;
 mod session;

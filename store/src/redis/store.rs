@@ -1,16 +1,17 @@
 //! One worker's store in Redis, whatever its topology.
 
-use std::{fmt, rc::Rc, sync::Arc};
+use std::{fmt, rc::Rc, sync::Arc, time::Instant};
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, future::join_all, stream};
 use rl_bucket::{Decision, Op};
 
 use super::{
     address::Topology,
-    client::NodeClient,
+    client::{NodeClient, Routing},
     commands::{CheckAll, Command, MCheck, Reset, Take, charge, peek, refund},
     connector::{Connector, Endpoint},
     error::CallError,
+    pieces::{MAX_PIECES, pieces},
     topology::cluster::ClusterClient,
     worker::Worker,
 };
@@ -24,7 +25,7 @@ pub struct RedisStore(Client);
 
 enum Client {
     /// For one server: a given one, or the primary that Sentinels name.
-    Node(NodeClient),
+    Node(Rc<NodeClient>),
     Cluster(ClusterClient),
 }
 
@@ -40,9 +41,11 @@ impl RedisStore {
         let worker = Rc::new(Worker::new(connector));
         Self(match topology {
             Topology::Single(host) => {
-                Client::Node(NodeClient::start(Endpoint::Server(host), worker))
+                Client::Node(Rc::new(NodeClient::start(Endpoint::Server(host), worker)))
             }
-            Topology::Sentinel { .. } => Client::Node(NodeClient::start(Endpoint::Primary, worker)),
+            Topology::Sentinel { .. } => {
+                Client::Node(Rc::new(NodeClient::start(Endpoint::Primary, worker)))
+            }
             Topology::Cluster(seeds) => Client::Cluster(ClusterClient::start(seeds, worker)),
         })
     }
@@ -63,27 +66,95 @@ impl RedisStore {
         self.call(request.key, &Take(request)).await
     }
 
-    /// Makes independent checks, in order.
+    /// Makes independent checks, in order, all within one deadline. They go in pieces, and those
+    /// that are not sent in time are shed.
     pub async fn check_each(
         &self,
         requests: &[BucketRequest<'_>],
-    ) -> Result<Vec<Result<Decision, StoreError>>, StoreError> {
-        if requests.is_empty() {
-            return Ok(Vec::new());
-        }
-        match &self.0 {
+    ) -> Vec<Result<Decision, StoreError>> {
+        let started = Instant::now();
+        let send = async |piece: Vec<BucketRequest<'_>>| match &self.0 {
             Client::Node(node) => {
-                let decisions = node.call(&MCheck(requests)).await;
-                let decisions = decisions.map_err(CallError::into_store_error)?.into_iter();
-                Ok(decisions.map(|it| it.map_err(|NotABucket| StoreError::Failed)).collect())
+                match node.call_since(started, Routing::Owner, &MCheck(&piece)).await {
+                    Ok(decisions) => decisions
+                        .into_iter()
+                        .map(|it| it.map_err(|NotABucket| StoreError::Failed))
+                        .collect(),
+                    Err(error) => vec![Err(error.into_store_error()); piece.len()],
+                }
             }
-            // Each on its own: where one node is away, the keys of the others are decided.
             Client::Cluster(cluster) => {
-                let outcomes = requests.iter().map(|request| cluster.check(request));
-                let outcomes = join_all(outcomes).await.into_iter();
-                Ok(outcomes.map(|it| it.map_err(CallError::into_store_error)).collect())
+                let checks = piece.iter().map(|request| cluster.check(started, request));
+                let outcomes = join_all(checks).await.into_iter();
+                outcomes.map(|it| it.map_err(CallError::into_store_error)).collect()
+            }
+        };
+        self.in_pieces(started, requests, |request| (request.key, 1), send).await
+    }
+
+    /// Makes independent checks of several buckets each, as [`check_all`](Self::check_all) does, in
+    /// order, all within one deadline. They go in pieces, and those that are not sent in time are
+    /// shed.
+    pub async fn check_all_each(
+        &self,
+        checks: &[&[BucketRequest<'_>]],
+    ) -> Vec<Result<JointDecision, StoreError>> {
+        let started = Instant::now();
+        let send = async |piece: Vec<&[BucketRequest<'_>]>| {
+            let commands: Vec<_> = piece.iter().map(|buckets| CheckAll(buckets)).collect();
+            let calls = piece.iter().zip(&commands).map(|(buckets, command)| {
+                let key = buckets.first().map_or(&b""[..], |first| first.key);
+                self.call_since(started, key, command)
+            });
+            join_all(calls).await
+        };
+        self.in_pieces(started, checks, first_key_and_buckets, send).await
+    }
+
+    /// Sends checks in pieces, each to its node, and returns their outcomes in order. `shape` tells
+    /// a key and the number of buckets of a check.
+    async fn in_pieces<'k, T: Copy, R>(
+        &self,
+        started: Instant,
+        checks: &[T],
+        shape: impl Fn(T) -> (&'k [u8], usize),
+        send: impl AsyncFn(Vec<T>) -> Vec<Result<R, StoreError>>,
+    ) -> Vec<Result<R, StoreError>> {
+        // By node: where one does not answer, the keys of the others are decided.
+        let mut nodes: Vec<(Option<Rc<NodeClient>>, Vec<usize>)> = Vec::new();
+        for (index, check) in checks.iter().enumerate() {
+            let client = match &self.0 {
+                Client::Node(node) => Some(node.clone()),
+                Client::Cluster(cluster) => cluster.client(shape(*check).0),
+            };
+            let is_same = |other: &Option<Rc<NodeClient>>| {
+                other.as_ref().map(Rc::as_ptr) == client.as_ref().map(Rc::as_ptr)
+            };
+            match nodes.iter_mut().find(|(other, _)| is_same(other)) {
+                Some((_, indices)) => indices.push(index),
+                None => nodes.push((client, vec![index])),
             }
         }
+        let (shape, send) = (&shape, &send);
+        let nodes = nodes.iter().map(|(client, indices)| {
+            let pieces = pieces(indices.iter().map(|index| shape(checks[*index]).1));
+            let sent = pieces.into_iter().map(move |(range, buckets)| async move {
+                let indices = &indices[range];
+                let turn = match client {
+                    Some(client) => client.turn(started, buckets).await,
+                    None => Err(StoreError::Down),
+                };
+                let outcomes = match turn {
+                    Ok(_turn) => send(indices.iter().map(|index| checks[*index]).collect()).await,
+                    Err(error) => indices.iter().map(|_| Err(error)).collect(),
+                };
+                indices.iter().copied().zip(outcomes).collect::<Vec<_>>()
+            });
+            stream::iter(sent).buffered(MAX_PIECES).concat()
+        });
+        let mut outcomes = join_all(nodes).await.into_iter().flatten().collect::<Vec<_>>();
+        outcomes.sort_unstable_by_key(|(index, _)| *index);
+        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
     }
 
     /// Takes from every bucket, or from none. In a cluster all keys must share a hash slot.
@@ -105,20 +176,35 @@ impl RedisStore {
     }
 
     async fn check(&self, request: &BucketRequest<'_>) -> Result<Decision, CallError> {
+        let started = Instant::now();
         match &self.0 {
-            Client::Node(node) => node.check(request).await,
-            Client::Cluster(cluster) => cluster.check(request).await,
+            Client::Node(node) => node.check(started, request).await,
+            Client::Cluster(cluster) => cluster.check(started, request).await,
         }
     }
 
     /// Sends a command about `key`, and others of its slot.
     async fn call<C: Command>(&self, key: &[u8], command: &C) -> Result<C::Output, StoreError> {
+        self.call_since(Instant::now(), key, command).await
+    }
+
+    async fn call_since<C: Command>(
+        &self,
+        started: Instant,
+        key: &[u8],
+        command: &C,
+    ) -> Result<C::Output, StoreError> {
         let outcome = match &self.0 {
-            Client::Node(node) => node.call(command).await,
-            Client::Cluster(cluster) => cluster.call(key, command).await,
+            Client::Node(node) => node.call_since(started, Routing::Owner, command).await,
+            Client::Cluster(cluster) => cluster.call(started, key, command).await,
         };
         outcome.map_err(CallError::into_store_error)
     }
+}
+
+/// The first key of a check of several buckets, and their number.
+fn first_key_and_buckets<'k>(check: &[BucketRequest<'k>]) -> (&'k [u8], usize) {
+    (check.first().map_or(&[], |first| first.key), check.len())
 }
 
 impl fmt::Debug for RedisStore {

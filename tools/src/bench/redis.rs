@@ -111,8 +111,7 @@ impl RedisSender {
             }
             keys => {
                 let requests: Vec<_> = keys.iter().map(request).collect();
-                let decisions = store.check_each(&requests).await;
-                for decision in decisions.map_err(|error| self.error(error))? {
+                for decision in store.check_each(&requests).await {
                     match decision {
                         Ok(decision) => counts.count(decision.is_allowed()),
                         Err(StoreError::Failed) => {

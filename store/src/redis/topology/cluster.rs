@@ -57,7 +57,7 @@ struct Cluster {
 
 struct ClusterNode {
     host: Host,
-    client: NodeClient,
+    client: Rc<NodeClient>,
 }
 
 /// The time between readings of a slot map that nothing is wrong with.
@@ -87,11 +87,20 @@ impl ClusterClient {
         Self { refresher: spawn_local(refresh(cluster.clone())), cluster }
     }
 
-    /// Makes one check, in a batch with others for the same node.
-    pub(in crate::redis) async fn check(&self, request: &BucketRequest<'_>) -> BatchedDecision {
-        let started = Instant::now();
+    /// The client of the node that serves a key.
+    pub(in crate::redis) fn client(&self, key: &[u8]) -> Option<Rc<NodeClient>> {
+        self.cluster.node(key).ok().map(|node| node.client.clone())
+    }
+
+    /// Makes one check whose deadline started at `started`, in a batch with others for the same
+    /// node.
+    pub(in crate::redis) async fn check(
+        &self,
+        started: Instant,
+        request: &BucketRequest<'_>,
+    ) -> BatchedDecision {
         let node = self.cluster.node(request.key)?;
-        match node.client.check(request).await {
+        match node.client.check(started, request).await {
             Err(CallError::Redirected(redirect)) => {
                 let command = check(request);
                 self.cluster.follow_redirects(request.key, &node, redirect, started, &command).await
@@ -100,15 +109,16 @@ impl ClusterClient {
         }
     }
 
-    /// Sends a command to the node that serves `key`, and follows its redirects.
+    /// Sends a command whose deadline started at `started` to the node that serves `key`, and
+    /// follows its redirects.
     pub(in crate::redis) async fn call<C: Command>(
         &self,
+        started: Instant,
         key: &[u8],
         command: &C,
     ) -> Result<C::Output, CallError> {
-        let started = Instant::now();
         let node = self.cluster.node(key)?;
-        match node.client.call(command).await {
+        match node.client.call_since(started, Routing::Owner, command).await {
             Err(CallError::Redirected(redirect)) => {
                 self.cluster.follow_redirects(key, &node, redirect, started, command).await
             }
@@ -173,7 +183,7 @@ impl Cluster {
     fn node_at(&self, host: &Host) -> Rc<ClusterNode> {
         let start = || {
             let client = NodeClient::start(Endpoint::Server(host.clone()), self.worker.clone());
-            Rc::new(ClusterNode { host: host.clone(), client })
+            Rc::new(ClusterNode { host: host.clone(), client: Rc::new(client) })
         };
         self.nodes.borrow_mut().entry(host.clone()).or_insert_with(start).clone()
     }

@@ -1,0 +1,41 @@
+//! Large requests in pieces, so that the requests of others go between.
+//!
+//! Redis carries out one command at a time, and a connection answers in order: whatever one request
+//! has in flight, others wait for. Pieces are counted in buckets, which is what Redis works on.
+
+use std::ops::Range;
+
+/// Most buckets of a piece, unless a single check has more.
+pub(super) const PIECE: usize = 128;
+/// Most pieces in flight for a node, of all large requests of a worker, and of one. One is carried
+/// out while the next is on its way.
+pub(super) const MAX_PIECES: usize = 2;
+
+/// The ranges of the pieces, each with its buckets, of checks with these numbers of buckets.
+pub(super) fn pieces(buckets: impl IntoIterator<Item = usize>) -> Vec<(Range<usize>, usize)> {
+    let mut pieces: Vec<(Range<usize>, usize)> = Vec::new();
+    for (index, buckets) in buckets.into_iter().enumerate() {
+        match pieces.last_mut() {
+            Some((range, sum)) if *sum + buckets <= PIECE => {
+                range.end += 1;
+                *sum += buckets;
+            }
+            _ => pieces.push((index..index + 1, buckets)),
+        }
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PIECE, pieces};
+
+    #[test]
+    fn pieces_are_bounded_by_their_buckets() {
+        assert!(pieces([]).is_empty());
+        let ones = pieces([1; 300]);
+        assert_eq!(ones, [(0..128, 128), (128..256, 128), (256..300, 44)]);
+        assert_eq!(pieces([16; 9]), [(0..8, 128), (8..9, 16)]);
+        assert_eq!(pieces([1, PIECE + 1, 1]), [(0..1, 1), (1..2, PIECE + 1), (2..3, 1)]);
+    }
+}
