@@ -283,9 +283,8 @@ mod tests {
         let queue = BatchQueue::default();
         let limit = Limit::parse("1", "1").unwrap();
         let request = BucketRequest { key: b"k", limit, amount: Cost::ONE };
-        let waiting: Vec<_> = (0..MAX_WAITING)
-            .map(|_| queue.add(Instant::now(), &request).expect("room"))
-            .collect();
+        let waiting: Vec<_> =
+            (0..MAX_WAITING).map(|_| queue.add(Instant::now(), &request).expect("room")).collect();
         assert_eq!(queue.check(Instant::now(), &request).await, Err(StoreError::Shed.into()));
         let batch = queue.take().expect("a batch");
         let shed = queue.check(Instant::now(), &request).await;

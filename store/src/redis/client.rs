@@ -1,14 +1,16 @@
 //! One worker's client for one server.
 
 use std::{
+    cell::Cell,
     rc::Rc,
     time::{Duration, Instant},
 };
 
 use tokio::{
+    pin, select,
     sync::{Semaphore, SemaphorePermit},
     task::{JoinHandle, spawn_local},
-    time::timeout,
+    time::{sleep_until, timeout},
 };
 
 use super::{
@@ -18,7 +20,7 @@ use super::{
     dispatch,
     error::{CallError, CommandError},
     node::{Node, supervise},
-    pieces::{MAX_PIECES, PIECE},
+    pieces::{MAX_PIECES, PIECE, SPACING},
     resp::reply::Reply,
     worker::Worker,
 };
@@ -31,6 +33,8 @@ pub(super) struct NodeClient {
     tasks: [JoinHandle<()>; 2],
     /// A permit for each bucket that pieces of large requests may have in flight.
     turns: Semaphore,
+    /// When the last piece of a large request was sent.
+    last_turn: Cell<Instant>,
 }
 
 /// The node of a cluster that a command is sent to.
@@ -53,7 +57,12 @@ impl NodeClient {
         let node = Rc::new(Node::new(endpoint, worker));
         let tasks =
             [spawn_local(supervise(node.clone())), spawn_local(dispatch::run(node.clone()))];
-        Self { node, tasks, turns: Semaphore::new(MAX_PIECES * PIECE) }
+        Self {
+            node,
+            tasks,
+            turns: Semaphore::new(MAX_PIECES * PIECE),
+            last_turn: Cell::new(Instant::now()),
+        }
     }
 
     /// Whether there is a session.
@@ -74,22 +83,36 @@ impl NodeClient {
         self.node.queue.check(started, request).await
     }
 
-    /// Waits until a piece of a large request, of so many buckets, may be sent. What waits until
-    /// the deadline that started at `started` is not sent.
+    /// Waits until a piece of a large request, of so many buckets, may be sent: as soon as few
+    /// enough are in flight, or a moment after the last, so that a slow network does not hold the
+    /// next one back. What waits until the deadline that started at `started` is not sent.
     pub(super) async fn turn(
         &self,
         started: Instant,
         buckets: usize,
-    ) -> Result<SemaphorePermit<'_>, StoreError> {
-        let time_left = self.node.worker.connector.deadline.saturating_sub(started.elapsed());
+    ) -> Result<Option<SemaphorePermit<'_>>, StoreError> {
+        let due = started + self.node.worker.connector.deadline;
         let permits = u32::try_from(buckets.min(MAX_PIECES * PIECE)).unwrap_or(u32::MAX);
-        if time_left.is_zero() {
-            return Err(StoreError::Shed);
-        }
-        match timeout(time_left, self.turns.acquire_many(permits)).await {
-            Ok(Ok(turn)) => Ok(turn),
-            _ => Err(StoreError::Shed),
-        }
+        let permit = self.turns.acquire_many(permits);
+        pin!(permit);
+        let turn = loop {
+            let spaced = self.last_turn.get() + SPACING;
+            select! {
+                biased;
+                permit = &mut permit => break permit.ok(),
+                () = sleep_until(spaced.min(due).into()) => {}
+            }
+            let now = Instant::now();
+            if now >= due {
+                return Err(StoreError::Shed);
+            }
+            if now >= self.last_turn.get() + SPACING {
+                break None;
+            }
+        };
+        let now = Instant::now();
+        self.last_turn.set(now);
+        if now >= due { Err(StoreError::Shed) } else { Ok(turn) }
     }
 
     /// Sends a command whose deadline started at `started`, and reads its reply.

@@ -3,13 +3,16 @@
 //! Redis carries out one command at a time, and a connection answers in order: whatever one request
 //! has in flight, others wait for. Pieces are counted in buckets, which is what Redis works on.
 
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
 /// Most buckets of a piece, unless a single check has more.
 pub(super) const PIECE: usize = 128;
-/// Most pieces in flight for a node, of all large requests of a worker, and of one. One is carried
-/// out while the next is on its way.
+/// Most pieces in flight for a node, of all large requests of a worker, over a fast network. One is
+/// carried out while the next is on its way.
 pub(super) const MAX_PIECES: usize = 2;
+/// The time after which a piece is sent although as many are in flight: on their way, then, over a
+/// slow network. It is well above the time that a piece takes Redis.
+pub(super) const SPACING: Duration = Duration::from_millis(2);
 
 /// The ranges of the pieces, each with its buckets, of checks with these numbers of buckets.
 pub(super) fn pieces(buckets: impl IntoIterator<Item = usize>) -> Vec<(Range<usize>, usize)> {

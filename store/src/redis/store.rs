@@ -2,8 +2,9 @@
 
 use std::{fmt, rc::Rc, sync::Arc, time::Instant};
 
-use futures_util::{StreamExt, future::join_all, stream};
+use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
 use rl_bucket::{Decision, Op};
+use tokio::{pin, select};
 
 use super::{
     address::Topology,
@@ -11,7 +12,7 @@ use super::{
     commands::{CheckAll, Command, MCheck, Reset, Take, charge, peek, refund},
     connector::{Connector, Endpoint},
     error::CallError,
-    pieces::{MAX_PIECES, pieces},
+    pieces::pieces,
     topology::cluster::ClusterClient,
     worker::Worker,
 };
@@ -135,22 +136,37 @@ impl RedisStore {
                 None => nodes.push((client, vec![index])),
             }
         }
-        let (shape, send) = (&shape, &send);
-        let nodes = nodes.iter().map(|(client, indices)| {
-            let pieces = pieces(indices.iter().map(|index| shape(checks[*index]).1));
-            let sent = pieces.into_iter().map(move |(range, buckets)| async move {
-                let indices = &indices[range];
-                let turn = match client {
-                    Some(client) => client.turn(started, buckets).await,
-                    None => Err(StoreError::Down),
+        let nodes = nodes.iter().map(async |(client, indices)| {
+            let mut in_flight = FuturesUnordered::new();
+            let mut outcomes = Vec::with_capacity(indices.len());
+            for (range, buckets) in pieces(indices.iter().map(|index| shape(checks[*index]).1)) {
+                let turn = async {
+                    match client {
+                        Some(client) => client.turn(started, buckets).await,
+                        None => Err(StoreError::Down),
+                    }
                 };
-                let outcomes = match turn {
-                    Ok(_turn) => send(indices.iter().map(|index| checks[*index]).collect()).await,
-                    Err(error) => indices.iter().map(|_| Err(error)).collect(),
+                pin!(turn);
+                let turn = loop {
+                    select! {
+                        biased;
+                        Some(done) = in_flight.next() => outcomes.extend::<Vec<_>>(done),
+                        turn = &mut turn => break turn,
+                    }
                 };
-                indices.iter().copied().zip(outcomes).collect::<Vec<_>>()
-            });
-            stream::iter(sent).buffered(MAX_PIECES).concat()
+                let (indices, send) = (&indices[range], &send);
+                in_flight.push(async move {
+                    let results = match turn {
+                        Ok(_turn) => {
+                            send(indices.iter().map(|index| checks[*index]).collect()).await
+                        }
+                        Err(error) => indices.iter().map(|_| Err(error)).collect(),
+                    };
+                    indices.iter().copied().zip(results).collect::<Vec<_>>()
+                });
+            }
+            outcomes.extend(in_flight.concat().await);
+            outcomes
         });
         let mut outcomes = join_all(nodes).await.into_iter().flatten().collect::<Vec<_>>();
         outcomes.sort_unstable_by_key(|(index, _)| *index);
