@@ -104,7 +104,7 @@ fn a_replica_with_the_module_takes_over() {
         let (clients, left) = (new.run::<String>("CLIENT LIST"), stored(&old));
         check(&front);
         check(&front);
-        clients.matches(" cmd=rl.").count() == 2 && stored(&old) == left
+        clients.matches(" name=rl-server ").count() == 2 && stored(&old) == left
     });
     goes_on(&front);
 }

@@ -24,14 +24,23 @@ impl Caller {
 
     /// Sends a check.
     pub fn send(&mut self, request: &CheckRequest) {
-        let body = request.body();
-        let head = format!("POST /check HTTP/1.1\r\nHost: rl\r\nContent-Length: {}", body.len());
-        let request = format!("{head}\r\n\r\n{body}");
-        self.0.get_mut().write_all(request.as_bytes()).expect("to send a check");
+        self.post("/check", &request.body());
     }
 
     /// Reads the answer to the check that was sent.
     pub fn answer(&mut self) -> Value {
+        serde_json::from_slice(&self.body()).expect("JSON")
+    }
+
+    /// Sends a request with this body.
+    pub fn post(&mut self, path: &str, body: &str) {
+        let head = format!("POST {path} HTTP/1.1\r\nHost: rl\r\nContent-Length: {}", body.len());
+        let request = format!("{head}\r\n\r\n{body}");
+        self.0.get_mut().write_all(request.as_bytes()).expect("to send a request");
+    }
+
+    /// Reads the body of the response to the request that was sent.
+    pub fn body(&mut self) -> Vec<u8> {
         let (mut line, mut length) = (String::new(), 0);
         while line != "\r\n" {
             line.clear();
@@ -42,6 +51,6 @@ impl Caller {
         }
         let mut body = vec![0; length];
         self.0.read_exact(&mut body).expect("a body");
-        serde_json::from_slice(&body).expect("JSON")
+        body
     }
 }
