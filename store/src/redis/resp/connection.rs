@@ -56,13 +56,6 @@ const SPEAKS_TLS: &str = "the server speaks TLS here: use rediss:// (and so on) 
 /// a primary and nine replicas with the longest IPv6 addresses and host names.
 const MAX_SLOT_MAP: usize = SLOTS << 12;
 
-/// The commands that name a connection. Servers before 7.2 do not know the last two.
-const NAMING: [&[&str]; 3] = [
-    &["CLIENT", "SETNAME", "rl-server"],
-    &["CLIENT", "SETINFO", "LIB-NAME", "rl-store"],
-    &["CLIENT", "SETINFO", "LIB-VER", env!("CARGO_PKG_VERSION")],
-];
-
 /// The reply to a command that was sent.
 pub(in crate::redis) struct PendingReply(oneshot::Receiver<Result<Reply, CommandError>>);
 
@@ -84,32 +77,6 @@ impl Connection {
             ended: Notify::new(),
         });
         Ok(Self { driver: spawn_local(drive(shared.clone())), shared })
-    }
-
-    /// Logs in, selects the database, and names the connection, for those who list a server's
-    /// clients. A server that refuses the name does no harm. All in one round trip.
-    pub(in crate::redis) async fn log_in(
-        &self,
-        user: Option<&str>,
-        password: Option<&str>,
-        db: i64,
-    ) -> Result<(), CommandError> {
-        let db = (db != 0).then(|| db.to_string());
-        let auth = password.map(|it| [Some("AUTH"), user, Some(it)].into_iter().flatten());
-        let required = [
-            auth.map(|args| ("AUTH", self.send(&CommandBuf::of(args)))),
-            db.map(|db| ("SELECT", self.send(&CommandBuf::of(["SELECT", &db])))),
-        ];
-        let naming = NAMING.map(|args| self.send(&CommandBuf::of(args.iter().copied())));
-        for (name, reply) in required.into_iter().flatten() {
-            reply.await.map_err(|error| in_reply_to(name, error))?;
-        }
-        for reply in naming {
-            if let Err(error @ CommandError::Broken(_)) = reply.await {
-                return Err(in_reply_to("CLIENT", error));
-            }
-        }
-        Ok(())
     }
 
     /// Sends a command of these arguments and returns its reply.
@@ -246,7 +213,7 @@ async fn drive(shared: Rc<Shared>) {
 }
 
 /// The error with the command that it was the answer to.
-fn in_reply_to(command: &str, error: CommandError) -> CommandError {
+pub(super) fn in_reply_to(command: &str, error: CommandError) -> CommandError {
     match error {
         CommandError::Broken(reason) => {
             CommandError::Broken(format!("{reason} in reply to {command}"))

@@ -1,7 +1,8 @@
 //! The connection to a server: RESP2 over a socket, plain or with TLS.
 //!
 //! From the ground up: [`dns`], [`addresses`] and [`tls`], [`socket`] over them, [`encode`] and [`decode`] for
-//! commands and [`reply`]s, [`pending`] commands, and the [`connection`] that joins them.
+//! commands and [`reply`]s, [`pending`] commands, the [`connection`] that joins them, and the
+//! [`login`] on it.
 
 pub(super) mod addresses;
 pub(super) mod connection;
@@ -10,6 +11,7 @@ mod dns;
 pub(super) mod encode;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod login;
 mod pending;
 pub(super) mod reply;
 mod socket;
