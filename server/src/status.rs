@@ -22,7 +22,7 @@ pub struct Status {
 /// Whether requests should be sent here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// Not yet: the store has not answered.
+    /// Not yet: not every worker has reached the whole store.
     Starting,
     /// Yes. If the store is down, checks are decided without it.
     Ready,
@@ -55,7 +55,7 @@ impl Status {
             && !self.store.is_misconfigured();
         if self.is_draining() {
             Readiness::Draining
-        } else if has_waited || self.store.all_have_been_up() {
+        } else if has_waited || self.store.all_have_been_whole() {
             Readiness::Ready
         } else {
             Readiness::Starting

@@ -63,7 +63,7 @@ pub(super) async fn live() -> HttpResponse {
 
 /// Whether the front should get traffic
 ///
-/// Not before the store has answered or 10 seconds have passed, and not while the front drains.
+/// Not before the whole store has been reached or 10 seconds have passed, and not while the front drains.
 #[utoipa::path(
     get,
     path = "/health/ready",

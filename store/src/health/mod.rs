@@ -40,11 +40,13 @@ struct Workers {
 }
 
 /// One worker. It is up while at least one of its nodes can be sent requests.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct WorkerHealth {
+    /// The nodes that it needs to reach every key: one, or those of a cluster.
+    nodes: usize,
     nodes_up: usize,
-    /// Whether it has been up before.
-    has_been_up: bool,
+    /// Whether all of its nodes have been up at once.
+    has_been_whole: bool,
 }
 
 /// The program that computes the buckets.
@@ -77,7 +79,7 @@ impl StoreHealth {
     fn new(workers: usize, engine: EngineKind) -> Self {
         Self {
             workers: Mutex::new(Workers {
-                workers: vec![WorkerHealth::default(); workers],
+                workers: vec![WorkerHealth::STARTING; workers],
                 started: 0,
             }),
             engine: AtomicU8::new(engine as u8),
@@ -122,9 +124,9 @@ impl StoreHealth {
         self.refusals.any()
     }
 
-    /// Whether every worker has been up at least once.
-    pub fn all_have_been_up(&self) -> bool {
-        self.workers().workers.iter().all(|it| it.has_been_up)
+    /// Whether every worker has been able to reach every key at least once.
+    pub fn all_have_been_whole(&self) -> bool {
+        self.workers().workers.iter().all(|it| it.has_been_whole)
     }
 
     /// Whether the settings ask for an engine that the server does not have.
@@ -148,9 +150,17 @@ impl StoreHealth {
         let index = workers.started;
         workers.started += 1;
         if index == workers.workers.len() {
-            workers.workers.push(WorkerHealth::default());
+            workers.workers.push(WorkerHealth::STARTING);
         }
         index
+    }
+
+    /// Records that this worker needs so many nodes to reach every key; at first, it is one.
+    pub(crate) fn nodes_needed(&self, worker: usize, nodes: usize) {
+        let mut workers = self.workers();
+        let state = &mut workers.workers[worker];
+        state.nodes = nodes;
+        state.note_whole();
     }
 
     /// Records that a node of this worker can be sent requests.
@@ -159,7 +169,7 @@ impl StoreHealth {
             let mut workers = self.workers();
             let state = &mut workers.workers[worker];
             state.nodes_up += 1;
-            state.has_been_up = true;
+            state.note_whole();
             if state.nodes_up > 1 {
                 return;
             }
@@ -282,6 +292,16 @@ impl Workers {
     }
 }
 
+// === impl WorkerHealth ===
+
+impl WorkerHealth {
+    const STARTING: Self = Self { nodes: 1, nodes_up: 0, has_been_whole: false };
+
+    fn note_whole(&mut self) {
+        self.has_been_whole |= self.nodes_up >= self.nodes;
+    }
+}
+
 // === impl EngineKind ===
 
 impl EngineKind {
@@ -311,7 +331,7 @@ mod tests {
     #[test]
     fn memory_is_always_up() {
         let health = StoreHealth::memory();
-        assert!(health.is_up() && health.all_have_been_up());
+        assert!(health.is_up() && health.all_have_been_whole());
         assert_eq!((health.workers_up(), health.workers_down()), (0, 0));
         assert_eq!(health.engine(), EngineKind::Memory);
     }
@@ -325,13 +345,32 @@ mod tests {
         health.node_up(first, EngineKind::Lua);
         health.node_down(first, &host(), "test");
         assert_eq!((health.workers_up(), health.workers_down()), (1, 1));
-        assert!(!health.all_have_been_up());
+        assert!(!health.all_have_been_whole());
         health.node_up(second, EngineKind::Module);
         assert_eq!(health.engine(), EngineKind::Module);
         health.node_down(first, &host(), "test");
-        assert!(health.is_up() && health.all_have_been_up());
+        assert!(health.is_up() && health.all_have_been_whole());
         health.node_down(second, &host(), "test");
-        assert!(!health.is_up() && health.all_have_been_up());
+        assert!(!health.is_up() && health.all_have_been_whole());
+    }
+
+    #[test]
+    fn a_worker_has_been_whole_once_all_of_its_nodes_were_up() {
+        let health = StoreHealth::redis(1);
+        let worker = health.add_worker();
+        health.nodes_needed(worker, 2);
+        health.node_up(worker, EngineKind::Module);
+        assert!(health.is_up() && !health.all_have_been_whole());
+        health.node_up(worker, EngineKind::Module);
+        health.node_down(worker, &host(), "test");
+        assert!(health.all_have_been_whole());
+        // The nodes may be up before it is known that no others are needed.
+        let health = StoreHealth::redis(1);
+        let worker = health.add_worker();
+        health.nodes_needed(worker, 2);
+        health.node_up(worker, EngineKind::Module);
+        health.nodes_needed(worker, 1);
+        assert!(health.all_have_been_whole());
     }
 
     #[test]

@@ -24,6 +24,11 @@ impl Worker {
         Self { connector, index, node_lost: Notify::new() }
     }
 
+    /// Records that so many nodes are needed to reach every key.
+    pub(super) fn nodes_needed(&self, nodes: usize) {
+        self.connector.health.nodes_needed(self.index, nodes);
+    }
+
     /// Records that a node can be sent requests.
     pub(super) fn node_up(&self, engine: EngineKind) {
         self.connector.health.node_up(self.index, engine);

@@ -121,6 +121,30 @@ fn a_reshard_under_load_loses_and_doubles_nothing() {
 }
 
 #[test]
+fn a_front_is_ready_once_it_has_reached_every_node() {
+    let cluster = Cluster::start(Setup::with_module, 2, false);
+    let mut other = cluster.nodes()[1].connect();
+    let mut require_password = |password: &str| {
+        let mut set = redis::cmd("CONFIG");
+        set.arg("SET").arg("requirepass").arg(password);
+        set.query::<()>(&mut other).expect("to set the password");
+    };
+    require_password("unknown");
+    let front = Front::start_unready(
+        &[&["--store", &cluster.url(), "--workers", "2"][..], &PATIENT].concat(),
+    );
+    rl_tests::eventually("one node is up", super::SOON, || front.log().contains("redis is up"));
+    let ready = front.get("/health/ready");
+    assert_eq!((ready.status, &ready.body["status"]), (503, &json!("starting")), "{ready:?}");
+    require_password("");
+    rl_tests::eventually("it is ready", super::SOON, || front.get("/health/ready").status == 200);
+    for i in 0..40 {
+        let answer = check(&front, &format!("key:{i}"), 10);
+        assert!(!is_degraded(&answer), "{answer}\n{}", front.log());
+    }
+}
+
+#[test]
 fn a_node_without_the_module_is_asked_in_lua() {
     let cluster = Cluster::start_each(|at| setup(["module", "lua"][at]), 2, 2);
     let any = front(&cluster.url(), &[]);

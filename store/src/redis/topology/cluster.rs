@@ -288,6 +288,8 @@ impl Cluster {
         self.slots.replace(slots);
         // A node without slots is dropped once no caller waits for its replies.
         let serves_slots = |host: &Host| map.iter().any(|range| range.host == *host);
-        self.nodes.borrow_mut().retain(|host, _| serves_slots(host));
+        let mut nodes = self.nodes.borrow_mut();
+        nodes.retain(|host, _| serves_slots(host));
+        self.worker.nodes_needed(nodes.len());
     }
 }
