@@ -12,8 +12,9 @@ fn release() -> &'static Path {
     static RELEASE: OnceLock<PathBuf> = OnceLock::new();
     RELEASE.get_or_init(|| {
         let program = env::current_exe().expect("the path of this program");
-        // target/PROFILE/deps/e2e-HASH, or target/PROFILE/rl-bench
-        let folder = program.ancestors().find(|it| !it.is_file() && !it.ends_with("deps"));
+        // target/PROFILE/deps/e2e-HASH, target/PROFILE/examples/NAME, or target/PROFILE/rl-bench
+        let is_inner = |path: &Path| path.ends_with("deps") || path.ends_with("examples");
+        let folder = program.ancestors().find(|it| !it.is_file() && !is_inner(it));
         folder.and_then(Path::parent).expect("a target folder").join("release")
     })
 }

@@ -28,13 +28,25 @@ pub(super) enum DecidedCheck<'r> {
 // === impl Batch ===
 
 impl<'r> Batch<'r> {
-    /// A batch of these checks. `cached` looks a check up in the denial cache.
-    pub(super) fn new(
+    /// No checks yet, and room for so many.
+    pub(super) fn with_capacity(checks: usize) -> Self {
+        Self { entries: Vec::with_capacity(checks) }
+    }
+
+    /// Adds checks. `cached` looks a check up in the denial cache. Returns the number of their
+    /// buckets.
+    pub(super) fn extend(
+        &mut self,
         checks: impl Iterator<Item = Result<ResolvedCheck<'r>, LimiterError>>,
         cached: impl Fn(&ResolvedCheck<'r>) -> Option<Decisions>,
-    ) -> Self {
-        let entry = |check| Entry { cached: cached(&check), check };
-        Self { entries: checks.map(|check| check.map(entry)).collect() }
+    ) -> usize {
+        let mut buckets = 0;
+        self.entries.extend(checks.map(|check| {
+            let check = check?;
+            buckets += check.bucket_keys.len();
+            Ok(Entry { cached: cached(&check), check })
+        }));
+        buckets
     }
 
     /// Sends the checks that the cache does not answer. Returns every check with its decisions, in

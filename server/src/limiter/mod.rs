@@ -7,6 +7,7 @@ mod fallback;
 mod request;
 mod resolve;
 mod result;
+mod slice;
 mod store;
 
 use std::{mem, sync::Arc, time::Instant};
@@ -24,6 +25,7 @@ pub use self::{
 use self::{
     batch::{Batch, DecidedCheck},
     resolve::ResolvedCheck,
+    slice::Slice,
     store::MeteredStore,
 };
 use crate::{denials::DenialCache, metrics::Metrics, offenders::Offenders, reload::Reloadable};
@@ -51,6 +53,9 @@ pub struct Shared {
     /// The metrics of the front.
     pub metrics: Arc<Metrics>,
 }
+
+/// The checks of a batch that are made under the same reading of the policies.
+const CHUNK: usize = 16;
 
 // === impl Limiter ===
 
@@ -97,26 +102,42 @@ impl Limiter {
         &self,
         requests: &[CheckRequest<'_>],
     ) -> Vec<Result<CheckResult, LimiterError>> {
-        let policies = self.shared.policies.get();
+        let mut slice = Slice::default();
         if let Some(memory) = self.store.memory() {
-            let check = |request| self.check_in_memory(memory, &policies, request);
-            return requests.iter().map(check).collect();
+            let mut results = Vec::with_capacity(requests.len());
+            for requests in requests.chunks(CHUNK) {
+                let policies = self.shared.policies.get();
+                let check = |request| self.check_in_memory(memory, &policies, request);
+                results.extend(requests.iter().map(check));
+                drop(policies); // not held across an await
+                let new = results[results.len() - requests.len()..].iter().flatten();
+                slice.spend(new.map(|result| result.decisions.len()).sum()).await;
+            }
+            return results;
         }
         let sent_at = Instant::now();
-        let resolve = |request| ResolvedCheck::new(&policies, &self.shared.pseudonyms, request);
-        let cached = |check: &_| self.cached_denial(check, sent_at);
-        let batch = Batch::new(requests.iter().map(resolve), cached);
-        drop(policies); // not held across an await
-        let decided = batch.decide(&self.store).await;
-        let results = decided.map(|decided| {
-            Ok(match decided? {
+        let mut batch = Batch::with_capacity(requests.len());
+        for requests in requests.chunks(CHUNK) {
+            let policies = self.shared.policies.get();
+            let resolve = |request| ResolvedCheck::new(&policies, &self.shared.pseudonyms, request);
+            let cached = |check: &_| self.cached_denial(check, sent_at);
+            let buckets = batch.extend(requests.iter().map(resolve), cached);
+            drop(policies); // not held across an await
+            slice.spend(buckets).await;
+        }
+        let mut results = Vec::with_capacity(requests.len());
+        for decided in batch.decide(&self.store).await {
+            let result = decided.map(|decided| match decided {
                 DecidedCheck::Cached(check, decisions) => self.counted(check, decisions),
                 DecidedCheck::Sent(check, decisions) => {
                     self.check_result(check, decisions, sent_at)
                 }
-            })
-        });
-        results.collect()
+            });
+            let buckets = result.as_ref().map_or(0, |result| result.decisions.len());
+            results.push(result);
+            slice.spend(buckets).await;
+        }
+        results
     }
 
     /// Gives the answer of a check and takes nothing.

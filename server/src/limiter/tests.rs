@@ -1,5 +1,7 @@
 use std::{
+    cell::Cell,
     net::TcpListener,
+    rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,6 +12,7 @@ use rl_store::{
     memory::MemoryStore,
     redis::{Connector, EngineChoice, RedisAddress, RedisOptions, RedisSettings, RedisStore},
 };
+use tokio::task::yield_now;
 
 use super::{
     ActivePolicies, CheckRequest, CheckResult, LimitSource, Limiter, LimiterError, Shared,
@@ -76,6 +79,23 @@ fn without_redis() -> (Limiter, TcpListener) {
 fn request<'a>(key: &'a str, policy: &'a str) -> CheckRequest<'a> {
     let source = LimitSource::Policy(policy.into());
     CheckRequest { key: key.into(), source, cost: Cost::ONE, prefix: None }
+}
+
+/// The turns that another task gets while this one runs.
+async fn turns_of_another<T>(work: impl Future<Output = T>) -> (T, usize) {
+    let turns = Rc::new(Cell::new(0));
+    let counter = turns.clone();
+    let other = actix_web::rt::spawn(async move {
+        loop {
+            counter.set(counter.get() + 1);
+            yield_now().await;
+        }
+    });
+    yield_now().await;
+    let before = turns.get();
+    let output = work.await;
+    other.abort();
+    (output, turns.get() - before)
 }
 
 /// Whether the check is allowed, and the deciding limit with its remaining tokens.
@@ -208,4 +228,19 @@ async fn a_cached_denial_ends_when_it_should_however_often_it_is_used() {
         denials.get(b"rl:{k}:default", &limits, Cost::ONE, now)
     };
     assert!(get(999).is_some() && get(1000).is_none(), "a second after the check was sent");
+}
+
+#[actix_web::test]
+async fn others_have_turns_during_a_large_batch() {
+    let keys: Vec<_> = (0..500).map(|i| format!("key:{i}")).collect();
+    let requests: Vec<_> = keys.iter().chain(&keys).map(|key| request(key, "two")).collect();
+    let (redis, _listener) = without_redis();
+    // Buckets in memory; and without Redis, where checks are resolved first and decided later.
+    for (limiter, expected) in [(limiter(), 7), (redis, 14)] {
+        let (results, turns) = turns_of_another(limiter.check_each(&requests)).await;
+        assert!(turns >= expected, "{turns} turns for 2,000 buckets");
+        let remaining = results.iter().map(|it| it.as_ref().unwrap().decisions[1].remaining);
+        let expected: Vec<_> = [[1; 500], [0; 500]].concat();
+        assert!(remaining.eq(expected), "each check is made once, in order");
+    }
 }

@@ -3,12 +3,13 @@
 use std::{
     cell::Cell,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use tokio::{
     pin, select,
-    sync::{Semaphore, SemaphorePermit},
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::{JoinHandle, spawn_local},
     time::{sleep_until, timeout},
 };
@@ -18,9 +19,10 @@ use super::{
     commands::Command,
     connector::Endpoint,
     dispatch,
+    engine::ScriptForm,
     error::{CallError, CommandError},
     node::{Node, supervise},
-    pieces::{MAX_PIECES, PIECE, SPACING},
+    pieces::{MAX_PIECES, PIECE, SPACING, weight},
     resp::reply::Reply,
     worker::Worker,
 };
@@ -31,8 +33,8 @@ use crate::{BucketRequest, StoreError};
 pub(super) struct NodeClient {
     node: Rc<Node>,
     tasks: [JoinHandle<()>; 2],
-    /// A permit for each bucket that pieces of large requests may have in flight.
-    turns: Semaphore,
+    /// A permit for each unit of weight that pieces of large requests may have in flight.
+    turns: Arc<Semaphore>,
     /// When the last piece of a large request was sent.
     last_turn: Cell<Instant>,
 }
@@ -60,7 +62,7 @@ impl NodeClient {
         Self {
             node,
             tasks,
-            turns: Semaphore::new(MAX_PIECES * PIECE),
+            turns: Arc::new(Semaphore::new(MAX_PIECES * PIECE)),
             last_turn: Cell::new(Instant::now()),
         }
     }
@@ -83,17 +85,22 @@ impl NodeClient {
         self.node.queue.check(started, request).await
     }
 
-    /// Waits until a piece of a large request, of so many buckets, may be sent: as soon as few
+    /// The weight of a bucket in a piece of a large request.
+    pub(super) fn weight(&self) -> usize {
+        self.node.session().map_or(1, |session| weight(session.engine.kind()))
+    }
+
+    /// Waits until a piece of a large request, of this weight, may be sent: as soon as few
     /// enough are in flight, or a moment after the last, so that a slow network does not hold the
     /// next one back. What waits until the deadline that started at `started` is not sent.
     pub(super) async fn turn(
         &self,
         started: Instant,
-        buckets: usize,
-    ) -> Result<Option<SemaphorePermit<'_>>, StoreError> {
+        weight: usize,
+    ) -> Result<Option<OwnedSemaphorePermit>, StoreError> {
         let due = started + self.node.worker.connector.deadline;
-        let permits = u32::try_from(buckets.min(MAX_PIECES * PIECE)).unwrap_or(u32::MAX);
-        let permit = self.turns.acquire_many(permits);
+        let permits = u32::try_from(weight.min(MAX_PIECES * PIECE)).unwrap_or(u32::MAX);
+        let permit = self.turns.clone().acquire_many_owned(permits);
         pin!(permit);
         let turn = loop {
             let spaced = self.last_turn.get() + SPACING;
@@ -133,6 +140,44 @@ impl NodeClient {
             }
         };
         self.node.await_reply(&session, started, reply, |reply| command.decode(reply)).await
+    }
+
+    /// Sends a piece of a large request, whose deadline started at `started`, and reads its replies.
+    /// Its turn is over once the server has replied, also if nobody waits for that any more.
+    pub(super) async fn call_each<C: Command>(
+        &self,
+        started: Instant,
+        commands: &[C],
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> Vec<Result<C::Output, CallError>> {
+        let fail = |error: StoreError| commands.iter().map(|_| Err(error.into())).collect();
+        let Some(session) = self.node.session() else { return fail(StoreError::Down) };
+        let (engine, connection) = (&session.engine, &session.connection);
+        if connection.in_flight() + commands.len() > MAX_IN_FLIGHT {
+            return fail(StoreError::Shed);
+        }
+        let mut encoded = commands.iter().map(|command| engine.encode(command, ScriptForm::Hash));
+        let Some(mut buf) = encoded.next() else { return Vec::new() };
+        encoded.for_each(|next| buf.append(&next));
+        let replies = connection.send_all(&buf, commands.len());
+        drop(buf);
+        if let Some(turn) = turn {
+            connection.hold(turn);
+        }
+        let mut results = Vec::with_capacity(commands.len());
+        for (command, reply) in commands.iter().zip(replies) {
+            let reply = async {
+                match reply.await {
+                    Err(CommandError::NoScript) => {
+                        connection.send(&engine.encode(command, ScriptForm::Full)).await
+                    }
+                    reply => reply,
+                }
+            };
+            let decode = |reply| command.decode(reply);
+            results.push(self.node.await_reply(&session, started, reply, decode).await);
+        }
+        results
     }
 
     /// Waits for a session, at most this long. Returns whether there is one.

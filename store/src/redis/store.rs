@@ -2,9 +2,9 @@
 
 use std::{fmt, rc::Rc, sync::Arc, time::Instant};
 
-use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
+use futures_util::{StreamExt, future::join_all, stream::FuturesOrdered};
 use rl_bucket::{Decision, Op};
-use tokio::{pin, select};
+use tokio::{pin, select, sync::OwnedSemaphorePermit};
 
 use super::{
     address::Topology,
@@ -23,6 +23,9 @@ use crate::{BucketRequest, JointDecision, NotABucket, StoreError};
 /// Every request is answered within the deadline, and is sent at most once unless the server says
 /// that it was not carried out. A store belongs to the thread that started it.
 pub struct RedisStore(Client);
+
+/// A turn of a large request, if it takes one.
+type Turn = Option<OwnedSemaphorePermit>;
 
 enum Client {
     /// For one server: a given one, or the primary that Sentinels name.
@@ -74,14 +77,15 @@ impl RedisStore {
         requests: &[BucketRequest<'_>],
     ) -> Vec<Result<Decision, StoreError>> {
         let started = Instant::now();
-        let send = async |piece: Vec<BucketRequest<'_>>| match &self.0 {
+        let send = async |piece: &[BucketRequest<'_>], turn| match &self.0 {
             Client::Node(node) => {
-                match node.call_since(started, Routing::Owner, &MCheck(&piece)).await {
-                    Ok(decisions) => decisions
+                match node.call_each(started, &[MCheck(piece)], turn).await.pop() {
+                    Some(Ok(decisions)) => decisions
                         .into_iter()
                         .map(|it| it.map_err(|NotABucket| StoreError::Failed))
                         .collect(),
-                    Err(error) => vec![Err(error.into_store_error()); piece.len()],
+                    Some(Err(error)) => vec![Err(error.into_store_error()); piece.len()],
+                    None => Vec::new(),
                 }
             }
             Client::Cluster(cluster) => {
@@ -101,13 +105,18 @@ impl RedisStore {
         checks: &[&[BucketRequest<'_>]],
     ) -> Vec<Result<JointDecision, StoreError>> {
         let started = Instant::now();
-        let send = async |piece: Vec<&[BucketRequest<'_>]>| {
+        let send = async |piece: &[&[BucketRequest<'_>]], turn| {
             let commands: Vec<_> = piece.iter().map(|buckets| CheckAll(buckets)).collect();
-            let calls = piece.iter().zip(&commands).map(|(buckets, command)| {
-                let key = buckets.first().map_or(&b""[..], |first| first.key);
-                self.call_since(started, key, command)
-            });
-            join_all(calls).await
+            let outcomes = match &self.0 {
+                Client::Node(node) => node.call_each(started, &commands, turn).await,
+                Client::Cluster(cluster) => {
+                    let calls = piece.iter().zip(&commands).map(|(buckets, command)| {
+                        cluster.call(started, first_key_and_buckets(buckets).0, command)
+                    });
+                    join_all(calls).await
+                }
+            };
+            outcomes.into_iter().map(|it| it.map_err(CallError::into_store_error)).collect()
         };
         self.in_pieces(started, checks, first_key_and_buckets, send).await
     }
@@ -118,16 +127,20 @@ impl RedisStore {
         &self,
         started: Instant,
         checks: &[T],
-        shape: impl Fn(T) -> (&'k [u8], usize),
-        send: impl AsyncFn(Vec<T>) -> Vec<Result<R, StoreError>>,
+        shape: impl Fn(&T) -> (&'k [u8], usize),
+        send: impl AsyncFn(&[T], Turn) -> Vec<Result<R, StoreError>>,
     ) -> Vec<Result<R, StoreError>> {
+        let buckets = |check: &T| shape(check).1;
+        let cluster = match &self.0 {
+            Client::Node(node) => {
+                return send_pieces(Some(node), started, checks, buckets, &send).await;
+            }
+            Client::Cluster(cluster) => cluster,
+        };
         // By node: where one does not answer, the keys of the others are decided.
         let mut nodes: Vec<(Option<Rc<NodeClient>>, Vec<usize>)> = Vec::new();
         for (index, check) in checks.iter().enumerate() {
-            let client = match &self.0 {
-                Client::Node(node) => Some(node.clone()),
-                Client::Cluster(cluster) => cluster.client(shape(*check).0),
-            };
+            let client = cluster.client(shape(check).0);
             let is_same = |other: &Option<Rc<NodeClient>>| {
                 other.as_ref().map(Rc::as_ptr) == client.as_ref().map(Rc::as_ptr)
             };
@@ -137,38 +150,11 @@ impl RedisStore {
             }
         }
         let nodes = nodes.iter().map(async |(client, indices)| {
-            let mut in_flight = FuturesUnordered::new();
-            let mut outcomes = Vec::with_capacity(indices.len());
-            for (range, buckets) in pieces(indices.iter().map(|index| shape(checks[*index]).1)) {
-                let turn = async {
-                    match client {
-                        Some(client) => client.turn(started, buckets).await,
-                        None => Err(StoreError::Down),
-                    }
-                };
-                pin!(turn);
-                let turn = loop {
-                    select! {
-                        biased;
-                        Some(done) = in_flight.next() => outcomes.extend::<Vec<_>>(done),
-                        turn = &mut turn => break turn,
-                    }
-                };
-                let (indices, send) = (&indices[range], &send);
-                in_flight.push(async move {
-                    let results = match turn {
-                        Ok(_turn) => {
-                            send(indices.iter().map(|index| checks[*index]).collect()).await
-                        }
-                        Err(error) => indices.iter().map(|_| Err(error)).collect(),
-                    };
-                    indices.iter().copied().zip(results).collect::<Vec<_>>()
-                });
-            }
-            outcomes.extend(in_flight.concat().await);
-            outcomes
+            let checks: Vec<_> = indices.iter().map(|index| checks[*index]).collect();
+            let outcomes = send_pieces(client.as_deref(), started, &checks, buckets, &send).await;
+            indices.iter().copied().zip(outcomes).collect::<Vec<_>>()
         });
-        let mut outcomes = join_all(nodes).await.into_iter().flatten().collect::<Vec<_>>();
+        let mut outcomes: Vec<_> = join_all(nodes).await.into_iter().flatten().collect();
         outcomes.sort_unstable_by_key(|(index, _)| *index);
         outcomes.into_iter().map(|(_, outcome)| outcome).collect()
     }
@@ -218,8 +204,47 @@ impl RedisStore {
     }
 }
 
+/// Sends checks for one node, `None` if no node serves them, in pieces. Returns their outcomes in
+/// order.
+async fn send_pieces<T, R>(
+    node: Option<&NodeClient>,
+    started: Instant,
+    checks: &[T],
+    buckets: impl Fn(&T) -> usize,
+    send: impl AsyncFn(&[T], Turn) -> Vec<Result<R, StoreError>>,
+) -> Vec<Result<R, StoreError>> {
+    let Some(node) = node else {
+        return checks.iter().map(|_| Err(StoreError::Down)).collect();
+    };
+    let mut in_flight = FuturesOrdered::new();
+    let mut outcomes = Vec::with_capacity(checks.len());
+    let weight = node.weight();
+    for (range, weight) in pieces(checks.iter().map(|check| weight * buckets(check))) {
+        let turn = node.turn(started, weight);
+        pin!(turn);
+        let turn = loop {
+            select! {
+                biased;
+                Some(done) = in_flight.next() => outcomes.extend::<Vec<_>>(done),
+                turn = &mut turn => break turn,
+            }
+        };
+        let (checks, send) = (&checks[range], &send);
+        in_flight.push_back(async move {
+            match turn {
+                Ok(turn) => send(checks, turn).await,
+                Err(error) => checks.iter().map(|_| Err(error)).collect(),
+            }
+        });
+    }
+    while let Some(done) = in_flight.next().await {
+        outcomes.extend(done);
+    }
+    outcomes
+}
+
 /// The first key of a check of several buckets, and their number.
-fn first_key_and_buckets<'k>(check: &[BucketRequest<'k>]) -> (&'k [u8], usize) {
+fn first_key_and_buckets<'k>(check: &&[BucketRequest<'k>]) -> (&'k [u8], usize) {
     (check.first().map_or(&[], |first| first.key), check.len())
 }
 

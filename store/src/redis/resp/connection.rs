@@ -17,7 +17,7 @@ use std::{
 use smallvec::SmallVec;
 use tokio::{
     select,
-    sync::{Notify, oneshot},
+    sync::{Notify, OwnedSemaphorePermit, oneshot},
     task::{JoinHandle, spawn_local},
 };
 
@@ -113,6 +113,11 @@ impl Connection {
         let replies = (0..count).map(|_| self.push(MAX_REPLY)).collect();
         self.shared.write(commands.bytes());
         replies
+    }
+
+    /// Holds a turn until the reply to the last command has come, whether or not anybody waits.
+    pub(in crate::redis) fn hold(&self, turn: OwnedSemaphorePermit) {
+        self.shared.pending.borrow_mut().hold(turn);
     }
 
     /// Replies still to come, those that nobody waits for any more included.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{
     decode::{Decoded, MAX_REPLY, ReplyDecoder},
@@ -23,6 +23,8 @@ struct PendingReply {
     caller: oneshot::Sender<Result<Reply, CommandError>>,
     /// Most bytes of the reply.
     limit: usize,
+    /// A turn that ends with the reply.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 // === impl PendingReplies ===
@@ -31,8 +33,15 @@ impl PendingReplies {
     /// Adds a command that is about to be sent, whose reply has at most `limit` bytes.
     pub(super) fn push(&mut self, limit: usize) -> oneshot::Receiver<Result<Reply, CommandError>> {
         let (caller, receiver) = oneshot::channel();
-        self.queue.push_back(PendingReply { caller, limit });
+        self.queue.push_back(PendingReply { caller, limit, turn: None });
         receiver
+    }
+
+    /// Holds a turn until the reply to the last command has come, whether or not anybody waits.
+    pub(super) fn hold(&mut self, turn: OwnedSemaphorePermit) {
+        if let Some(last) = self.queue.back_mut() {
+            last.turn = Some(turn);
+        }
     }
 
     /// Replies still to come, those that nobody waits for any more included.
@@ -76,7 +85,10 @@ impl PendingReplies {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use proptest::prelude::*;
+    use tokio::sync::Semaphore;
 
     use super::{MAX_REPLY, PendingReplies, Reply, ReplyDecoder};
     use crate::redis::error::CommandError;
@@ -129,5 +141,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_turn_ends_with_the_reply_also_if_nobody_waits() {
+        let turns = Arc::new(Semaphore::new(1));
+        let mut pending = PendingReplies::default();
+        let mut decoder = ReplyDecoder::default();
+        let mut send = |pending: &mut PendingReplies| {
+            drop(pending.push(MAX_REPLY));
+            pending.hold(turns.clone().try_acquire_owned().expect("a turn"));
+            assert_eq!(turns.available_permits(), 0);
+        };
+        send(&mut pending);
+        decoder.buffer().extend_from_slice(b"*1\r\n:1\r\n");
+        assert_eq!(pending.deliver(&mut decoder), Ok(()));
+        send(&mut pending);
+        pending.fail(&CommandError::Broken("closed".to_owned()));
+        assert_eq!(turns.available_permits(), 1);
     }
 }
