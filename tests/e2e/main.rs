@@ -27,7 +27,7 @@
 //! | `files` | files that hang or never end hold up neither a reload nor the end |
 //! | `settings` | flags and variables, and the files that can be validated |
 //! | `openapi` | `/openapi.json` and `/docs` |
-//! | `topologies` | fronts over Sentinel, Cluster and TLS, and with passwords that change |
+//! | `topologies` | fronts over Sentinel, Cluster, TLS and Envoy, and with passwords that change |
 //! | `engines` | fronts over Redis: with the module, without it, and when Redis changes or dies |
 //! | `moves` | moves from the scripts to the module and back lose no bucket |
 //! | `faults` | a network and a Redis that fail: the promises during a fault and after it |

@@ -89,6 +89,7 @@ impl From<RedisError> for CommandError {
             }
             // The primary became a replica. The same address may lead to the new primary.
             ErrorKind::Server(ServerErrorKind::ReadOnly) => Self::Broken(reason),
+            _ if NO_UPSTREAM.contains(&reason.as_str()) => Self::Broken(reason),
             ErrorKind::Server(_) | ErrorKind::Extension => Self::Refused(reason),
             _ => Self::Broken(reason),
         }
@@ -182,6 +183,9 @@ fn is_quote(char: char) -> bool {
 /// The server's error for a key that holds another value.
 pub(super) const WRONG_TYPE: &str =
     "WRONGTYPE Operation against a key holding the wrong kind of value";
+/// The replies of Envoy's proxy, over a sound connection, when the one to the server behind it is
+/// not. When that is back it may lead to another server.
+const NO_UPSTREAM: [&str; 3] = ["no upstream host", "upstream failure", "upstream protocol error"];
 /// The longest quotation that is taken for a word of the server's.
 const MAX_WORD: usize = 32;
 
@@ -248,6 +252,8 @@ mod tests {
                 refused("WRONGTYPE Operation against a key holding the wrong kind of value"),
             ),
             ("OOM command not allowed", refused("OOM command not allowed")),
+            ("upstream failure", CommandError::Broken("upstream failure".to_owned())),
+            ("no upstream host", CommandError::Broken("no upstream host".to_owned())),
             ("CLUSTERDOWN Hash slot not served", refused("CLUSTERDOWN Hash slot not served")),
             ("TRYAGAIN Multiple keys", CommandError::Redirected(Redirect::TryAgain)),
             (

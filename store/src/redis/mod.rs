@@ -21,6 +21,7 @@ mod node;
 mod pieces;
 mod reconnect_gate;
 mod resp;
+mod role;
 mod session;
 mod settings;
 mod stall;

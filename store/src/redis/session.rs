@@ -5,7 +5,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::Value;
 use tokio::time::timeout;
 
 use super::{
@@ -20,6 +19,7 @@ use super::{
         encode::CommandBuf,
         reply::{Reply, invalid},
     },
+    role::require_primary,
     stall::{Stall, StallDetector},
     topology::sentinel,
 };
@@ -34,8 +34,8 @@ pub(super) struct Session {
     pub(super) write_path: WritePath,
     /// Whether a command was refused since the server last carried out a check.
     pub(super) is_doubtful: Cell<bool>,
-    /// Whether this user may run `PING`.
-    may_ping: bool,
+    /// Whether a `PING` tells of the server: this user may run it, and no proxy replies to it.
+    pings: bool,
     opened_at: Instant,
     /// The password used to log in.
     password: Option<String>,
@@ -59,7 +59,7 @@ const PRIMARY_MAX_AGE: Duration = Duration::from_millis(900);
 // === impl Session ===
 
 impl Session {
-    /// Connects, finds the engine by a check, and waits for the reply to a `PING` within the
+    /// Connects, finds the engine by a check, and waits for the reply to a heartbeat within the
     /// deadline of a check. A session whose checks are refused is one all the same: to connect again
     /// would not help.
     pub(super) async fn open(
@@ -84,25 +84,24 @@ impl Session {
         let late = |reason: &str| CommandError::Broken(reason.to_owned());
         let connect = async |address| {
             let connection = connector.connect_to(host, address, secrets).await?;
-            if !connector.is_cluster() {
-                require_primary(&connection).await?;
-            }
+            let is_proxied = !connector.is_cluster() && require_primary(&connection).await?;
             let (engine, write_path) = Engine::find(connector.engine, &connection).await?;
+            let mut pings = !is_proxied;
             // A server that replies, but later than checks can wait, would only make them late.
-            let ping = timeout(connector.deadline, connection.command(["PING"])).await;
-            let may_ping = match ping.map_err(|_| late(Stall::Late.reason()))? {
-                Ok(_) => true,
+            let beat = timeout(connector.deadline, heartbeat(&connection, &engine, pings)).await;
+            match beat.map_err(|_| late(Stall::Late.reason()))? {
+                Ok(_) => {}
                 // It refuses checks too, for the same reason, and connecting again would not help.
-                Err(CommandError::Refused(reason)) if is_lasting(&reason) => true,
-                Err(CommandError::NoCommand(_) | CommandError::NoPermission(_)) => false,
+                Err(CommandError::Refused(reason)) if is_lasting(&reason) => {}
+                Err(CommandError::NoCommand(_) | CommandError::NoPermission(_)) => pings = false,
                 Err(error) => return Err(error),
-            };
-            Ok((connection, engine, write_path, may_ping))
+            }
+            Ok((connection, engine, write_path, pings))
         };
         // A server may be slow and still reply within the deadline.
         let patience = (connector.deadline * ROUND_TRIPS).clamp(MIN_TIMEOUT, MAX_TIMEOUT);
         let connected = timeout(patience, try_each(host, connect)).await;
-        let (connection, engine, write_path, may_ping) =
+        let (connection, engine, write_path, pings) =
             connected.map_err(|_| late("no answer in time"))??;
         let now = Instant::now();
         Ok(Self {
@@ -112,7 +111,7 @@ impl Session {
             stall: StallDetector::new(now),
             write_path,
             is_doubtful: Cell::new(false),
-            may_ping,
+            pings,
             opened_at: now,
             password: secrets.password.clone(),
             max_age: MIN_AGE.mul_f64(1.0 + fastrand::f64()),
@@ -149,14 +148,7 @@ impl Session {
 
     /// Sends a request that any server in order replies to.
     pub(super) async fn heartbeat(&self) -> Result<Reply, CommandError> {
-        if self.may_ping {
-            return self.connection.command(["PING"]).await;
-        }
-        let peek = |form| self.connection.send(&self.engine.probe(CommandKind::Peek, form));
-        match peek(ScriptForm::Hash).await {
-            Err(CommandError::NoScript) => peek(ScriptForm::Full).await,
-            reply => reply,
-        }
+        heartbeat(&self.connection, &self.engine, self.pings).await
     }
 
     /// Sends a command, in full if the server has lost the scripts.
@@ -186,6 +178,21 @@ impl Session {
     }
 }
 
+async fn heartbeat(
+    connection: &Connection,
+    engine: &Engine,
+    pings: bool,
+) -> Result<Reply, CommandError> {
+    if pings {
+        return connection.command(["PING"]).await;
+    }
+    let peek = |form| connection.send(&engine.probe(CommandKind::Peek, form));
+    match peek(ScriptForm::Hash).await {
+        Err(CommandError::NoScript) => peek(ScriptForm::Full).await,
+        reply => reply,
+    }
+}
+
 /// Whether a server that refuses for this reason is to be kept: it runs, and knows this user.
 fn is_lasting(reason: &str) -> bool {
     !["BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "NOAUTH"]
@@ -193,40 +200,9 @@ fn is_lasting(reason: &str) -> bool {
         .any(|code| reason.starts_with(code))
 }
 
-/// Refuses a replica, which replies to a probe as a primary does and refuses the first check. Where
-/// `ROLE` may not be run, or has a reply of another shape, that shows later.
-async fn require_primary(connection: &Connection) -> Result<(), CommandError> {
-    let role = match connection.command(["ROLE"]).await {
-        Ok(Reply::Other(role)) => role,
-        Err(CommandError::Broken(reason)) => return Err(CommandError::Broken(reason)),
-        _ => return Ok(()),
-    };
-    if says(&role, "slave") {
-        Err(CommandError::Broken("the server is a replica".to_owned()))
-    } else if says(&role, "sentinel") {
-        Err(CommandError::Broken(SENTINEL.to_owned()))
-    } else {
-        Ok(())
-    }
-}
-
-const SENTINEL: &str = "the server is a Sentinel: use redis+sentinel://HOST:PORT/NAME in --store";
-
-/// Whether a reply to `ROLE` names this role. A proxy in front of several servers, such as Envoy's,
-/// may send the replies of all of them in one more array.
-fn says(reply: &Value, role: &str) -> bool {
-    let Value::Array(parts) = reply else { return false };
-    match parts.first() {
-        Some(Value::BulkString(name)) => name == role.as_bytes(),
-        _ => parts.iter().any(|reply| says(reply, role)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use redis::parse_redis_value;
-
-    use super::{is_lasting, says};
+    use super::is_lasting;
 
     #[test]
     fn a_server_that_starts_or_does_not_know_the_user_is_left() {
@@ -238,24 +214,5 @@ mod tests {
         ] {
             assert_eq!(is_lasting(reason), expected, "{reason}");
         }
-    }
-
-    #[test]
-    fn a_replica_is_found_in_the_replies_of_several_servers() {
-        let primary = "*3\r\n$6\r\nmaster\r\n:7\r\n*0\r\n";
-        let replica = "*5\r\n$5\r\nslave\r\n$1\r\na\r\n:1\r\n$9\r\nconnected\r\n:7\r\n";
-        let reply = |text: &str| parse_redis_value(text.as_bytes()).unwrap();
-        for (text, is_replica) in [
-            (primary.to_owned(), false),
-            (replica.to_owned(), true),
-            (format!("*1\r\n{primary}"), false),
-            (format!("*1\r\n{replica}"), true),
-            (format!("*2\r\n{primary}{replica}"), true),
-            ("*0\r\n".to_owned(), false),
-            ("+OK\r\n".to_owned(), false),
-        ] {
-            assert_eq!(says(&reply(&text), "slave"), is_replica, "{text}");
-        }
-        assert!(says(&reply("*2\r\n$8\r\nsentinel\r\n*0\r\n"), "sentinel"));
     }
 }

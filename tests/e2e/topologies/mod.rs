@@ -1,6 +1,7 @@
-//! The front over each topology: Sentinel, Cluster, TLS, and logins that change.
+//! The front over each topology: Sentinel, Cluster, TLS, Envoy in between, and logins that change.
 
 mod cluster;
+mod envoy;
 mod login;
 mod sentinel;
 mod tls;
