@@ -5,6 +5,7 @@
 //! | `commands` | contract of the `RL.*` commands: replies, every error text, sizes, expiry |
 //! | `context` | other protocols, clusters, databases, paused clients, a panic |
 //! | `describe` | the module in `COMMAND`, `INFO` and events: flags, keys, docs, counts |
+//! | `unload` | `MODULE UNLOAD` is refused while something refers to the module's commands |
 //! | `hostile` | odd numbers, values and payloads; full memory: the server lives |
 //! | `clock` | a clock that steps, oscillates, and starts at the ends of time |
 //! | `conformance` | one trace, equal to the bit in the bucket, memory, Lua and the module |
@@ -94,4 +95,5 @@ mod settings;
 mod terraform;
 mod tokens;
 mod topologies;
+mod unload;
 mod vm;

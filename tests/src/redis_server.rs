@@ -53,6 +53,11 @@ impl RedisServer {
         format!("redis://{}:{}", self.host(), self.port)
     }
 
+    /// The server's log so far.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
     /// The clock of [`Setup::with_clock`].
     pub fn clock(&self) -> &Clock {
         self.clock.as_ref().expect("a server started with a clock")

@@ -6,6 +6,7 @@ use redis_module::alloc::RedisAlloc;
 use redis_module::raw::{self, RedisModuleCtx};
 use redis_module::{Context, RedisString, Status, redis_module};
 
+use super::unload::refuse_in_use;
 use super::{Registrar, info, replication};
 use crate::commands;
 
@@ -91,4 +92,5 @@ redis_module! {
     allocator: (RedisAlloc, RedisAlloc),
     data_types: [],
     init: init,
+    deinit: refuse_in_use,
 }

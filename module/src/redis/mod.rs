@@ -15,6 +15,7 @@ mod key;
 mod load;
 mod register;
 mod replication;
+mod unload;
 
 pub(crate) use call::{Arg, Call};
 pub(crate) use describe::{Access, Argument, Description, Keys};
