@@ -5,7 +5,7 @@ use std::time::Duration;
 use rl_tests::{Front, Proxy, ProxyProgram, RedisServer, Setup, eventually, skip};
 use serde_json::{Value, json};
 
-use super::{SOON, check, front, healed, is_degraded};
+use super::{PATIENT, SOON, check, front, healed, is_degraded};
 
 const PAGE: &str = include_str!("../../../docs/redis.md");
 const USERS: &str = include_str!("../../../docs/security.md");
@@ -63,7 +63,9 @@ fn decides(server: &RedisServer, proxy: &Proxy, engine: &str) {
         { name = \"a\", capacity = 9, rate = \"1/d\" }, { name = \"b\", capacity = 5, rate = \"1/d\" }]";
     std::fs::write(&policies, text).expect("policies");
     let path = policies.path().to_str().expect("a path");
-    let front = front(&store(proxy), &["--config", path]);
+    // One worker: with two, "up" is said when one of them is.
+    let arguments = ["--store", &store(proxy), "--config", path, "--workers", "1"];
+    let front = Front::start(&[&arguments[..], &PATIENT].concat());
     eventually("redis decides", SOON, || ready(&front)["store"] == "up");
     assert_eq!(ready(&front)["engine"], json!(engine));
 
