@@ -32,7 +32,7 @@ run "inside" {
   assert {
     condition = (
       toset(keys(google_monitoring_alert_policy.query))
-      == toset(["no-front", "errors", "degraded", "slow", "store-memory", "store-cpu"])
+      == toset(["no-front", "errors", "degraded", "refusing", "slow", "store-memory", "store-cpu"])
     )
     error_message = "There must be alerts for fronts and stores that are down, slow or full."
   }
@@ -51,7 +51,7 @@ run "inside" {
     error_message = "An internal front must have no probes from the internet."
   }
   assert {
-    condition = alltrue([for name in ["no-front", "errors", "degraded", "slow"] :
+    condition = alltrue([for name in ["no-front", "errors", "degraded", "refusing", "slow"] :
       strcontains(
         google_monitoring_alert_policy.query[name].conditions[0].condition_prometheus_query_language[0].query,
         "{cluster=\"__run__\",namespace=\"rl-front\",job=\"rl\""
@@ -83,14 +83,14 @@ run "inside" {
   assert {
     condition = (
       length(jsondecode(google_monitoring_dashboard.rl[0].dashboard_json).mosaicLayout.tiles)
-      == 8
+      == 9
     )
     error_message = "The dashboard must have all charts."
   }
   assert {
     condition = (
       length(distinct([for tile in jsondecode(google_monitoring_dashboard.rl[0].dashboard_json).mosaicLayout.tiles : "${tile.xPos}.${tile.yPos}"]))
-      == 8
+      == 9
     )
     error_message = "Charts must not overlap."
   }

@@ -119,7 +119,7 @@ run "redis" {
   assert {
     condition = (
       module.monitoring[0].alerts
-      == sort(["degraded", "errors", "no-front", "slow", "store-cpu", "store-memory"])
+      == sort(["degraded", "errors", "no-front", "refusing", "slow", "store-cpu", "store-memory"])
     )
     error_message = "There must be an alert for each."
   }
@@ -273,7 +273,7 @@ run "vm" {
   assert {
     condition = (
       module.monitoring[0].alerts
-      == sort(["degraded", "errors", "no-front", "slow", "store-cpu", "uptime"])
+      == sort(["degraded", "errors", "no-front", "refusing", "slow", "store-cpu", "uptime"])
     )
     error_message = "There must be an alert for each; Google has no metric of this Redis's memory."
   }

@@ -165,6 +165,23 @@ fn rules_and_dashboards_name_metrics_and_labels_that_exist() {
 }
 
 #[test]
+fn the_dashboard_shows_every_metric() {
+    let (_, scrape) = initial_metrics();
+    let queries = queries().join("\n");
+    let shown: BTreeSet<_> = names(&queries)
+        .into_iter()
+        .map(|name| {
+            let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
+            base.filter(|base| scrape.metadata.contains_key(*base)).unwrap_or(name)
+        })
+        .collect();
+    let all = scrape.metadata.keys().map(String::as_str);
+    let missing: Vec<_> = all.filter(|name| !shown.contains(name)).collect();
+    // Resident memory is what counts.
+    assert_eq!(missing, ["process_virtual_memory_bytes"]);
+}
+
+#[test]
 fn prometheus_can_read_the_queries() {
     let terraform = terraform();
     assert!(terraform.len() >= 15, "{terraform:#?}");

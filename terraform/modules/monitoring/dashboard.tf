@@ -7,6 +7,7 @@ locals {
     "Response time, p99, s"                     = "histogram_quantile(0.99, sum by (le) (rate(rl_http_request_duration_seconds_bucket{${local.front},endpoint!~\"/health/.*\"}[1m])))"
     "Requests a second, by code"                = "sum by (code) (rate(rl_http_requests_total{${local.front}}[1m]))"
     "Failed store requests a second, by reason" = "sum by (reason) (rate(rl_redis_errors_total{${local.front}}[1m]))"
+    "Fronts that the store refuses"             = "sum(rl_redis_refusing{${local.front}})"
     "Processors in use, by front"               = "sum by (instance) (rate(process_cpu_seconds_total{${local.front}}[1m]))"
   }
 }

@@ -23,6 +23,12 @@ locals {
       query    = "sum(rate(rl_degraded_total{${local.front}}[5m])) / sum(rate(rl_decisions_total{${local.front}}[5m])) > 0.01"
       text     = "More than 1% of the decisions are made without the store, by each policy's on_error. The fronts' log has the reason; see also the store's own metrics."
     }
+    refusing = {
+      severity = "CRITICAL"
+      for      = "60s"
+      query    = "max(rl_redis_refusing{${local.front}}) > 0"
+      text     = "The store can be reached and refuses what a front asks it, so that checks are decided by each policy's on_error. The fronts' log and /health/ready have the cause in the store's words. OOM: its memory is full. NOREPLICAS: it has lost its replica. NOPERM: its user lacks a permission (docs/security.md)."
+    }
     slow = {
       severity = "WARNING"
       for      = "600s"
