@@ -43,10 +43,16 @@ impl Front {
     /// Starts a front with these arguments and waits until it is ready.
     pub fn start(arguments: &[&str]) -> Self {
         let front = Self::start_unready(arguments);
-        eventually("the front is ready", Duration::from_secs(20), || {
-            front.get("/health/ready").status == 200
-        });
+        front.wait_until_ready();
         front
+    }
+
+    /// Waits until the front is ready.
+    #[track_caller]
+    pub fn wait_until_ready(&self) {
+        eventually("the front is ready", Duration::from_secs(20), || {
+            self.get("/health/ready").status == 200
+        });
     }
 
     /// Starts a front and waits only for its start-up line.

@@ -122,6 +122,13 @@ impl Sentinels {
         views[0]["config-epoch"].clone()
     }
 
+    /// Makes one of the Sentinels name no primary.
+    pub fn forget_primary(&self, sentinel: usize) {
+        let mut connection = connect(self.host, self.nodes[sentinel].port).expect("a Sentinel");
+        let mut remove = redis::cmd("SENTINEL");
+        remove.arg("REMOVE").arg(SERVICE).exec(&mut connection).expect("to forget it");
+    }
+
     /// Starts a failover to a replica, as for maintenance.
     pub fn fail_over(&self) {
         eventually("a failover starts", Duration::from_secs(30), || {

@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use rl_tests::{Cluster, Front, Sentinels, Setup, eventually, server_path, skip};
+use rl_tests::{
+    Cluster, Front, Sentinels, Setup, eventually, may_have_own_files, server_path, skip, with_file,
+};
 use tempfile::TempDir;
 
 use super::rig::SOON;
@@ -30,18 +30,6 @@ fn answer(query: Vec<u8>, address: Ipv4Addr) -> Vec<u8> {
     answer
 }
 
-/// A program that sees `file` at `place`. No other program does.
-pub(super) fn with_file(file: &Path, place: &str, program: &str) -> Command {
-    let mut command = Command::new("unshare");
-    let mount = format!(r#"mount --bind "$0" {place} && exec "$@""#);
-    command.args(["--mount", "sh", "-c", &mount]).arg(file).arg(program);
-    command
-}
-
-pub(super) fn is_permitted(mut with_names: Command) -> bool {
-    with_names.status().is_ok_and(|status| status.success())
-}
-
 #[test]
 fn a_name_that_takes_long_to_look_up_is_found() {
     let folder = TempDir::new().expect("a temporary folder");
@@ -54,7 +42,7 @@ fn a_name_that_takes_long_to_look_up_is_found() {
         Ok(socket) => Arc::new(socket),
         Err(error) => skip!("cannot listen on port 53 of {address}: {error}"),
     };
-    if !is_permitted(with_names("true")) {
+    if !may_have_own_files() {
         skip!("no process here may have files of its own, see unshare(1)");
     }
     thread::spawn(move || {
@@ -88,7 +76,7 @@ fn a_silent_address_does_not_hide_the_next() {
     let addresses = format!("{SILENT} redis.test\n{} redis.test\n", Ipv4Addr::LOCALHOST);
     fs::write(&hosts, addresses).expect("to write a file");
     let with_names = |program: &str| with_file(&hosts, "/etc/hosts", program);
-    if !is_permitted(with_names("true")) {
+    if !may_have_own_files() {
         skip!("no process here may have files of its own, see unshare(1)");
     }
     let server = Setup::with_module().start();

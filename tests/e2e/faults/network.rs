@@ -5,13 +5,13 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use rl_tests::{
-    CheckRequest, Fault, FaultProxy, Front, LimitSource, Setup, eventually, server_path, skip,
+    CheckRequest, Fault, FaultProxy, Front, LimitSource, Setup, eventually, may_have_own_files,
+    server_path, skip, with_file,
 };
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::aftermath::taken;
-use super::names::{is_permitted, with_file};
 use super::rig::{Buckets, DEADLINE, OUTAGE, Rig, SOON};
 
 /// A network fault for the length of an outage.
@@ -179,7 +179,7 @@ fn a_name_that_leads_to_another_server_is_followed() {
     let resolve_to = |host: Ipv4Addr| fs::write(&hosts, format!("{host} redis.test\n"));
     resolve_to(Ipv4Addr::LOCALHOST).expect("to write a file");
     let with_names = |program: &str| with_file(&hosts, "/etc/hosts", program);
-    if !is_permitted(with_names("true")) {
+    if !may_have_own_files() {
         skip!("no process here may have files of its own, see unshare(1)");
     }
     let old = Setup::with_module().start();

@@ -2,7 +2,7 @@
 
 /// An incremental parser for one client's stream of commands.
 #[derive(Default)]
-pub(super) struct CommandParser {
+pub(crate) struct CommandParser {
     /// The start of a command whose end has not arrived.
     pending: Vec<u8>,
 }
@@ -12,7 +12,7 @@ pub(super) struct CommandParser {
 impl CommandParser {
     /// Reads the next bytes and reports the name, in upper case, of each command that is complete.
     /// Reports nothing more after bytes that are not a command.
-    pub(super) fn read(&mut self, bytes: &[u8], mut report: impl FnMut(String)) {
+    pub(crate) fn read(&mut self, bytes: &[u8], mut report: impl FnMut(String)) {
         self.pending.extend_from_slice(bytes);
         let mut parsed = 0;
         while let Some((name, len)) = command(&self.pending[parsed..]) {
@@ -20,6 +20,11 @@ impl CommandParser {
             parsed += len;
         }
         self.pending.drain(..parsed);
+    }
+
+    /// Whether the bytes so far end with a command.
+    pub(crate) fn is_between(&self) -> bool {
+        self.pending.is_empty()
     }
 }
 
@@ -57,7 +62,7 @@ mod tests {
                 parser.read(bytes, |name| names.push(name));
             }
             assert_eq!(names, ["PING", "GET", "PING"], "in pieces of {size}");
-            assert!(parser.pending.is_empty());
+            assert!(parser.is_between());
         }
     }
 }

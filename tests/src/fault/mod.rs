@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+pub(crate) use self::command_parser::CommandParser;
 use crate::process::{eventually, free_port};
 
 /// A running proxy on a free port; it and its connections close when it is dropped.
