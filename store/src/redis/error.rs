@@ -140,12 +140,13 @@ fn command_in(detail: &str) -> String {
     name.replace('|', " ").to_ascii_uppercase()
 }
 
-/// The server's text, up to the first quotation that may repeat what a caller sent.
+/// The first line of the server's text, up to the first quotation that may repeat what a caller
+/// sent.
 fn reason(error: &RedisError) -> String {
     let Some(code) = error.code() else {
         return error.to_string();
     };
-    let detail = error.detail().unwrap_or_default();
+    let detail = error.detail().unwrap_or_default().lines().next().unwrap_or_default();
     let detail = match detail.rsplit_once(" script: ") {
         Some((error, script)) if script.contains(", on ") => error,
         _ => detail,
@@ -273,6 +274,10 @@ mod tests {
             (
                 "ERR user_script:7: attempt to index global 'struct' (a nil value) script: c0de, on x.",
                 refused("ERR user_script:7: attempt to index global 'struct' (a nil value)"),
+            ),
+            (
+                "ERR in script: no 'struct'\nstack traceback:\n\t7",
+                refused("ERR in script: no 'struct'"),
             ),
         ] {
             assert_eq!(error(line), expected, "{line}");

@@ -49,6 +49,10 @@ const ROUND_TRIPS: u32 = 8;
 const MIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// The most time that they may take.
 const MAX_TIMEOUT: Duration = Duration::from_secs(10);
+/// The reason of an attempt over TLS that has taken too long. A server without it may wait for the
+/// end of what it takes for a line.
+const SILENCE_OVER_TLS: &str =
+    "no answer in time (if the server does not speak TLS here, use redis:// and so on in --store)";
 /// The least age at which a session is replaced; the greatest is twice that. A new one picks up
 /// what has changed: addresses behind a name, load balancers, certificates.
 const MIN_AGE: Duration = Duration::from_secs(600);
@@ -101,8 +105,8 @@ impl Session {
         // A server may be slow and still reply within the deadline.
         let patience = (connector.deadline * ROUND_TRIPS).clamp(MIN_TIMEOUT, MAX_TIMEOUT);
         let connected = timeout(patience, try_each(host, connect)).await;
-        let (connection, engine, write_path, pings) =
-            connected.map_err(|_| late("no answer in time"))??;
+        let silence = if secrets.tls.is_some() { SILENCE_OVER_TLS } else { "no answer in time" };
+        let (connection, engine, write_path, pings) = connected.map_err(|_| late(silence))??;
         let now = Instant::now();
         Ok(Self {
             host: host.clone(),

@@ -1,7 +1,14 @@
 //! A Redis that answers and refuses: what the front says of it, and when it says it is over.
 
+use std::env;
+use std::net::TcpStream;
+use std::process::Command;
+
 use redis::Value;
-use rl_tests::{Cluster, FaultProxy, Flavour, Front, RedisServer, Setup, eventually};
+use rl_tests::{
+    ChildProcess, Cluster, FaultProxy, Flavour, Front, RedisServer, Relay, Setup, eventually,
+    free_port, skip,
+};
 use serde_json::json;
 
 use super::rig::SOON;
@@ -9,11 +16,22 @@ use super::rig::SOON;
 /// A long deadline, so that a busy machine degrades no answer that should come from Redis.
 const PATIENT: [&str; 2] = ["--deadline-ms", "10000"];
 const USER: &str = "ACL SETUSER front on >secret ~rl:*";
+/// As Upstash words it.
+const QUOTA: &str = "ERR max daily request limit exceeded. Limit: 10000, Usage: 10000.";
+/// Runs fakeredis, which is a server in Python, on a port.
+const FAKEREDIS: &str = "
+import sys
+from fakeredis import TcpFakeServer
+TcpFakeServer(('127.0.0.1', int(sys.argv[1]))).serve_forever()
+";
 
 /// A front that logs in as the user of [`USER`], with a proxy before its Redis.
 fn front(proxy: &FaultProxy, engine: &str) -> Front {
-    let store = proxy.url().replace("//", "//front:secret@");
-    let flags = ["--store", &store, "--engine", engine, "--workers", "2"];
+    front_at(&proxy.url().replace("//", "//front:secret@"), engine)
+}
+
+fn front_at(store: &str, engine: &str) -> Front {
+    let flags = ["--store", store, "--engine", engine, "--workers", "2"];
     Front::start(&[&flags[..], &PATIENT].concat())
 }
 
@@ -45,23 +63,35 @@ fn is_refusing(front: &Front, cause: &str) {
     assert!(reason.contains(cause), "{reason}");
 }
 
-/// Lets Redis refuse from `begin` to `end`, three times: it accepts again while nobody asks, then
-/// with a check, and the third time a front starts meanwhile.
+/// Lets Redis refuse from one command to another.
 #[track_caller]
 fn refuses(server: &RedisServer, engine: &str, cause: &str, [begin, end]: [&str; 2]) {
     run(server, &format!("{USER} +@all"));
     let proxy = FaultProxy::start(server.port());
-    let front = front(&proxy, engine);
+    let start = || front(&proxy, engine);
+    refuses_between(&proxy, start, cause, [&|| run(server, begin), &|| run(server, end)]);
+}
+
+/// Lets Redis refuse from `begin` to `end`, three times: it accepts again while nobody asks, then
+/// with a check, and the third time a front starts meanwhile.
+#[track_caller]
+fn refuses_between(
+    proxy: &FaultProxy,
+    start: impl Fn() -> Front,
+    cause: &str,
+    [begin, end]: [&dyn Fn(); 2],
+) {
+    let front = start();
     eventually("both workers are connected", SOON, || front.links() == 2);
     is_up(&front);
     let connections = proxy.connection_times().len();
 
-    run(server, begin);
+    begin();
     for key in 0..40 {
-        assert!(is_degraded(&front, key), "{engine}: {}", front.log());
+        assert!(is_degraded(&front, key), "{}", front.log());
     }
     is_refusing(&front, cause);
-    run(server, end);
+    end();
     eventually("it is seen to accept again", SOON, || state(&front).0 == "up");
     is_up(&front);
     for key in 0..10 {
@@ -73,17 +103,17 @@ fn refuses(server: &RedisServer, engine: &str, cause: &str, [begin, end]: [&str;
     }
     assert!(log.contains(cause) && !log.contains("redis request failed"), "{log}");
 
-    run(server, begin);
+    begin();
     assert!(is_degraded(&front, 100));
     is_refusing(&front, cause);
-    run(server, end);
+    end();
     assert!(!is_degraded(&front, 101));
     is_up(&front);
 
-    run(server, begin);
-    let late = self::front(&proxy, engine);
+    begin();
+    let late = start();
     is_refusing(&late, cause);
-    run(server, end);
+    end();
     eventually("the late front sees it accept", SOON, || state(&late).0 == "up");
     drop(late);
     let workers = 2;
@@ -113,6 +143,55 @@ fn a_redis_without_its_replicas_is_told_from_one_that_is_down() {
 fn a_user_whose_scripts_may_not_write_is_told_from_a_redis_that_is_down() {
     let rights = ["ACL SETUSER front -set", "ACL SETUSER front +set"];
     refuses(&Setup::plain().start(), "lua", "", rights);
+}
+
+#[test]
+fn a_quota_used_up_is_told_from_a_redis_that_is_down() {
+    for (engine, setup) in [("module", Setup::with_module()), ("lua", Setup::plain())] {
+        let server = setup.start();
+        let relay = Relay::start(server.port());
+        let proxy = FaultProxy::start(relay.port());
+        let start = || front_at(&proxy.url(), engine);
+        refuses_between(&proxy, start, QUOTA, [&|| relay.refuse(QUOTA), &|| relay.accept()]);
+    }
+}
+
+#[test]
+fn the_scripts_are_found_although_everything_is_refused_at_first() {
+    let server = Setup::plain().start();
+    let relay = Relay::start(server.port());
+    relay.refuse(QUOTA);
+    let front = front_at(&format!("redis://127.0.0.1:{}", relay.port()), "auto");
+    is_refusing(&front, QUOTA);
+    assert!(is_degraded(&front, 0));
+    relay.accept();
+    eventually("it accepts", SOON, || state(&front).0 == "up");
+    assert!((0..10).all(|key| !is_degraded(&front, key)), "{}", front.log());
+    assert_eq!(front.get("/health/ready").body["engine"], json!("lua"));
+    assert!(!front.log().contains("lost"), "{}", front.log());
+}
+
+#[test]
+fn a_server_whose_scripts_lack_a_library_is_told_from_one_that_is_down() {
+    let Some(packages) = env::var_os("RL_FAKEREDIS") else {
+        skip!("RL_FAKEREDIS names no folder of Python packages: scripts/test --servers installs it")
+    };
+    let port = free_port();
+    let mut python = Command::new("python3");
+    python.args(["-c", FAKEREDIS, &port.to_string()]).env("PYTHONPATH", packages);
+    let server = ChildProcess::launch(&mut python);
+    eventually("it listens", SOON, || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    for engine in ["auto", "lua"] {
+        let front = front_at(&format!("redis://127.0.0.1:{port}"), engine);
+        eventually("both workers are connected", SOON, || front.links() == 2);
+        is_refusing(&front, "attempt to index global 'struct' (a nil value)");
+        assert!((0..40).all(|key| is_degraded(&front, key)), "{}", server.output());
+        let (_, cause, _) = state(&front);
+        assert!(!cause.contains('\n'), "one line is enough: {cause}");
+        let log = front.log();
+        assert_eq!(log.matches("refuses requests").count(), 1, "{log}");
+        assert!(!log.contains("redis request failed") && !log.contains("lost"), "{log}");
+    }
 }
 
 #[test]

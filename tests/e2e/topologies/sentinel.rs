@@ -65,6 +65,22 @@ fn sentinels_without_such_a_primary_are_reported() {
     });
 }
 
+#[test]
+fn a_sentinel_and_a_server_are_told_apart() {
+    let server = Setup::plain().start();
+    let sentinels = Sentinels::watch(&server, 0);
+    for (store, cause) in [
+        (
+            format!("redis://127.0.0.1:{}", sentinels.ports()[0]),
+            "the server is a Sentinel: use redis+sentinel://",
+        ),
+        (format!("redis+sentinel://127.0.0.1:{}/main", server.port()), "is no Sentinel"),
+    ] {
+        let front = Front::start_unready(&["--store", &store, "--workers", "1"]);
+        eventually(cause, SOON, || front.log().contains(cause));
+    }
+}
+
 /// The address of a group by these Sentinels, on 127.0.0.1.
 fn by(ports: [u16; 3]) -> String {
     let hosts = ports.map(|port| format!("127.0.0.1:{port}"));
@@ -106,4 +122,23 @@ fn without_a_majority_of_the_sentinels_there_is_no_primary() {
     for server in &servers {
         assert_eq!(server.run::<u64>("DBSIZE"), 0, "nobody asked it");
     }
+}
+
+#[test]
+fn a_sentinel_that_is_silent_or_names_nobody_is_outvoted() {
+    let server = Setup::with_module().start();
+    let sentinels = Sentinels::watch(&server, 0);
+    sentinels.forget_primary(2);
+    let ports = sentinels.ports();
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port"); // connects, never answers
+    let silent = silent.local_addr().expect("an address").port();
+    for third in [ports[2], silent] {
+        let front = front(&by([third, ports[0], ports[1]]), &[]);
+        healed(&front, "k");
+    }
+    let front = Front::start_unready(&["--store", &by([silent, ports[2], ports[0]])]);
+    eventually("the log names the cause", SOON, || {
+        front.log().contains("no majority of the 3 Sentinels names one primary: 1 127.0.0.1:")
+    });
+    assert!(is_degraded(&check(&front, "k", 100)));
 }

@@ -77,6 +77,20 @@ fn only_a_verified_server_decides() {
 }
 
 #[test]
+fn the_log_says_which_side_speaks_tls() {
+    let authority = Authority::new();
+    let ca = authority.ca();
+    let ca = ["--redis-ca", ca.to_str().unwrap()];
+    let Some((server, port)) = server(&authority, "127.0.0.1", "no") else {
+        skip!("this Redis was built without TLS")
+    };
+    assert_refused(&format!("redis://127.0.0.1:{port}"), &[], "use rediss://");
+    let in_plain = format!("rediss://127.0.0.1:{}", server.port());
+    // Redis answers if it takes the greeting for a line of its own, else it waits for the end of it.
+    assert_refused(&in_plain, &ca, "the server does not speak TLS here");
+}
+
+#[test]
 fn a_server_may_require_a_client_certificate() {
     let authority = Authority::new();
     let ca = authority.ca();

@@ -4,7 +4,10 @@ use super::{Engine, EngineChoice, ScriptForm, Scripts};
 use crate::redis::{
     commands::{COMMANDS, CommandKind},
     error::CommandError,
-    resp::{connection::Connection, encode::CommandBuf},
+    resp::{
+        connection::{Connection, in_reply_to},
+        encode::CommandBuf,
+    },
 };
 
 /// Whether the server carries out checks, which store.
@@ -43,22 +46,35 @@ impl Engine {
                 {
                     no_module = Some(error);
                 }
+                // Not the words of a server that has the module: a proxy refuses the command, or
+                // a provider all of them.
+                Ok(WritePath::Refused(reason))
+                    if choice == EngineChoice::Auto && reason.starts_with("ERR ") =>
+                {
+                    no_module = Some(CommandError::Refused(reason));
+                }
                 proof => return Ok((Self::Module, proof?)),
             }
         }
-        let lua = async {
-            let lua = Self::Lua(Scripts::load(connection).await?);
-            let proof = lua.prove(connection).await?;
-            Ok((lua, proof))
-        };
-        lua.await.map_err(|error| no_engine(no_module, error))
+        let lua = Self::Lua(Scripts::default());
+        let proof = lua.prove(connection).await;
+        proof.map(|proof| (lua, proof)).map_err(|error| no_engine(no_module, error))
     }
 
-    /// Makes a check of a bucket that no caller uses, to see whether the server stores it.
+    /// Makes a check of a bucket that no caller uses, to see whether the server stores it. Scripts
+    /// that it has refused to load are loaded before.
     pub(in crate::redis) async fn prove(
         &self,
         connection: &Connection,
     ) -> Result<WritePath, CommandError> {
+        if let Self::Lua(scripts) = self
+            && let Err(error) = scripts.load(connection).await
+        {
+            return match error {
+                CommandError::Refused(reason) => Ok(WritePath::Refused(reason)),
+                error => Err(in_reply_to("SCRIPT LOAD", error)),
+            };
+        }
         let send = |form| connection.send(&self.probe(CommandKind::Check, form));
         let reply = match send(ScriptForm::Hash).await {
             Err(CommandError::NoScript) => send(ScriptForm::Full).await,
@@ -71,16 +87,21 @@ impl Engine {
             }
             Err(CommandError::Refused(reason)) => Ok(WritePath::Refused(reason)),
             Err(CommandError::Redirected(_)) => Ok(WritePath::Unknown),
-            Err(error) => Err(error),
+            Err(error) => Err(in_reply_to(self.check_command(), error)),
+        }
+    }
+
+    /// The command that makes a check.
+    fn check_command(&self) -> &'static str {
+        match self {
+            Self::Module => COMMANDS[CommandKind::Check as usize].name,
+            Self::Lua(_) => "EVALSHA",
         }
     }
 
     /// Whether [`prove`](Self::prove) needs this command.
     pub(in crate::redis) fn needs(&self, command: &str) -> bool {
-        match self {
-            Self::Module => command == COMMANDS[CommandKind::Check as usize].name,
-            Self::Lua(_) => ["EVALSHA", "EVAL"].contains(&command),
-        }
+        command == self.check_command() || (command == "EVAL" && matches!(self, Self::Lua(_)))
     }
 
     /// A check or a peek of a bucket that no caller uses.
@@ -155,6 +176,11 @@ mod tests {
                  scripts",
             ),
             (Some(NoCommand(check())), Refused("LOADING".to_owned()), "LOADING"),
+            (
+                Some(Refused("ERR disabled".to_owned())),
+                NoCommand(load()),
+                "the server has no command SCRIPT LOAD, and ERR disabled",
+            ),
         ] {
             assert_eq!(no_engine(module, scripts), Refused(expected.to_owned()));
         }

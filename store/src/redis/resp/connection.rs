@@ -51,6 +51,8 @@ struct Shared {
 /// How a server begins that was spoken to without TLS (RFC 8446, section 5.1). No reply does.
 const TLS_ALERT: &[u8] = &[21, 3];
 const SPEAKS_TLS: &str = "the server speaks TLS here: use rediss:// (and so on) in --store";
+const BEFORE_ANY_REPLY: &str =
+    "before any reply (if the server speaks TLS here, use rediss:// and so on in --store)";
 
 /// Most bytes of the reply to `CLUSTER SLOTS`: 4 KiB for each of 16,384 ranges of one slot, which is
 /// a primary and nine replicas with the longest IPv6 addresses and host names.
@@ -183,12 +185,25 @@ impl Shared {
     /// Reads the replies that have arrived and hands them out.
     async fn read(&self, decoder: &mut ReplyDecoder) -> Result<(), CommandError> {
         let buffer = decoder.buffer();
-        let is_open = self.socket.read(buffer).await.map_err(broken)?;
+        let is_open = self.socket.read(buffer).await.map_err(|it| self.hung_up(broken(it)))?;
         if buffer.starts_with(TLS_ALERT) {
             return Err(CommandError::Broken(SPEAKS_TLS.to_owned()));
         }
         self.pending.borrow_mut().deliver(decoder)?;
-        if is_open { Ok(()) } else { Err(closed_by_peer()) }
+        if is_open { Ok(()) } else { Err(self.hung_up(closed_by_peer())) }
+    }
+
+    /// The error of a connection that the server has ended. One that speaks TLS ends those without
+    /// it, often without an alert.
+    fn hung_up(&self, error: CommandError) -> CommandError {
+        match error {
+            CommandError::Broken(reason)
+                if self.pending.borrow().delivered() == 0 && self.socket.is_plain() =>
+            {
+                CommandError::Broken(format!("{reason} {BEFORE_ANY_REPLY}"))
+            }
+            error => error,
+        }
     }
 
     /// Ends the connection: every pending command fails for this reason.
@@ -218,7 +233,7 @@ async fn drive(shared: Rc<Shared>) {
 }
 
 /// The error with the command that it was the answer to.
-pub(super) fn in_reply_to(command: &str, error: CommandError) -> CommandError {
+pub(in crate::redis) fn in_reply_to(command: &str, error: CommandError) -> CommandError {
     match error {
         CommandError::Broken(reason) => {
             CommandError::Broken(format!("{reason} in reply to {command}"))
@@ -347,7 +362,7 @@ mod tests {
     #[tokio::test(flavor = "local")]
     async fn pending_commands_fail_with_the_reason_of_the_end() {
         for (sent, reason) in [
-            (&b""[..], "closed by peer"),
+            (&b""[..], &*format!("closed by peer {}", super::BEFORE_ANY_REPLY)),
             (b"HTTP/1.1 400 Bad Request\r\n", "invalid reply"),
             (b"\x15\x03\x01\x00\x02\x02\x46", super::SPEAKS_TLS),
             (b"*1\r\n:1\r\n*1\r\n:2\r\n*1\r\n:3\r\n", "unexpected reply"),

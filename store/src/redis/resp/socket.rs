@@ -113,6 +113,11 @@ impl Socket {
         .await
     }
 
+    /// Whether it is without TLS.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(&*self.stream.borrow(), Stream::Plain(_))
+    }
+
     /// Waits for bytes and appends them to `buffer`. Returns false once the peer has closed.
     pub(super) async fn read(&self, buffer: &mut Vec<u8>) -> io::Result<bool> {
         buffer.reserve(match &*self.stream.borrow() {
