@@ -6,7 +6,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use rl_tests::{History, Record};
 
-use crate::episode::DEADLINE;
+use crate::stall_meter::Stalls;
 
 /// The limit of roomy buckets, which are used to count charges: capacity and rate. The capacity is
 /// far above the demand, and the refill is too slow to matter.
@@ -15,6 +15,8 @@ pub(crate) const ROOMY: (u64, &str) = (1_000_000_000, "1/d");
 pub(crate) const HOT: (u64, &str, f64) = (20, "20/s", 20.0);
 const ROOMY_KEYS: [&str; 6] = ["roomy1", "roomy2", "roomy3", "roomy4", "roomy5", "roomy6"];
 const HOT_KEYS: [&str; 3] = ["hot1", "hot2", "hot3"];
+/// The share of checks that may be degraded while links are slow.
+const MOST_DEGRADED: f64 = 0.005;
 /// The time that a busy machine may add to a deadline.
 const SCHEDULING_SLACK: Duration = Duration::from_secs(1);
 /// The longest time that a replica may have lagged behind before the fault.
@@ -23,12 +25,18 @@ const REPLICATION_LAG: Duration = Duration::from_secs(1);
 /// Everything that was observed in an episode.
 pub(crate) struct Observations {
     pub(crate) history: History,
+    /// The fronts' deadline.
+    pub(crate) deadline: Duration,
     /// Whether the primary was killed, so that it decided nothing more.
     pub(crate) was_killed: bool,
     /// Whether another server became a primary, so that writes it had not received are lost.
     pub(crate) had_takeover: bool,
     /// When the fault was injected.
     pub(crate) fault_at: Duration,
+    /// When it was healed.
+    pub(crate) healed_at: Duration,
+    /// What slow links left of the deadline, if nothing else was wrong.
+    pub(crate) margin: Option<Duration>,
     /// When Redis accepted writes again.
     pub(crate) writable_at: Duration,
     /// When Redis decided checks again.
@@ -38,8 +46,8 @@ pub(crate) struct Observations {
     /// The Redis requests that fronts sent and that were not answered, by their own count; `None`
     /// if a front was killed, since its count is lost.
     pub(crate) unanswered: Option<u64>,
-    /// The longest stall of the machine itself.
-    pub(crate) longest_stall: Duration,
+    /// Stalls of the machine itself.
+    pub(crate) stalls: Stalls,
 }
 
 /// The statistics of an episode.
@@ -86,17 +94,26 @@ impl Observations {
     /// Asserts every promise. `is_alive` selects the records of fronts that were not killed.
     pub(crate) fn audit(self, is_alive: impl Fn(&Record) -> bool) -> Stats {
         let Self { history, fault_at, writable_at, normal_at, had_takeover, .. } = &self;
-        let slowest = history.slowest();
-        let max = DEADLINE + SCHEDULING_SLACK + self.longest_stall;
-        assert!(slowest <= max, "an answer took {slowest:?}, more than {max:?}");
+        let answers = history.only(|record| record.decision.is_some());
+        let unanswered = history.only(|record| record.decision.is_none());
+        assert!(
+            !unanswered.records().iter().any(&is_alive),
+            "a front that was not killed gave no answer"
+        );
+        for record in answers.records().iter().filter(|it| it.latency() > self.deadline) {
+            let stalled = self.stalls.between(record.start, record.end);
+            let (took, max) = (record.latency(), self.deadline + SCHEDULING_SLACK + stalled);
+            assert!(took <= max, "an answer took {took:?}, more than {max:?}: {record:?}");
+        }
         self.assert_limits();
+        self.assert_few_degraded();
         let mut stats = Stats {
             duration: history.records().last().map_or(Duration::ZERO, |record| record.end),
             checks: history.len(),
             degraded: history.only(Record::is_degraded).len(),
-            unanswered: history.only(|record| record.decision.is_none()).len(),
-            slowest,
-            longest_stall: self.longest_stall,
+            unanswered: unanswered.len(),
+            slowest: answers.slowest(),
+            longest_stall: self.stalls.longest(),
             had_takeover: *had_takeover,
             ..Stats::default()
         };
@@ -131,6 +148,22 @@ impl Observations {
         let last = late.records().iter().map(|record| record.end).max();
         stats.recovery = last.map_or(Duration::ZERO, |last| last - *writable_at);
         stats
+    }
+
+    /// Asserts that slow links degrade nothing, unless the machine itself stalled for what they
+    /// left of the deadline.
+    fn assert_few_degraded(&self) {
+        let Some(margin) = self.margin.filter(|margin| self.stalls.longest() < *margin / 2) else {
+            return;
+        };
+        let (from, to) = (self.fault_at, self.healed_at);
+        let during = self.history.only(|record| record.start >= from && record.end <= to);
+        let (all, degraded) = (during.len(), during.only(Record::is_degraded).len());
+        assert!(all > 0, "no check over the slow links");
+        assert!(
+            degraded as f64 <= MOST_DEGRADED * all as f64,
+            "{degraded} of {all} degraded with {margin:?} left of the deadline"
+        );
     }
 
     /// Asserts that no window admitted more than the limit: by Redis, or by each front on its own.

@@ -2,8 +2,10 @@
 
 use std::sync::Mutex;
 
+use fastrand::Rng;
 use rl_tests::{Cluster, FaultProxy, RedisServer, eventually};
 
+use crate::fault::FaultKind;
 use crate::topology::{TIMEOUT, Topology, behind_proxy, info, query};
 
 pub(crate) struct ClusterTopology {
@@ -16,7 +18,6 @@ const NODES: usize = 2 * PRIMARIES;
 
 impl Topology for ClusterTopology {
     const NAME: &'static str = "cluster";
-    const HAS_SLOTS: bool = true;
 
     fn start() -> Self {
         let (setups, proxies): (Vec<_>, Vec<_>) =
@@ -26,9 +27,17 @@ impl Topology for ClusterTopology {
         Self { cluster: Cluster::start_each(setup, PRIMARIES, NODES), proxies }
     }
 
-    fn url(&self) -> String {
-        let hosts = self.proxies.iter().map(|proxy| format!("127.0.0.1:{}", proxy.port()));
+    fn has(fault: FaultKind) -> bool {
+        !matches!(fault, FaultKind::Minority | FaultKind::NoMajority)
+    }
+
+    fn url(&self, host: &str) -> String {
+        let hosts = self.ports().into_iter().map(|port| format!("{host}:{port}"));
         format!("redis+cluster://{}", hosts.collect::<Vec<_>>().join(","))
+    }
+
+    fn ports(&self) -> Vec<u16> {
+        self.proxies.iter().map(FaultProxy::port).collect()
     }
 
     fn servers(&self) -> &[RedisServer] {
@@ -68,6 +77,12 @@ impl Topology for ClusterTopology {
         let to = others.find(|node| info(&self.servers()[*node], "role") == "master");
         self.cluster.move_slot(self.cluster.slot(key), from, to.expect("another primary"), || ());
     }
+
+    fn mislead(&self, _sentinels: usize, _rng: &mut Rng) {
+        unreachable!("a cluster has no Sentinels");
+    }
+
+    fn lead_right(&self) {}
 
     fn rejoin(&self, _server: usize) {
         // The node still knows the others, and they tell it which nodes are primaries.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::audit::{self, HOT, ROOMY, Stats};
 use crate::fault::FaultKind;
+use crate::host_name::HostName;
 use crate::stall_meter::StallMeter;
 use crate::topology::{TIMEOUT, Topology, query, wait_for_sync};
 
@@ -17,37 +18,50 @@ pub(crate) struct Episode {
     pub(crate) stats: Stats,
 }
 
-pub(crate) const DEADLINE: Duration = Duration::from_millis(100);
 /// The time for which checks must be decided by Redis until operation counts as normal. It exceeds
 /// the deadline, so that no degraded reply can still be on its way.
 const SETTLING_TIME: Duration = Duration::from_millis(200);
 /// The bound on recovery: 2 s are promised, and a busy machine may add as much again.
 const NORMAL_WITHIN: Duration = Duration::from_secs(4);
-const CLIENTS: usize = 4;
 const WORKERS: usize = 2;
 
-/// Starts two fronts on the same buckets, one with the module and one with the scripts.
-pub(crate) fn fronts(url: &str) -> [Front; 2] {
-    ["module", "lua"].map(|engine| front(url, engine))
+/// Two fronts on the same buckets, one with the module and one with the scripts.
+pub(crate) struct Fronts {
+    pub(crate) both: [Front; 2],
+    deadline: Duration,
 }
 
-fn front(url: &str, engine: &str) -> Front {
-    let (workers, millis) = (WORKERS.to_string(), DEADLINE.as_millis().to_string());
-    let store = ["--store", url, "--engine", engine];
-    Front::start(&[&store[..], &["--workers", &workers, "--deadline-ms", &millis]].concat())
+// === impl Fronts ===
+
+impl Fronts {
+    pub(crate) fn start(host: &HostName, url: &str, deadline: Duration) -> Self {
+        let both = ["module", "lua"].map(|engine| start_front(host, url, engine, deadline));
+        Self { both, deadline }
+    }
+
+    /// Starts others in their place, unless they have this deadline.
+    fn have_deadline(&mut self, deadline: Duration, host: &HostName, url: &str) {
+        if self.deadline != deadline {
+            *self = Self::start(host, url, deadline);
+        }
+    }
 }
 
 /// Runs one episode. Fails if a promise was not kept.
 pub(crate) fn run(
     topology: &mut impl Topology,
-    fronts: &mut [Front; 2],
+    host: &HostName,
+    fronts: &mut Fronts,
     fault: FaultKind,
     rng: &mut Rng,
 ) -> Episode {
+    let url = topology.url(host.as_str());
+    fronts.have_deadline(fault.deadline(), host, &url);
+    let fronts = &mut fronts.both;
     let (primaries_before, taken_before) = (topology.primaries(), taken(&fronts[1]));
     let unanswered_before = unanswered(fronts);
     let key = audit::random_key(rng).to_owned();
-    let load = Load::start(&[&fronts[0], &fronts[1]], CLIENTS, |rng| {
+    let load = Load::start(&[&fronts[0], &fronts[1]], fault.clients(), |rng| {
         let key = audit::random_key(rng).to_owned();
         let limits = if key.starts_with("hot") {
             LimitSource::Inline(HOT.0, HOT.1)
@@ -56,33 +70,43 @@ pub(crate) fn run(
         };
         CheckRequest { key, limits, cost: 1 }
     });
-    let stall_meter = StallMeter::start();
+    let stall_meter = StallMeter::start(load.now());
     load.run_for_answers(200);
 
+    let is_alive = |record: &Record| fault != FaultKind::KillFront || record.front != 0;
+    let run_until_normal = |what: &str, since: Duration| {
+        load.run_until(what, NORMAL_WITHIN, |records| {
+            let now = load.now();
+            let recent = records.iter().rev().take_while(|it| it.end + SETTLING_TIME >= now);
+            let recent: Vec<_> = recent.filter(|record| is_alive(record)).collect();
+            now >= since + SETTLING_TIME
+                && recent.len() >= 10
+                && recent.iter().all(|it| it.is_normal())
+        });
+    };
     let fault_at = load.now();
-    let injected = fault.inject(topology, fronts, &key, rng);
+    let mut injected = fault.inject(topology, fronts, &key, rng);
+    if fault.is_overcome() {
+        run_until_normal("Redis decides checks although the fault lasts", load.now());
+        // And a front that knows the seeds only finds it too.
+        let late = start_front(host, &url, "auto", fault.deadline());
+        eventually("a new front is connected", NORMAL_WITHIN, || late.links() == WORKERS);
+    }
     load.run_for(fault.duration(rng));
+    let healed_at = load.now();
     injected.heal(topology);
     eventually("Redis accepts writes", TIMEOUT, || is_writable(topology));
     let writable_at = load.now();
-    let is_alive = |record: &Record| fault != FaultKind::KillFront || record.front != 0;
-    load.run_until("Redis decides checks again", NORMAL_WITHIN, |records| {
-        let now = load.now();
-        let recent = records.iter().rev().take_while(|record| record.end + SETTLING_TIME >= now);
-        let recent: Vec<_> = recent.filter(|record| is_alive(record)).collect();
-        now >= writable_at + SETTLING_TIME
-            && recent.len() >= 10
-            && recent.iter().all(|it| it.is_normal())
-    });
+    run_until_normal("Redis decides checks again", writable_at);
     let normal_at = load.now();
     load.run_for_answers(50);
     let history = load.finish();
-    let longest_stall = stall_meter.stop();
+    let stalls = stall_meter.stop();
 
     let unanswered =
         (fault != FaultKind::KillFront).then(|| unanswered(fronts) - unanswered_before);
     if fault == FaultKind::KillFront {
-        fronts[0] = front(&topology.url(), "module");
+        fronts[0] = start_front(host, &url, "module", fault.deadline());
     }
     topology.primaries(); // waits until the servers agree
     injected.repair(topology);
@@ -92,16 +116,29 @@ pub(crate) fn run(
     }
     let observations = audit::Observations {
         history,
+        deadline: fault.deadline(),
         was_killed: fault == FaultKind::Kill,
         had_takeover: topology.primaries() != primaries_before,
         fault_at,
+        healed_at,
+        margin: injected.margin,
         writable_at,
         normal_at,
         taken: (taken_before, taken(&fronts[1])),
         unanswered,
-        longest_stall,
+        stalls,
     };
     Episode { fault, stats: observations.audit(is_alive) }
+}
+
+fn start_front(host: &HostName, url: &str, engine: &str, deadline: Duration) -> Front {
+    let (workers, millis) = (WORKERS.to_string(), deadline.as_millis().to_string());
+    let mut command = host.front();
+    command.args(["--listen", "127.0.0.1:0", "--store", url, "--engine", engine]);
+    command.args(["--workers", &workers, "--deadline-ms", &millis]).env_remove("PORT");
+    let front = Front::launch(command);
+    front.wait_until_ready();
+    front
 }
 
 /// Whether the primary of every key is running, reachable and accepts writes.

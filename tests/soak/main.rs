@@ -5,6 +5,7 @@
 //! | file | contents |
 //! | --- | --- |
 //! | `fault` | the faults, and how each is injected and healed |
+//! | `host_name` | the name by which fronts know the servers, with an address that can be silent |
 //! | `topology`, `sentinel`, `cluster` | the servers, each behind a proxy that injects faults |
 //! | `episode` | one fault under load |
 //! | `audit` | the promises that every episode must keep, and its statistics |
@@ -15,6 +16,7 @@ mod audit;
 mod cluster;
 mod episode;
 mod fault;
+mod host_name;
 mod sentinel;
 mod stall_meter;
 mod topology;
@@ -30,13 +32,13 @@ use fastrand::Rng;
 use rl_tests::Flavour;
 
 use crate::{
-    cluster::ClusterTopology, fault::FaultKind, sentinel::SentinelTopology, topology::Topology,
-    totals::Totals,
+    cluster::ClusterTopology, episode::Fronts, fault::FaultKind, host_name::HostName,
+    sentinel::SentinelTopology, topology::Topology, totals::Totals,
 };
 
 /// Injects random faults under load, into a Sentinel setup and a cluster, and audits each of them
 #[derive(Parser)]
-#[command(name = "scripts/soak")]
+#[command(name = "scripts/soak", after_help = format!("Kinds of faults: {}", FaultKind::list()))]
 struct Args {
     /// Minutes to run; the last episode is completed
     #[arg(long, default_value_t = 1.0)]
@@ -44,24 +46,28 @@ struct Args {
     /// Seed that an earlier run printed, for the same faults in the same order
     #[arg(long)]
     seed: Option<u64>,
+    /// Draw only faults of this kind, or of these if it is given several times
+    #[arg(long, value_name = "KIND", value_parser = FaultKind::parse)]
+    fault: Vec<FaultKind>,
 }
 
 fn main() -> ExitCode {
-    let Args { minutes, seed } = Args::parse();
+    let Args { minutes, seed, fault: kinds } = Args::parse();
     let seed = seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
     println!("{}; seed {seed}", Flavour::name());
+    let host = HostName::new();
+    if !host.is_known() {
+        println!(
+            "without silent addresses: no process here may have files of its own, see unshare(1)"
+        );
+    }
     let end = Instant::now() + Duration::from_secs_f64(60.0 * minutes);
     let mut rng = Rng::with_seed(seed);
-    let rngs = [rng.fork(), rng.fork()];
-    let all: Vec<_> = thread::scope(|scope| {
-        let soaks: [fn(Rng, Instant) -> Totals; 2] =
-            [soak::<SentinelTopology>, soak::<ClusterTopology>];
-        let threads: Vec<_> = soaks
-            .into_iter()
-            .zip(rngs)
-            .map(|(soak, rng)| scope.spawn(move || soak(rng, end)))
-            .collect();
-        threads.into_iter().map(|it| it.join().expect("totals")).collect()
+    let [of_sentinel, of_cluster] = [rng.fork(), rng.fork()];
+    let all = thread::scope(|scope| {
+        let sentinel = scope.spawn(|| soak::<SentinelTopology>(&host, &kinds, of_sentinel, end));
+        let cluster = scope.spawn(|| soak::<ClusterTopology>(&host, &kinds, of_cluster, end));
+        [sentinel, cluster].map(|it| it.join().expect("totals"))
     });
     println!();
     all.iter().for_each(|totals| println!("{totals}\n"));
@@ -74,17 +80,21 @@ fn main() -> ExitCode {
 }
 
 /// Runs episodes until the time is over or one fails.
-fn soak<T: Topology>(mut rng: Rng, end: Instant) -> Totals {
+fn soak<T: Topology>(host: &HostName, kinds: &[FaultKind], mut rng: Rng, end: Instant) -> Totals {
     let mut totals = Totals::new(T::NAME);
+    let kinds = FaultKind::possible::<T>(kinds, host);
+    if kinds.is_empty() {
+        return totals;
+    }
     let start = Instant::now();
     // A failed assertion panics, which prints the logs of all processes.
     let result = panic::catch_unwind(AssertUnwindSafe(|| {
         let mut topology = T::start();
-        let mut fronts = episode::fronts(&topology.url());
+        let mut fronts = Fronts::start(host, &topology.url(host.as_str()), kinds[0].deadline());
         while Instant::now() < end {
-            let fault = FaultKind::random(T::HAS_SLOTS, &mut rng);
+            let fault = kinds[rng.usize(..kinds.len())];
             totals.start_episode(fault);
-            let episode = episode::run(&mut topology, &mut fronts, fault, &mut rng);
+            let episode = episode::run(&mut topology, host, &mut fronts, fault, &mut rng);
             println!("{:6.1} s  {:8}  {episode}", start.elapsed().as_secs_f64(), T::NAME);
             totals.add(episode);
         }

@@ -1,19 +1,34 @@
 //! A primary and two replicas that three Sentinels watch.
 
+use fastrand::Rng;
 use redis::Value;
-use rl_tests::{FaultProxy, RedisServer, Sentinels, eventually};
+use rl_tests::{Fault, FaultProxy, RedisServer, Sentinels, Setup, eventually};
 
-use crate::topology::{TIMEOUT, Topology, behind_proxy, info};
+use crate::fault::FaultKind;
+use crate::topology::{TIMEOUT, Topology, behind_proxy, info, query};
 
 pub(crate) struct SentinelTopology {
     servers: Vec<RedisServer>,
     proxies: Vec<FaultProxy>,
     sentinels: Sentinels,
+    /// Between the fronts and each of the Sentinels.
+    sentinel_proxies: Vec<FaultProxy>,
+    /// A server that no majority ever names.
+    stray: RedisServer,
+    /// Sentinels of the stray, of which the last watches no server.
+    strays: Sentinels,
+}
+
+/// What a Sentinel tells the fronts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Opinion {
+    Silent,
+    Stray,
+    Nobody,
 }
 
 impl Topology for SentinelTopology {
     const NAME: &'static str = "sentinel";
-    const HAS_SLOTS: bool = false;
 
     fn start() -> Self {
         let (setups, proxies): (Vec<_>, Vec<_>) =
@@ -23,11 +38,24 @@ impl Topology for SentinelTopology {
             follow(replica, &proxies[0]);
         }
         let sentinels = Sentinels::watch_at(proxies[0].port(), 2);
-        Self { servers, proxies, sentinels }
+        let sentinel_proxies = sentinels.ports().into_iter().map(FaultProxy::start).collect();
+        let stray = Setup::with_module().start();
+        let strays = Sentinels::watch(&stray, 0);
+        strays.forget_primary(2);
+        Self { servers, proxies, sentinels, sentinel_proxies, stray, strays }
     }
 
-    fn url(&self) -> String {
-        self.sentinels.url()
+    fn has(fault: FaultKind) -> bool {
+        fault != FaultKind::MoveSlot
+    }
+
+    fn url(&self, host: &str) -> String {
+        let hosts = self.ports().into_iter().map(|port| format!("{host}:{port}"));
+        format!("redis+sentinel://{}/main", hosts.collect::<Vec<_>>().join(","))
+    }
+
+    fn ports(&self) -> Vec<u16> {
+        self.sentinel_proxies.iter().map(FaultProxy::port).collect()
     }
 
     fn servers(&self) -> &[RedisServer] {
@@ -58,6 +86,32 @@ impl Topology for SentinelTopology {
 
     fn move_slot(&self, _key: &str) {
         unreachable!("a Sentinel setup has no slots");
+    }
+
+    fn mislead(&self, sentinels: usize, rng: &mut Rng) {
+        let mut order = [0, 1, 2];
+        rng.shuffle(&mut order);
+        // If two named the stray, they would be a majority.
+        let mut opinions = [Opinion::Silent, Opinion::Stray, Opinion::Nobody];
+        rng.shuffle(&mut opinions);
+        for (sentinel, opinion) in order.into_iter().zip(opinions).take(sentinels) {
+            let proxy = &self.sentinel_proxies[sentinel];
+            match opinion {
+                Opinion::Silent => proxy.set(Fault::HoldReplies),
+                Opinion::Stray => proxy.set_upstream(self.strays.ports()[0]),
+                Opinion::Nobody => proxy.set_upstream(self.strays.ports()[2]),
+            }
+        }
+    }
+
+    fn lead_right(&self) {
+        for (proxy, port) in self.sentinel_proxies.iter().zip(self.sentinels.ports()) {
+            proxy.set_upstream(port);
+            proxy.clear();
+        }
+        let commands = query(&self.stray, "INFO commandstats").to_lowercase();
+        let is_check = |line: &str| line.contains("rl.") || line.contains("_eval");
+        assert!(!commands.lines().any(is_check), "checks at the stray: {commands}");
     }
 
     fn rejoin(&self, server: usize) {

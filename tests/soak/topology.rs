@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use fastrand::Rng;
 use rl_tests::{FaultProxy, RedisServer, Setup, eventually, free_port};
+
+use crate::fault::FaultKind;
 
 /// A timeout for what servers do by themselves, such as electing a primary.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(90);
@@ -10,14 +13,18 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(90);
 /// Servers that replace each other when one fails.
 pub(crate) trait Topology: Sized {
     const NAME: &'static str;
-    /// Whether keys have slots that can move.
-    const HAS_SLOTS: bool;
 
     /// Starts the servers.
     fn start() -> Self;
 
-    /// The address, as `rl-server --store` takes it.
-    fn url(&self) -> String;
+    /// Whether this fault can hit these servers.
+    fn has(fault: FaultKind) -> bool;
+
+    /// The address, as `rl-server --store` takes it, with this host.
+    fn url(&self, host: &str) -> String;
+
+    /// The ports in the address.
+    fn ports(&self) -> Vec<u16>;
 
     fn servers(&self) -> &[RedisServer];
 
@@ -36,6 +43,12 @@ pub(crate) trait Topology: Sized {
 
     /// Moves the slot of `key` to another node, under load.
     fn move_slot(&self, key: &str);
+
+    /// Makes this many Sentinels fall silent, or name another server or none.
+    fn mislead(&self, sentinels: usize, rng: &mut Rng);
+
+    /// Ends what [`mislead`](Self::mislead) began.
+    fn lead_right(&self);
 
     /// Makes a server that was restarted or unreachable follow the right primary.
     fn rejoin(&self, server: usize);
