@@ -48,11 +48,12 @@ fn libclang_is_found_under_each_of_its_names() {
 fn packages_of_missing_programs_are_listed() {
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
-    let tools = ["protoc", "no-such-program", "cc"];
-    let all = "protobuf-compiler\nno-such-program\ngcc\nlibc6-dev\n";
+    let tools = ["protoc", "no-such-program", "cc", "php", "phpredis", "predis"];
+    let rest = "no-such-program\ngcc\nlibc6-dev\nphp-cli\nphp-redis\nphp-predis\n";
+    let all = format!("protobuf-compiler\n{rest}");
     assert_eq!(listed(&tools, folder, folder), all);
     fs::copy(program("true"), folder.join("protoc")).unwrap();
-    assert_eq!(listed(&tools, folder, folder), "no-such-program\ngcc\nlibc6-dev\n");
+    assert_eq!(listed(&tools, folder, folder), rest);
 }
 
 #[test]
