@@ -10,7 +10,6 @@ use std::{
 use actix_web::web::{Buf, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::{Sleep, sleep},
 };
 
@@ -22,8 +21,8 @@ use crate::framing::{Framing, LastHead};
 /// actix-http decodes ahead, and then answers by the head that it decoded last: the response before
 /// a `HEAD` has no body, `close` is said too early, and what follows a `close` is answered.
 #[derive(Debug)]
-pub(crate) struct CallerStream {
-    stream: TcpStream,
+pub(crate) struct CallerStream<S> {
+    stream: S,
     framing: Framing,
     last_head: LastHead,
     /// What has come and the decoder has not got: the start of a head, or what was sent before the
@@ -39,10 +38,14 @@ pub(crate) struct CallerStream {
     head_deadline: Option<Pin<Box<Sleep>>>,
     /// The bytes that have come since anything was sent.
     unanswered: usize,
+    /// The end of the time for the caller to take bytes, while it takes none.
+    write_deadline: Option<Pin<Box<Sleep>>>,
 }
 
 /// The longest a caller may take for the head of a request, or to send its first.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest a caller may take no bytes that are sent to it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most bytes that are read without a response in between. The largest request is a batch of
 /// 1 MiB, which takes six times that if each byte is a chunk.
 const MAX_UNANSWERED: usize = 8 << 20;
@@ -56,8 +59,8 @@ const TIMED_OUT: &[u8] =
 
 // === impl CallerStream ===
 
-impl CallerStream {
-    pub(crate) fn new(stream: TcpStream) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> CallerStream<S> {
+    pub(crate) fn new(stream: S) -> Self {
         Self {
             stream,
             framing: Framing::Head,
@@ -68,6 +71,7 @@ impl CallerStream {
             reader: None,
             head_deadline: None,
             unanswered: 0,
+            write_deadline: None,
         }
     }
 
@@ -96,7 +100,7 @@ impl CallerStream {
         let deadline = self.head_deadline.get_or_insert_with(|| Box::pin(sleep(HEAD_TIMEOUT)));
         ready!(deadline.as_mut().poll(context));
         // All responses before it have been written.
-        let _ = self.stream.try_write(TIMED_OUT);
+        let _ = Pin::new(&mut self.stream).poll_write(context, TIMED_OUT);
         self.framing = Framing::Refused;
         self.backlog.clear();
         Poll::Ready(())
@@ -108,6 +112,21 @@ impl CallerStream {
         if bytes != CONTINUE {
             self.is_answered = true;
         }
+    }
+
+    /// Passes the outcome of a write on, and fails once the caller has taken nothing for too long.
+    fn within_write_timeout(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.write_deadline = None;
+            return written;
+        }
+        let deadline = self.write_deadline.get_or_insert_with(|| Box::pin(sleep(WRITE_TIMEOUT)));
+        ready!(deadline.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Goes on to the next request once the last one is whole and its response written.
@@ -122,7 +141,7 @@ impl CallerStream {
     }
 }
 
-impl AsyncRead for CallerStream {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for CallerStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -168,14 +187,15 @@ impl AsyncRead for CallerStream {
     }
 }
 
-impl AsyncWrite for CallerStream {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for CallerStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.on_write(bytes);
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.within_write_timeout(context, written)
     }
 
     fn poll_write_vectored(
@@ -184,7 +204,8 @@ impl AsyncWrite for CallerStream {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.on_write(slices.first().map_or(&[], |slice| slice));
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.within_write_timeout(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -200,9 +221,14 @@ impl AsyncWrite for CallerStream {
     /// Reads what has come, since closing a socket with unread bytes resets the connection, and the
     /// caller might lose the response.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut discarded = [0; 4096];
-        let has_read = |read| matches!(read, Ok(1..));
-        (0..MAX_LAST_READS).take_while(|_| has_read(self.stream.try_read(&mut discarded))).count();
+        for _ in 0..MAX_LAST_READS {
+            let mut discarded = [0; 4096];
+            let mut discarded = ReadBuf::new(&mut discarded);
+            let read = Pin::new(&mut self.stream).poll_read(context, &mut discarded);
+            if !matches!(read, Poll::Ready(Ok(()))) || discarded.filled().is_empty() {
+                break;
+            }
+        }
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

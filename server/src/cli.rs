@@ -9,6 +9,7 @@ use clap::{
 };
 use rl_bucket::{Capacity, Invalid, Limit, Rate};
 use rl_server::{
+    listen_address::ListenAddress,
     memory_limit,
     reload::Reload,
     settings::{PolicySource, Settings},
@@ -58,9 +59,12 @@ struct Args {
     command: Option<Command>,
 
     /// Address to listen on [default: 127.0.0.1:8080, or 0.0.0.0:$PORT if PORT is set]
-    #[arg(long, env = "RL_LISTEN", value_name = "HOST:PORT", value_parser = host_and_port)]
+    ///
+    /// `HOST:PORT`; or a Unix socket, `unix:/PATH`, with the permissions 660 unless `,mode=OCTAL`
+    /// follows.
+    #[arg(long, env = "RL_LISTEN", value_name = "ADDRESS", value_parser = ListenAddress::parse)]
     #[arg(help_heading = help::LISTENING)]
-    listen: Option<String>,
+    listen: Option<ListenAddress>,
 
     /// Where to keep buckets: `memory`, or the address of Redis
     ///
@@ -120,9 +124,11 @@ struct Args {
     key_secret_file: Option<PathBuf>,
 
     /// Second address to listen on, for /metrics, /admin/denied and /health
-    #[arg(long, env = "RL_ADMIN_LISTEN", value_name = "HOST:PORT", value_parser = host_and_port)]
-    #[arg(help_heading = help::LISTENING)]
-    admin_listen: Option<String>,
+    ///
+    /// In the forms of --listen.
+    #[arg(long, env = "RL_ADMIN_LISTEN", value_name = "ADDRESS")]
+    #[arg(value_parser = ListenAddress::parse, help_heading = help::LISTENING)]
+    admin_listen: Option<ListenAddress>,
 
     /// Longest wait for Redis in milliseconds, 1 to 60000; then a check is decided without it
     #[arg(long, env = "RL_DEADLINE_MS", value_name = "MS", default_value = "50")]
@@ -227,9 +233,9 @@ impl Args {
     fn settings(self, port: Option<String>) -> Result<Settings, String> {
         let listen = match (self.listen, port) {
             (Some(listen), _) => listen,
-            (None, Some(port)) => host_and_port(&format!("0.0.0.0:{port}"))
+            (None, Some(port)) => ListenAddress::parse(&format!("0.0.0.0:{port}"))
                 .map_err(|_| "PORT must be a port number".to_owned())?,
-            (None, None) => LISTEN.to_owned(),
+            (None, None) => ListenAddress::Tcp(LISTEN.to_owned()),
         };
         let store = StoreAddress::parse(&self.store).map_err(|error| format!("--store {error}"))?;
         let store = match store {
@@ -273,17 +279,6 @@ impl Args {
     }
 }
 
-// === parsers ===
-
-fn host_and_port(text: &str) -> Result<String, &'static str> {
-    match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
-            Ok(text.to_owned())
-        }
-        _ => Err("the address must be HOST:PORT, such as 127.0.0.1:8080"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -301,7 +296,7 @@ mod tests {
     #[test]
     fn without_flags_the_defaults_apply() {
         let settings = settings(&[], None).unwrap();
-        assert_eq!(settings.listen, "127.0.0.1:8080");
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
         assert!(settings.store.is_none());
         assert_eq!(settings.engine, EngineChoice::Auto);
         let PolicySource::Flags(limit) = settings.policies else { panic!("no file was given") };
@@ -317,9 +312,9 @@ mod tests {
 
     #[test]
     fn port_is_used_only_without_listen() {
-        assert_eq!(settings(&[], Some("9000")).unwrap().listen, "0.0.0.0:9000");
+        assert_eq!(settings(&[], Some("9000")).unwrap().listen.to_string(), "0.0.0.0:9000");
         let given = settings(&["--listen", "[::1]:7000"], Some("9000")).unwrap();
-        assert_eq!(given.listen, "[::1]:7000");
+        assert_eq!(given.listen.to_string(), "[::1]:7000");
         assert_eq!(settings(&[], Some("http")).unwrap_err(), "PORT must be a port number");
     }
 

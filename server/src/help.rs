@@ -30,6 +30,9 @@ Examples:
   Buckets in Redis, limits from a file:
     rl-server --store redis://10.0.0.3 --config policies.toml
 
+  For callers on this machine, without a port:
+    rl-server --listen unix:/run/rl/rl.sock
+
   Whether files are valid, before a front reads them:
     rl-server --check-config policies.toml
     rl-server --check-config - <policies.toml

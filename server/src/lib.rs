@@ -5,9 +5,10 @@
 //! `listener` (connections: a `caller_stream` hands over one request at a time, by its `framing` and
 //! without `upgrade_offers`) → [`api`] (HTTP and JSON) → [`limiter`] (finds the limits, and decides
 //! by the store or without it) → [`policy`] and [`denials`] (decided here), [`rl_store`] (where
-//! buckets live). Beside them are [`settings`], [`memory_limit`] (of buckets in this process),
-//! [`reload`] and `config_files` (files that are reloaded), [`access`] (tokens), [`metrics`],
-//! [`offenders`], [`status`] and [`telemetry`] (the log).
+//! buckets live). Beside them are [`settings`], [`listen_address`] and [`unix_socket`] (where it
+//! listens), [`memory_limit`] (of buckets in this process), [`reload`] and `config_files` (files
+//! that are reloaded), [`access`] (tokens), [`metrics`], [`offenders`], [`status`] and [`telemetry`]
+//! (the log).
 //!
 //! The command line is in the binary, which alone knows the subcommands of `rl-tools`.
 
@@ -21,6 +22,7 @@ pub mod denials;
 pub mod drain;
 mod framing;
 pub mod limiter;
+pub mod listen_address;
 mod listener;
 pub mod memory_limit;
 pub mod metrics;
@@ -32,6 +34,7 @@ pub mod settings;
 pub mod status;
 pub mod telemetry;
 mod toml_error;
+pub mod unix_socket;
 mod upgrade_offers;
 
-pub use self::run::run;
+pub use self::{listener::Listener, run::run};

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bind;
 mod cli;
 mod environment;
 mod help;
@@ -10,11 +11,11 @@ use std::{
     env,
     fmt::Display,
     io::{self, Write},
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     path::Path,
     process::ExitCode,
 };
 
+use bind::Bound;
 use cli::Invocation;
 use log::warn;
 use mimalloc::MiMalloc;
@@ -22,7 +23,6 @@ use rl_bucket::Limit;
 use rl_server::{access::Tokens, policy::Policies, reload, settings::Settings, telemetry};
 use rl_tools::{bench, simulate};
 use tokio::{
-    net::{self, TcpSocket},
     select,
     signal::unix::{SignalKind, signal},
 };
@@ -30,9 +30,6 @@ use tokio::{
 /// A request makes about twenty small allocations.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
-
-/// Connections that may wait to be accepted: room for all clients to reconnect at once.
-const BACKLOG: u32 = 1024;
 
 #[actix_web::main]
 async fn main() -> ExitCode {
@@ -101,20 +98,21 @@ async fn serve(settings: Settings) -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     // Handled, since by default it ends the process; with files to reload, it reloads them.
     let _hangup = signal(SignalKind::hangup())?;
-    let listener = bind(&settings.listen).await?;
+    let main = bind::bind(&settings.listen).await?;
     let admin = match &settings.admin_listen {
-        Some(address) => Some(bind(address).await?),
+        Some(address) => Some(bind::bind(address).await?),
         None => None,
     };
-    greet(&listener, admin.as_ref(), &settings)?;
-    let bound = listener.local_addr()?;
-    if bound.ip().is_unspecified() && settings.tokens.is_none() {
+    greet(&main, admin.as_ref(), &settings);
+    if main.name.is_every_address() && settings.tokens.is_none() {
         warn!(
-            "listening on every address ({bound}) without tokens: whoever reaches it may spend and \
-             reset any key's tokens; set --tokens, or admit only your own services"
+            "listening on every address ({}) without tokens: whoever reaches it may spend and \
+             reset any key's tokens; set --tokens, or admit only your own services",
+            main.name
         );
     }
-    rl_server::run(listener, admin, settings, async move {
+    let admin = admin.map(|it| it.listener);
+    rl_server::run(main.listener, admin, settings, async move {
         select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -123,51 +121,18 @@ async fn serve(settings: Settings) -> io::Result<()> {
     .await
 }
 
-/// Binds the first address of `listen` (`HOST:PORT`) that can be bound.
-async fn bind(listen: &str) -> io::Result<TcpListener> {
-    let failed = |error: io::Error| {
-        io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}"))
-    };
-    let mut last_error = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in net::lookup_host(listen).await.map_err(failed)? {
-        match bind_to(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last_error = error,
-        }
-    }
-    Err(failed(last_error))
-}
-
-fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    socket.set_reuseaddr(true)?; // a restart does not wait for old connections
-    socket.bind(address)?;
-    socket.listen(BACKLOG)?.into_std()
-}
-
-/// Prints a line for each listener: its address with the bound port, its page and a request to try.
-fn greet(main: &TcpListener, admin: Option<&TcpListener>, settings: &Settings) -> io::Result<()> {
-    let bound = main.local_addr()?;
-    let mut reachable = bound;
-    if bound.ip().is_unspecified() {
-        reachable.set_ip(match bound {
-            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        });
-    }
+/// Prints a line for each listener: its address, and for the first its page and a request to try.
+fn greet(main: &Bound, admin: Option<&Bound>, settings: &Settings) {
     let mut out = io::stdout().lock();
     // A closed stdout does not keep the front from serving.
     let _ = writeln!(
         out,
-        "rl-server on http://{bound} (store: {}). \
-         Docs: http://{reachable}/docs. Try: curl -s http://{reachable}/check -d '{{\"key\":\"user:42\"}}'",
-        settings.store_name()
+        "rl-server on {} (store: {}). {}",
+        main.name.url(),
+        settings.store_name(),
+        main.name.advice()
     );
     if let Some(admin) = admin {
-        let _ = writeln!(out, "rl-server for operators on http://{}", admin.local_addr()?);
+        let _ = writeln!(out, "rl-server for operators on {}", admin.name.url());
     }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Runs a front: loads its files and starts its workers.
 
-use std::{io, net::TcpListener, path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 use actix_web::web::{self, Data, ServiceConfig};
 use log::info;
@@ -18,7 +18,7 @@ use crate::{
     denials::DenialCache,
     drain,
     limiter::{Limiter, Shared},
-    listener::serve,
+    listener::{Listener, serve},
     metrics::Metrics,
     offenders::Offenders,
     settings::Settings,
@@ -31,8 +31,8 @@ use crate::{
 /// Needs a Tokio or actix runtime. Fails if a file of the settings is invalid or the workers cannot
 /// be started; a store that is away is no error.
 pub async fn run(
-    listener: TcpListener,
-    admin: Option<TcpListener>,
+    listener: Listener,
+    admin: Option<Listener>,
     settings: Settings,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
@@ -157,8 +157,9 @@ mod tests {
         sync::oneshot,
     };
 
-    use super::run;
+    use super::{Listener, run};
     use crate::{
+        listen_address::ListenAddress,
         reload::Reload,
         settings::{PolicySource, Settings},
         telemetry::LogFormat,
@@ -169,7 +170,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let settings = Settings {
-            listen: address.to_string(),
+            listen: ListenAddress::Tcp(address.to_string()),
             admin_listen: None,
             store: None,
             engine: EngineChoice::Auto,
@@ -184,9 +185,10 @@ mod tests {
             log_format: LogFormat::Text,
         };
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = actix_web::rt::spawn(run(listener, None, settings, async move {
-            let _ = stopped.await;
-        }));
+        let server =
+            actix_web::rt::spawn(run(Listener::Tcp(listener), None, settings, async move {
+                let _ = stopped.await;
+            }));
 
         let body = r#"{"key":"k"}"#;
         let head =

@@ -5,15 +5,15 @@ use std::{path::PathBuf, time::Duration};
 use rl_bucket::Limit;
 use rl_store::redis::{EngineChoice, RedisSettings};
 
-use crate::{reload::Reload, telemetry::LogFormat};
+use crate::{listen_address::ListenAddress, reload::Reload, telemetry::LogFormat};
 
 /// The settings of one front. The command line refuses values that do not fit together.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// `HOST:PORT` to bind.
-    pub listen: String,
-    /// `HOST:PORT` to bind for operators; `None`: their paths are served on `listen`.
-    pub admin_listen: Option<String>,
+    /// Where to listen.
+    pub listen: ListenAddress,
+    /// Where to listen for operators; `None`: their paths are served on `listen`.
+    pub admin_listen: Option<ListenAddress>,
     /// The Redis that holds the buckets; `None`: this process holds them.
     pub store: Option<RedisSettings>,
     /// The engine to use in Redis.

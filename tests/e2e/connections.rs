@@ -20,7 +20,7 @@ const OFFERS: [&str; 2] = [
 ];
 
 /// A connection whose responses are read one by one.
-pub(crate) struct Connection(pub(crate) TcpStream);
+pub(crate) struct Connection<S = TcpStream>(pub(crate) S);
 
 // === impl Connection ===
 
@@ -31,7 +31,9 @@ impl Connection {
         stream.set_nodelay(true).expect("an option");
         Self(stream)
     }
+}
 
+impl<S: Read + Write> Connection<S> {
     pub(crate) fn send(&mut self, text: &str) {
         self.0.write_all(text.as_bytes()).expect("to send");
     }

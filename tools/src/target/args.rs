@@ -12,7 +12,7 @@ use crate::{
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Target")]
 pub(crate) struct TargetArgs {
-    /// URL of the front [env: RL_SERVER=] [default: http://127.0.0.1:8080]
+    /// URL of the front, or unix:/PATH [env: RL_SERVER=] [default: http://127.0.0.1:8080]
     // The variables are read in `resolve`: for clap, one that is set would conflict with --store.
     #[arg(long, value_name = "URL")]
     server: Option<String>,

@@ -1,6 +1,10 @@
-//! A front, over HTTP or HTTPS.
+//! A front, over HTTP or HTTPS, or over HTTP at a Unix socket.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use ureq::{
     Agent, Error, Proxy,
@@ -8,16 +12,23 @@ use ureq::{
         StatusCode, Uri,
         header::{AUTHORIZATION, CONTENT_TYPE},
     },
+    unversioned::resolver::DefaultResolver,
 };
 
-use super::{problem::describe_response, request::CheckBody, token::BearerToken};
+use super::{
+    problem::describe_response, request::CheckBody, token::BearerToken,
+    unix_transport::UnixConnector,
+};
 use crate::error::ToolError;
 
 /// An HTTP client of one front.
 #[derive(Debug)]
 pub(crate) struct FrontClient {
-    /// Without a slash at the end.
+    /// The value of `--server`, without a slash at the end.
+    name: String,
+    /// The URL, without a slash at the end. At a Unix socket its host means nothing.
     base_url: String,
+    socket: Option<PathBuf>,
     token: Option<BearerToken>,
     agent: Agent,
 }
@@ -25,6 +36,8 @@ pub(crate) struct FrontClient {
 /// The error for an answer that cannot be decoded.
 pub(crate) const INVALID_REPLY: &str = "invalid reply: is this the address of an rl-server?";
 
+/// The URL of requests over a Unix socket.
+const LOCAL_URL: &str = "http://127.0.0.1";
 /// The longest wait for an answer, name lookup included.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest answer that is read. One limit takes some hundred bytes.
@@ -33,14 +46,21 @@ const MAX_ANSWER: u64 = 1024 * 1024;
 // === impl FrontClient ===
 
 impl FrontClient {
-    /// A client of the front at an `http://` or `https://` URL. The error never repeats the URL,
-    /// which may hold a password.
+    /// A client of the front at an `http://` or `https://` URL, or at `unix:/PATH`. The error never
+    /// repeats the URL, which may hold a password.
     pub(super) fn new(url: &str, token: Option<BearerToken>) -> Result<Self, ToolError> {
-        let base_url = url.trim().trim_end_matches('/').to_owned();
+        let name = url.trim().trim_end_matches('/').to_owned();
+        let socket = name.strip_prefix("unix:").map(PathBuf::from);
+        if socket.as_deref().is_some_and(Path::is_relative) {
+            let rule =
+                "--server must be unix:/PATH for a Unix socket, such as unix:/run/rl/rl.sock";
+            return Err(ToolError::usage(rule));
+        }
+        let base_url = if socket.is_some() { LOCAL_URL.to_owned() } else { name.clone() };
         let host = host(&base_url).ok_or_else(|| {
             ToolError::usage(
-                "--server must be http://HOST[:PORT] or https://HOST[:PORT], without user, \
-                 password or query; pass a token with --token-file or RL_TOKEN",
+                "--server must be http://HOST[:PORT], https://HOST[:PORT] or unix:/PATH, without \
+                 user, password or query; pass a token with --token-file or RL_TOKEN",
             )
         })?;
         let agent = Agent::config_builder()
@@ -51,14 +71,20 @@ impl FrontClient {
             // A proxy cannot reach this machine's loopback.
             .proxy(if is_local(&host) { None } else { Proxy::try_from_env() })
             .user_agent(concat!("rl-server/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .new_agent();
-        Ok(Self { base_url, token, agent })
+            .build();
+        let agent = match &socket {
+            None => agent.new_agent(),
+            Some(path) => {
+                let connector = UnixConnector(path.clone());
+                Agent::with_parts(agent, connector, DefaultResolver::default())
+            }
+        };
+        Ok(Self { name, base_url, socket, token, agent })
     }
 
     /// Sends a request and returns the JSON of the answer. Any status but 200 is an error.
     pub(crate) fn post(&self, path: &str, body: &CheckBody<'_>) -> Result<String, ToolError> {
-        let failed = |reason: &str| ToolError::no_answer(format!("{}: {reason}", self.base_url));
+        let failed = |reason: &str| ToolError::no_answer(format!("{}: {reason}", self.name));
         let body = serde_json::to_string(body).map_err(|error| failed(&error.to_string()))?;
         let mut request = self.agent.post(format!("{}{path}", self.base_url));
         if let Some(token) = &self.token {
@@ -84,9 +110,19 @@ impl FrontClient {
         }
     }
 
-    /// The URL without a slash at the end.
+    /// The value of `--server`, without a slash at the end.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The URL, without a slash at the end.
     pub(crate) fn base_url(&self) -> &str {
         &self.base_url
+    }
+
+    /// The path of the Unix socket in place of the URL's host.
+    pub(crate) fn socket(&self) -> Option<&Path> {
+        self.socket.as_deref()
     }
 
     /// The value of the `Authorization` header.
@@ -125,7 +161,7 @@ mod tests {
 
     #[test]
     fn urls_of_fronts() {
-        for (url, base_url) in [
+        for (url, name) in [
             ("http://127.0.0.1:8080", Some("http://127.0.0.1:8080")),
             ("https://rl.example/", Some("https://rl.example")),
             ("HTTPS://rl.example/limits//", Some("HTTPS://rl.example/limits")),
@@ -141,9 +177,13 @@ mod tests {
             ("http://rl.example/?hunter2", None),
             ("http://rl.example/#hunter2", None),
             ("http://rl.example/a b", None),
+            ("unix:/run/rl.sock", Some("unix:/run/rl.sock")),
+            ("unix:///run/rl.sock", Some("unix:///run/rl.sock")),
+            ("unix:hunter2.sock", None),
+            ("/run/rl.sock", None),
         ] {
             let front = FrontClient::new(url, None);
-            assert_eq!(front.as_ref().ok().map(FrontClient::base_url), base_url, "{url}");
+            assert_eq!(front.as_ref().ok().map(FrontClient::name), name, "{url}");
             if let Err(error) = front {
                 assert_eq!(error.exit_code(), 2);
                 assert!(!error.to_string().contains("hunter2"), "{error}");

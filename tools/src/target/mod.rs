@@ -6,6 +6,7 @@ mod problem;
 mod redis;
 mod request;
 mod token;
+mod unix_transport;
 
 pub(crate) use self::{
     args::{Target, TargetArgs},

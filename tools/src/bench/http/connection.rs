@@ -1,15 +1,16 @@
-//! A connection to a front, in plain text or over TLS.
+//! A connection to a front, in plain text or over TLS, or over a Unix socket.
 
 use std::{
     error::Error,
     io::{self, ErrorKind},
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
 use futures_util::FutureExt;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpStream, UnixStream},
 };
 use tokio_rustls::{
     TlsConnector,
@@ -19,8 +20,9 @@ use ureq::http::Uri;
 
 use super::response::{self, HttpResponse, InvalidResponse, PeerState};
 
-/// Host and port of a front, and the TLS settings if its URL is `https`.
+/// Host and port of a front, and the TLS settings if its URL is `https`; or the path of its socket.
 pub(super) struct FrontAddress {
+    socket: Option<PathBuf>,
     host: String,
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
@@ -33,7 +35,7 @@ pub(super) struct HttpConnection {
     input: Vec<u8>,
 }
 
-/// TCP, or TLS over it.
+/// TCP, TLS over it, or a Unix socket.
 trait ByteStream: AsyncRead + AsyncWrite + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin> ByteStream for T {}
@@ -46,7 +48,7 @@ const CLOSED: &str = "the connection was closed without an answer";
 // === impl FrontAddress ===
 
 impl FrontAddress {
-    pub(super) fn new(uri: &Uri) -> Result<Self, Box<dyn Error>> {
+    pub(super) fn new(uri: &Uri, socket: Option<&Path>) -> Result<Self, Box<dyn Error>> {
         let host = uri.host().unwrap_or_default();
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let is_https = uri.scheme_str() == Some("https");
@@ -57,10 +59,13 @@ impl FrontAddress {
         } else {
             None
         };
-        Ok(Self { host, port, tls })
+        Ok(Self { socket: socket.map(Path::to_owned), host, port, tls })
     }
 
     async fn connect(&self) -> io::Result<Box<dyn ByteStream>> {
+        if let Some(path) = &self.socket {
+            return Ok(Box::new(UnixStream::connect(path).await?));
+        }
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         stream.set_nodelay(true)?;
         Ok(match &self.tls {

@@ -42,7 +42,8 @@ impl FrontLoad {
     ) -> Result<Self, ToolError> {
         let invalid = |error: &dyn Error| ToolError::usage(format!("--server: {error}"));
         let uri: Uri = front.base_url().parse().map_err(|error| invalid(&error))?;
-        let address = Arc::new(FrontAddress::new(&uri).map_err(|error| invalid(&*error))?);
+        let address =
+            Arc::new(FrontAddress::new(&uri, front.socket()).map_err(|error| invalid(&*error))?);
 
         let key = keyspace.key(0);
         let unencodable = |error: serde_json::Error| ToolError::usage(error.to_string());
@@ -73,7 +74,7 @@ impl FrontLoad {
     }
 
     pub(in crate::bench) fn name(&self) -> &str {
-        self.front.base_url()
+        self.front.name()
     }
 
     /// Checks that the front answers such requests, without taking tokens.
