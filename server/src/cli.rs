@@ -69,6 +69,7 @@ struct Args {
     /// Where to keep buckets: `memory`, or the address of Redis
     ///
     /// `redis://USER:PASSWORD@HOST:PORT/DB` (only HOST is required),
+    /// `redis+unix://USER:PASSWORD@/PATH?db=DB` (only PATH is required),
     /// `redis+sentinel://HOST:PORT,HOST:PORT/SERVICE` or `redis+cluster://HOST:PORT,HOST:PORT`; for
     /// TLS, `rediss` instead of `redis`.
     // Not parsed by clap, whose errors would print the password.

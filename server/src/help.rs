@@ -30,8 +30,8 @@ Examples:
   Buckets in Redis, limits from a file:
     rl-server --store redis://10.0.0.3 --config policies.toml
 
-  For callers on this machine, without a port:
-    rl-server --listen unix:/run/rl/rl.sock
+  For callers and a Redis on this machine, without ports:
+    rl-server --listen unix:/run/rl/rl.sock --store redis+unix:///run/redis/redis.sock
 
   Whether files are valid, before a front reads them:
     rl-server --check-config policies.toml

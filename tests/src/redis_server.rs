@@ -3,6 +3,7 @@
 use std::env;
 use std::fs;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::time::Duration;
 
 use redis::{Connection, FromRedisValue, RedisResult, Value};
@@ -56,6 +57,11 @@ impl RedisServer {
     /// The server's log so far.
     pub fn log(&self) -> String {
         self.process.log()
+    }
+
+    /// The folder that it runs in, which is that of relative paths in its configuration.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The clock of [`Setup::with_clock`].

@@ -37,7 +37,8 @@ struct ReadinessReply<'a> {
     /// `down` (it cannot be reached).
     #[schema(pattern = "^(up|refusing|down)$")]
     store: &'static str,
-    /// Redis's own words while it is `refusing`, such as `OOM command not allowed`.
+    /// The reason while the store is not `up`: Redis's own words if it is `refusing`, such as `OOM
+    /// command not allowed`, and what connecting last failed with if it is `down`.
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<Box<str>>,
     /// The number of versions of the policy file that have been in force.
@@ -90,7 +91,7 @@ pub(super) async fn ready(
     };
     let refusal = status.store().refusal();
     let (store, cause) = match (status.store().is_up(), refusal) {
-        (false, _) => ("down", None),
+        (false, _) => ("down", status.store().reason()),
         (true, Some(cause)) => ("refusing", Some(cause)),
         (true, None) => ("up", None),
     };

@@ -13,7 +13,7 @@ use std::{
 use log::{error, info, warn};
 
 use self::refusals::Refusals;
-use crate::{LogThrottle, redis::Host};
+use crate::{LogThrottle, redis::Server};
 
 /// The health of one store, shared by all workers.
 ///
@@ -185,18 +185,18 @@ impl StoreHealth {
     }
 
     /// Records that a node of this worker that was up is lost.
-    pub(crate) fn node_down(&self, worker: usize, host: &Host, reason: &str) {
+    pub(crate) fn node_down(&self, worker: usize, server: &Server, reason: &str) {
         let (nodes_up, workers_up) = {
             let mut workers = self.workers();
             let state = &mut workers.workers[worker];
             state.nodes_up = state.nodes_up.saturating_sub(1);
             (state.nodes_up, workers.up())
         };
-        self.forget(host);
+        self.forget(server);
         if self.closing.load(Ordering::Relaxed) {
             // Nothing to report: connections are closed on purpose.
         } else if nodes_up > 0 {
-            self.note_failure(&format!("redis node {host} lost ({reason}), others are up"));
+            self.note_failure(&format!("redis node {server} lost ({reason}), others are up"));
         } else if workers_up == 0 {
             self.note(reason);
             warn!(
@@ -224,31 +224,31 @@ impl StoreHealth {
     }
 
     /// Records that this server refuses what it is sent, for a reason that is not in the request.
-    pub(crate) fn refused(&self, host: &Host, reason: &str) {
-        if let Some(skipped) = self.refusals.add(host, reason) {
+    pub(crate) fn refused(&self, server: &Server, reason: &str) {
+        if let Some(skipped) = self.refusals.add(server, reason) {
             self.note(reason);
             warn!(
-                "redis at {host} refuses requests ({reason}): using each policy's on_error until \
+                "redis at {server} refuses requests ({reason}): using each policy's on_error until \
                  it accepts them{skipped}"
             );
         }
     }
 
     /// Records that this server has stored something.
-    pub(crate) fn accepted(&self, host: &Host) {
-        if self.refusals.end(host) {
-            info!("redis at {host} accepts requests again");
+    pub(crate) fn accepted(&self, server: &Server) {
+        if self.refusals.end(server) {
+            info!("redis at {server} accepts requests again");
         }
     }
 
     /// Whether this server refuses what it is sent.
-    pub(crate) fn refuses(&self, host: &Host) -> bool {
-        self.refusals.has(host)
+    pub(crate) fn refuses(&self, server: &Server) -> bool {
+        self.refusals.has(server)
     }
 
     /// Records that nothing is known of this server any more.
-    pub(crate) fn forget(&self, host: &Host) {
-        self.refusals.forget(host);
+    pub(crate) fn forget(&self, server: &Server) {
+        self.refusals.forget(server);
     }
 
     fn note_failure(&self, line: &str) {
@@ -322,10 +322,14 @@ impl EngineKind {
 #[cfg(test)]
 mod tests {
     use super::{EngineKind, StoreHealth};
-    use crate::redis::Host;
+    use crate::redis::{Host, Server};
 
-    fn host() -> Host {
-        Host { name: "redis".to_owned(), port: 6379 }
+    fn server(name: &str) -> Server {
+        Host { name: name.to_owned(), port: 6379 }.into()
+    }
+
+    fn host() -> Server {
+        server("redis")
     }
 
     #[test]
@@ -387,7 +391,7 @@ mod tests {
     fn a_server_refuses_until_it_accepts_or_is_lost() {
         let health = StoreHealth::redis(1);
         let worker = health.add_worker();
-        let other = Host { name: "other".to_owned(), port: 6379 };
+        let other = server("other");
         health.node_up(worker, EngineKind::Lua);
         assert_eq!(health.refusal(), None);
         health.accepted(&host());

@@ -9,14 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{LogThrottle, Skipped, redis::Host};
+use crate::{LogThrottle, Skipped, redis::Server};
 
 /// The servers that refuse, each with its last reason.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     /// The number of servers that refuse: nearly always 0, and then no lock is taken.
     count: AtomicUsize,
-    servers: Mutex<HashMap<Host, RefusingServer>>,
+    servers: Mutex<HashMap<Server, RefusingServer>>,
 }
 
 /// One server that refuses or has refused.
@@ -37,13 +37,14 @@ const INTERVAL: Duration = Duration::from_secs(10);
 
 impl Refusals {
     /// Adds a server. Returns whether to log it, and the number of lines held back.
-    pub(super) fn add(&self, host: &Host, reason: &str) -> Option<Skipped> {
+    pub(super) fn add(&self, server: &Server, reason: &str) -> Option<Skipped> {
         let mut servers = self.servers();
-        if !servers.contains_key(host) {
+        if !servers.contains_key(server) {
             let lines = LogThrottle::new(INTERVAL);
-            servers.insert(host.clone(), RefusingServer { reason: None, is_logged: false, lines });
+            servers
+                .insert(server.clone(), RefusingServer { reason: None, is_logged: false, lines });
         }
-        let refusal = servers.get_mut(host)?;
+        let refusal = servers.get_mut(server)?;
         let is_new = refusal.reason.is_none();
         if refusal.reason.as_deref() != Some(reason) {
             refusal.reason = Some(reason.into());
@@ -58,12 +59,12 @@ impl Refusals {
     }
 
     /// Records that a server accepts requests. Returns whether to log that.
-    pub(super) fn end(&self, host: &Host) -> bool {
+    pub(super) fn end(&self, server: &Server) -> bool {
         if self.is_empty() {
             return false;
         }
         let mut servers = self.servers();
-        let Some(refusal) = servers.get_mut(host) else { return false };
+        let Some(refusal) = servers.get_mut(server) else { return false };
         if refusal.reason.take().is_none() {
             return false;
         }
@@ -72,15 +73,15 @@ impl Refusals {
     }
 
     /// Removes a server.
-    pub(super) fn forget(&self, host: &Host) {
-        if self.servers().remove(host).is_some_and(|refusal| refusal.reason.is_some()) {
+    pub(super) fn forget(&self, server: &Server) {
+        if self.servers().remove(server).is_some_and(|refusal| refusal.reason.is_some()) {
             self.count.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
     /// Whether this server refuses.
-    pub(super) fn has(&self, host: &Host) -> bool {
-        !self.is_empty() && self.servers().get(host).is_some_and(|it| it.reason.is_some())
+    pub(super) fn has(&self, server: &Server) -> bool {
+        !self.is_empty() && self.servers().get(server).is_some_and(|it| it.reason.is_some())
     }
 
     /// The reason of a server that refuses.
@@ -95,7 +96,7 @@ impl Refusals {
         self.count.load(Ordering::Relaxed) == 0
     }
 
-    fn servers(&self) -> MutexGuard<'_, HashMap<Host, RefusingServer>> {
+    fn servers(&self) -> MutexGuard<'_, HashMap<Server, RefusingServer>> {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,8 @@
 //! Addresses of stores, which never show a password.
 
-use std::fmt;
+mod unix;
+
+use std::{fmt, path::PathBuf};
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
@@ -33,7 +35,7 @@ pub struct RedisAddress {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Topology {
     /// One server.
-    Single(Host),
+    Single(Server),
     /// The primary that Sentinels name.
     Sentinel {
         /// The Sentinels, in any order.
@@ -43,6 +45,15 @@ pub enum Topology {
     },
     /// A Redis Cluster; these nodes tell which others there are.
     Cluster(Vec<Host>),
+}
+
+/// A server, as it is connected to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Server {
+    /// Over TCP.
+    Host(Host),
+    /// At the path of its Unix socket.
+    Unix(PathBuf),
 }
 
 /// A server's name or IP address, and its port.
@@ -77,13 +88,15 @@ impl RedisAddress {
         };
         match kind {
             "" => single(rest, tls),
+            "+unix" if tls => Err(unix::NO_TLS.to_owned()),
+            "+unix" => at_unix_socket(rest),
             "+sentinel" => sentinel(rest, tls),
             "+cluster" => cluster(rest, tls),
-            _ => {
-                Err("must be memory, or redis://, redis+sentinel:// or redis+cluster:// (with TLS \
-                 rediss:// and so on), such as redis://user:password@host:6379/0"
-                    .to_owned())
-            }
+            _ if unix::is_meant(text) => Err(unix::OTHER_FORM.to_owned()),
+            _ => Err("must be memory, or redis://, redis+unix://, redis+sentinel:// or \
+                      redis+cluster:// (with TLS rediss:// and so on), such as \
+                      redis://user:password@host:6379/0"
+                .to_owned()),
         }
     }
 
@@ -103,7 +116,14 @@ fn single(rest: &str, tls: bool) -> Result<RedisAddress, String> {
     const FORM: &str =
         "is not a valid redis:// address: write redis://[user:password@]host[:port][/db]";
     let server = server(rest, FORM)?;
-    Ok(RedisAddress::new(Topology::Single(host(&server, FORM)?), tls, &server))
+    Ok(RedisAddress::new(Topology::Single(host(&server, FORM)?.into()), tls, &server))
+}
+
+fn at_unix_socket(rest: &str) -> Result<RedisAddress, String> {
+    let unix::UnixAddress { login, path, db } = unix::parse(rest)?;
+    let login = server(&format!("{login}localhost"), unix::FORM)?;
+    let topology = Topology::Single(Server::Unix(path));
+    Ok(RedisAddress { db, ..RedisAddress::new(topology, false, &login) })
 }
 
 fn sentinel(rest: &str, tls: bool) -> Result<RedisAddress, String> {
@@ -171,6 +191,23 @@ fn advice(form: &str) -> String {
     format!("{form}, with special characters of the password percent-encoded")
 }
 
+// === impl Server ===
+
+impl From<Host> for Server {
+    fn from(host: Host) -> Self {
+        Self::Host(host)
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(host) => host.fmt(f),
+            Self::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
 // === impl Host ===
 
 impl Host {
@@ -199,7 +236,8 @@ impl fmt::Display for RedisAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.tls { "rediss" } else { "redis" })?;
         let (kind, hosts, service) = match &self.topology {
-            Topology::Single(host) => ("", std::slice::from_ref(host), None),
+            Topology::Single(Server::Unix(path)) => return unix::write(f, path, self.db),
+            Topology::Single(Server::Host(host)) => ("", std::slice::from_ref(host), None),
             Topology::Sentinel { sentinels, service } => {
                 ("+sentinel", sentinels.as_slice(), Some(service))
             }
@@ -277,7 +315,6 @@ mod tests {
             ("", "must be memory"),
             ("Memory", "must be memory"),
             ("localhost:6379", "must be memory"),
-            ("unix:///run/hunter2", "must be memory"),
             ("redis+sentinels://hunter2", "must be memory"),
             ("redis://", "not a valid redis:// address"),
             ("redis://:hunter2@host:port", "not a valid"),

@@ -2,17 +2,20 @@
 
 use std::{
     collections::HashMap,
-    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use super::{
-    address::{Host, Topology},
+    address::{Server, Topology},
     engine::EngineChoice,
     error::CommandError,
     reconnect_gate::ReconnectGate,
-    resp::{addresses::try_each, connection::Connection, tls::TlsConfig},
+    resp::{
+        addresses::{Address, try_each},
+        connection::Connection,
+        tls::TlsConfig,
+    },
     settings::RedisSettings,
     topology::{PrimaryCache, SlotMapCache},
 };
@@ -38,7 +41,7 @@ pub struct Connector {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Endpoint {
     /// This server.
-    Server(Host),
+    Server(Server),
     /// The primary that the Sentinels name.
     Primary,
 }
@@ -96,20 +99,19 @@ impl Connector {
     /// Connects to a server and logs in.
     pub(super) async fn connect(
         &self,
-        host: &Host,
+        server: &Server,
         secrets: &Secrets,
     ) -> Result<Connection, CommandError> {
-        try_each(host, |address| self.connect_to(host, address, secrets)).await
+        try_each(server, |address| self.connect_to(address, secrets)).await
     }
 
     /// Connects to an address of a server and logs in.
     pub(super) async fn connect_to(
         &self,
-        host: &Host,
-        address: SocketAddr,
+        address: Address<'_>,
         secrets: &Secrets,
     ) -> Result<Connection, CommandError> {
-        let connection = Connection::connect(host, address, secrets.tls.as_ref()).await?;
+        let connection = Connection::connect(address, secrets.tls.as_ref()).await?;
         let address = &self.settings.address;
         let (user, password) = (address.user.as_deref(), secrets.password.as_deref());
         let logged_in = connection.log_in(user, password, address.db).await;

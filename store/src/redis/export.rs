@@ -7,7 +7,7 @@ use rl_bucket::Bucket;
 use tokio::time::timeout;
 
 use super::{
-    address::Topology,
+    address::{Server, Topology},
     connector::Connector,
     engine::PROBE_KEY,
     error::CommandError,
@@ -75,9 +75,9 @@ async fn in_time<T>(work: impl Future<Output = Result<T, CommandError>>) -> Resu
 /// Connects to the server, to the primary, or to each primary of a cluster.
 async fn connect(connector: &Connector) -> Result<Vec<Connection>, CommandError> {
     let secrets = connector.secrets().await?;
-    let hosts = match &connector.settings.address.topology {
-        Topology::Single(host) => vec![host.clone()],
-        Topology::Sentinel { .. } => vec![sentinel::primary(connector, &secrets).await?],
+    let servers = match &connector.settings.address.topology {
+        Topology::Single(server) => vec![server.clone()],
+        Topology::Sentinel { .. } => vec![sentinel::primary(connector, &secrets).await?.into()],
         Topology::Cluster(seeds) => {
             let mut map = Err(invalid());
             for seed in seeds {
@@ -87,12 +87,12 @@ async fn connect(connector: &Connector) -> Result<Vec<Connection>, CommandError>
                 }
             }
             let hosts: HashSet<_> = map?.into_iter().map(|range| range.host).collect();
-            hosts.into_iter().collect()
+            hosts.into_iter().map(Server::Host).collect()
         }
     };
     let mut nodes = Vec::new();
-    for host in hosts {
-        nodes.push(connector.connect(&host, &secrets).await?);
+    for server in servers {
+        nodes.push(connector.connect(&server, &secrets).await?);
     }
     Ok(nodes)
 }

@@ -33,7 +33,7 @@ mod worker;
 #[doc(hidden)]
 pub use self::resp::fuzzing;
 pub use self::{
-    address::{Host, RedisAddress, StoreAddress, Topology},
+    address::{Host, RedisAddress, Server, StoreAddress, Topology},
     commands::{COMMANDS, CommandKind, CommandSpec},
     connector::Connector,
     engine::EngineChoice,

@@ -161,8 +161,8 @@ impl Node {
             (State::Replacing(old), Event::Opened(session)) => {
                 let health = &self.worker.connector.health;
                 health.engine_changed(session.engine.kind());
-                if old.host != session.host {
-                    health.forget(&old.host);
+                if old.server != session.server {
+                    health.forget(&old.server);
                 }
                 self.on_proof(&session, &session.write_path);
                 State::Connected(session)
@@ -191,7 +191,7 @@ impl Node {
     }
 
     fn lost(&self, session: &Session, reason: &str) {
-        self.worker.node_down(&session.host, reason);
+        self.worker.node_down(&session.server, reason);
         self.lost.notify_one();
     }
 
@@ -237,7 +237,7 @@ impl Node {
     /// it is seen to accept again, or else a `PING`.
     async fn beat(&self, session: &Rc<Session>) {
         let (health, now) = (&self.worker.connector.health, Instant::now());
-        if !session.is_doubtful.take() && !health.refuses(&session.host) {
+        if !session.is_doubtful.take() && !health.refuses(&session.server) {
             let _ = self.await_reply(session, now, session.heartbeat(), |_| Ok(())).await;
             return;
         }
@@ -256,8 +256,8 @@ impl Node {
     fn on_proof(&self, session: &Session, proof: &WritePath) {
         let health = &self.worker.connector.health;
         match proof {
-            WritePath::Accepted => health.accepted(&session.host),
-            WritePath::Refused(reason) => health.refused(&session.host, reason),
+            WritePath::Accepted => health.accepted(&session.server),
+            WritePath::Refused(reason) => health.refused(&session.server, reason),
             WritePath::Unknown => {}
         }
     }
@@ -302,7 +302,7 @@ impl Node {
         match reply {
             Ok(answer) => {
                 if answer.shows_a_write() {
-                    health.accepted(&session.host);
+                    health.accepted(&session.server);
                 }
                 return Ok(answer);
             }
@@ -324,7 +324,7 @@ impl Node {
                 health.failed(&reason);
                 session.is_doubtful.set(true);
             }
-            Err(CommandError::Refused(reason)) => health.refused(&session.host, &reason),
+            Err(CommandError::Refused(reason)) => health.refused(&session.server, &reason),
             Err(CommandError::NoScript) => {
                 health.failed("NOSCRIPT in reply to a script sent in full");
             }

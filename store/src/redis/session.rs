@@ -8,7 +8,7 @@ use std::{
 use tokio::time::timeout;
 
 use super::{
-    address::Host,
+    address::Server,
     commands::{Command, CommandKind},
     connector::{Connector, Endpoint, Secrets},
     engine::{Engine, ScriptForm, WritePath},
@@ -26,7 +26,7 @@ use super::{
 
 /// A connection ready for requests.
 pub(super) struct Session {
-    pub(super) host: Host,
+    pub(super) server: Server,
     pub(super) connection: Connection,
     pub(super) engine: Engine,
     pub(super) stall: StallDetector,
@@ -72,22 +72,22 @@ impl Session {
     ) -> Result<Self, CommandError> {
         let secrets = connector.secrets().await?;
         match endpoint {
-            Endpoint::Server(host) => Self::open_at(host, connector, &secrets).await,
+            Endpoint::Server(server) => Self::open_at(server, connector, &secrets).await,
             Endpoint::Primary => {
                 let primary = sentinel::primary(connector, &secrets).await?;
-                Self::open_at(&primary, connector, &secrets).await
+                Self::open_at(&primary.into(), connector, &secrets).await
             }
         }
     }
 
     async fn open_at(
-        host: &Host,
+        server: &Server,
         connector: &Connector,
         secrets: &Secrets,
     ) -> Result<Self, CommandError> {
         let late = |reason: &str| CommandError::Broken(reason.to_owned());
         let connect = async |address| {
-            let connection = connector.connect_to(host, address, secrets).await?;
+            let connection = connector.connect_to(address, secrets).await?;
             let is_proxied = !connector.is_cluster() && require_primary(&connection).await?;
             let (engine, write_path) = Engine::find(connector.engine, &connection).await?;
             let mut pings = !is_proxied;
@@ -104,12 +104,12 @@ impl Session {
         };
         // A server may be slow and still reply within the deadline.
         let patience = (connector.deadline * ROUND_TRIPS).clamp(MIN_TIMEOUT, MAX_TIMEOUT);
-        let connected = timeout(patience, try_each(host, connect)).await;
+        let connected = timeout(patience, try_each(server, connect)).await;
         let silence = if secrets.tls.is_some() { SILENCE_OVER_TLS } else { "no answer in time" };
         let (connection, engine, write_path, pings) = connected.map_err(|_| late(silence))??;
         let now = Instant::now();
         Ok(Self {
-            host: host.clone(),
+            server: server.clone(),
             connection,
             engine,
             stall: StallDetector::new(now),
@@ -145,7 +145,7 @@ impl Session {
             Endpoint::Primary => {
                 let primary =
                     sentinel::recent_primary(connector, &secrets, PRIMARY_MAX_AGE).await?;
-                Ok(primary != self.host)
+                Ok(Server::Host(primary) != self.server)
             }
         }
     }

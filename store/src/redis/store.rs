@@ -44,8 +44,8 @@ impl RedisStore {
         let topology = connector.settings.address.topology.clone();
         let worker = Rc::new(Worker::new(connector));
         Self(match topology {
-            Topology::Single(host) => {
-                Client::Node(Rc::new(NodeClient::start(Endpoint::Server(host), worker)))
+            Topology::Single(server) => {
+                Client::Node(Rc::new(NodeClient::start(Endpoint::Server(server), worker)))
             }
             Topology::Sentinel { .. } => {
                 Client::Node(Rc::new(NodeClient::start(Endpoint::Primary, worker)))

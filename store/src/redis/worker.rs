@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::{address::Host, connector::Connector};
+use super::{address::Server, connector::Connector};
 use crate::EngineKind;
 
 /// A worker, as its node clients see it.
@@ -35,8 +35,8 @@ impl Worker {
     }
 
     /// Records that a node that was up is lost.
-    pub(super) fn node_down(&self, host: &Host, reason: &str) {
+    pub(super) fn node_down(&self, server: &Server, reason: &str) {
         self.node_lost.notify_one();
-        self.connector.health.node_down(self.index, host, reason);
+        self.connector.health.node_down(self.index, server, reason);
     }
 }

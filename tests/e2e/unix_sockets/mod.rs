@@ -1,7 +1,8 @@
-//! Fronts that listen on Unix sockets.
+//! Unix sockets, towards Redis and from callers.
 
 mod edge;
 mod listener;
+mod store;
 
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -53,6 +54,10 @@ impl UnixFront {
         let (head, answer) = exchange(&self.path, &post("/check", "Connection: close\r\n", body));
         assert!(head.starts_with("http/1.1 200"), "{head}{answer}");
         serde_json::from_str(&answer).expect("JSON")
+    }
+
+    fn ready(&self) -> Value {
+        serde_json::from_str(&self.text("/health/ready")).expect("JSON")
     }
 
     fn log(&self) -> String {

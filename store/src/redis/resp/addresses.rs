@@ -3,13 +3,25 @@
 //! An address that leads nowhere, or to a server that is stuck or of no use, must not keep a front
 //! from the next one: an IPv6 address without a route, or a pod that is gone, behind the same name.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{select, time::sleep};
 
 use super::dns::lookup;
-use crate::redis::{address::Host, error::CommandError};
+use crate::redis::{
+    address::{Host, Server},
+    error::CommandError,
+};
+
+/// The destination of one attempt to connect.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::redis) enum Address<'a> {
+    /// One of the addresses of a host.
+    Tcp(&'a Host, SocketAddr),
+    /// A Unix socket.
+    Unix(&'a Path),
+}
 
 /// The longest time between the starts of two attempts, unless the first fails sooner. RFC 8305
 /// (section 5) recommends 250 ms and at least 100 ms; all of them have one second here.
@@ -17,18 +29,22 @@ const MAX_DELAY: Duration = Duration::from_millis(100);
 /// The time within which attempts at all addresses start, if there are many.
 const START_WITHIN: Duration = Duration::from_millis(500);
 
-/// Makes an attempt at each address of `host` until one succeeds; the others are dropped. Returns
+/// Makes an attempt at each address of `server` until one succeeds; the others are dropped. Returns
 /// the last error if all fail.
-pub(in crate::redis) async fn try_each<T, F>(
-    host: &Host,
-    attempt: impl Fn(SocketAddr) -> F,
+pub(in crate::redis) async fn try_each<'a, T, F>(
+    server: &'a Server,
+    attempt: impl Fn(Address<'a>) -> F,
 ) -> Result<T, CommandError>
 where
     F: Future<Output = Result<T, CommandError>>,
 {
+    let host = match server {
+        Server::Host(host) => host,
+        Server::Unix(path) => return attempt(Address::Unix(path)).await,
+    };
     let broken = |reason: String| CommandError::Broken(reason);
     let addresses = lookup(host).await.map_err(|error| broken(error.to_string()))?;
-    try_addresses(addresses, attempt)
+    try_addresses(addresses, |address| attempt(Address::Tcp(host, address)))
         .await
         .unwrap_or_else(|| Err(broken("the name has no address".to_owned())))
 }

@@ -8,7 +8,6 @@
 use std::{
     cell::RefCell,
     io,
-    net::SocketAddr,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
@@ -22,6 +21,7 @@ use tokio::{
 };
 
 use super::{
+    addresses::Address,
     decode::{MAX_REPLY, ReplyDecoder},
     encode::CommandBuf,
     pending::PendingReplies,
@@ -29,7 +29,7 @@ use super::{
     socket::Socket,
     tls::TlsConfig,
 };
-use crate::redis::{address::Host, error::CommandError, topology::slot::SLOTS};
+use crate::redis::{error::CommandError, topology::slot::SLOTS};
 
 /// A connection. It belongs to the thread on which it was made.
 pub(in crate::redis) struct Connection {
@@ -64,13 +64,12 @@ pub(in crate::redis) struct PendingReply(oneshot::Receiver<Result<Reply, Command
 // === impl Connection ===
 
 impl Connection {
-    /// Connects to an address of `host`.
+    /// Connects to this address.
     pub(in crate::redis) async fn connect(
-        host: &Host,
-        address: SocketAddr,
+        address: Address<'_>,
         tls: Option<&TlsConfig>,
     ) -> Result<Self, CommandError> {
-        let socket = Socket::connect(host, address, tls).await.map_err(broken)?;
+        let socket = Socket::connect(address, tls).await.map_err(broken)?;
         let shared = Rc::new(Shared {
             socket,
             unsent: Notify::new(),
@@ -259,7 +258,7 @@ mod tests {
         net::{TcpListener, TcpStream},
     };
 
-    use super::{CommandBuf, CommandError, Connection, Reply, SLOTS};
+    use super::{Address, CommandBuf, CommandError, Connection, Reply, SLOTS};
     use crate::redis::address::Host;
 
     /// A connection and the server's end of it.
@@ -267,8 +266,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let host = Host::parse(&address.to_string()).unwrap();
-        let (connection, server) =
-            tokio::join!(Connection::connect(&host, address, None), listener.accept());
+        let connecting = Connection::connect(Address::Tcp(&host, address), None);
+        let (connection, server) = tokio::join!(connecting, listener.accept());
         (connection.unwrap(), server.unwrap().0)
     }
 

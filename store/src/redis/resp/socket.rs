@@ -1,10 +1,11 @@
-//! The bytes of a connection, plain or over TLS.
+//! The bytes of a connection: over TCP, plain or with TLS, or over a Unix socket.
 
 use std::{
     cell::{Cell, RefCell},
     future::poll_fn,
     io,
-    net::SocketAddr,
+    os::unix::fs::FileTypeExt,
+    path::Path,
     pin::{Pin, pin},
     task::{Context, Poll, Waker, ready},
     time::Duration,
@@ -13,12 +14,11 @@ use std::{
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
-    net::TcpStream,
+    net::{TcpStream, UnixStream},
 };
 use tokio_rustls::client::TlsStream;
 
-use super::tls::TlsConfig;
-use crate::redis::address::Host;
+use super::{addresses::Address, tls::TlsConfig};
 
 /// A connected socket. Sending never waits: bytes that the socket does not take are kept, and
 /// [`flush`](Self::flush) sends them.
@@ -32,6 +32,7 @@ pub(super) struct Socket {
 
 enum Stream {
     Plain(TcpStream),
+    Unix(UnixStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
@@ -47,12 +48,15 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 // === impl Socket ===
 
 impl Socket {
-    /// Connects to an address of `host`.
-    pub(super) async fn connect(
-        host: &Host,
-        address: SocketAddr,
-        tls: Option<&TlsConfig>,
-    ) -> io::Result<Self> {
+    /// Connects to this address. A Unix socket has no TLS.
+    pub(super) async fn connect(address: Address<'_>, tls: Option<&TlsConfig>) -> io::Result<Self> {
+        let (host, address) = match address {
+            Address::Tcp(host, address) => (host, address),
+            Address::Unix(path) => {
+                let socket = UnixStream::connect(path).await;
+                return socket.map(Stream::Unix).map(Self::new).map_err(|it| cause(&it, path));
+            }
+        };
         let socket = TcpStream::connect(address).await?;
         // A check is one small write: Nagle's algorithm would hold it back until the last one is
         // acknowledged.
@@ -62,15 +66,18 @@ impl Socket {
         options.set_tcp_keepalive(&keepalive)?;
         #[cfg(target_os = "linux")]
         options.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
-        let stream = match tls {
+        Ok(Self::new(match tls {
             None => Stream::Plain(socket),
             Some(tls) => Stream::Tls(Box::new(tls.connect(&host.name, socket).await?)),
-        };
-        Ok(Self {
+        }))
+    }
+
+    fn new(stream: Stream) -> Self {
+        Self {
             stream: RefCell::new(stream),
             unsent: RefCell::default(),
             is_unflushed: Cell::new(false),
-        })
+        }
     }
 
     /// Sends the bytes that the socket takes at once, and keeps the rest.
@@ -121,7 +128,7 @@ impl Socket {
     /// Waits for bytes and appends them to `buffer`. Returns false once the peer has closed.
     pub(super) async fn read(&self, buffer: &mut Vec<u8>) -> io::Result<bool> {
         buffer.reserve(match &*self.stream.borrow() {
-            Stream::Plain(_) => READ_SIZE,
+            Stream::Plain(_) | Stream::Unix(_) => READ_SIZE,
             Stream::Tls(_) => MAX_TLS_RECORD,
         });
         poll_fn(|cx| {
@@ -157,6 +164,24 @@ impl Socket {
     }
 }
 
+/// The error with the path, and what the system's own words leave open.
+fn cause(error: &io::Error, path: &Path) -> io::Error {
+    let is_socket = || path.metadata().is_ok_and(|it| it.file_type().is_socket());
+    let reason = match error.kind() {
+        io::ErrorKind::NotFound => {
+            "no such file: is Redis running, with `unixsocket` in its configuration?".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => "permission denied: this process's user needs write \
+                                            permission (`unixsocketperm` and group)"
+            .to_owned(),
+        io::ErrorKind::ConnectionRefused if is_socket() => "no process listens there".to_owned(),
+        io::ErrorKind::ConnectionRefused => "it is not a socket".to_owned(),
+        io::ErrorKind::WouldBlock => "too many connections wait to be accepted".to_owned(),
+        _ => error.to_string(),
+    };
+    io::Error::new(error.kind(), format!("{}: {reason}", path.display()))
+}
+
 // === impl Stream ===
 
 impl AsyncRead for Stream {
@@ -167,6 +192,7 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         match &mut *self {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
@@ -180,6 +206,7 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match &mut *self {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
@@ -187,6 +214,7 @@ impl AsyncWrite for Stream {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut *self {
             Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
@@ -194,6 +222,7 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut *self {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

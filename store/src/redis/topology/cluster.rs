@@ -182,7 +182,8 @@ impl Cluster {
     /// The node at this address, with a client that starts now if there is none.
     fn node_at(&self, host: &Host) -> Rc<ClusterNode> {
         let start = || {
-            let client = NodeClient::start(Endpoint::Server(host.clone()), self.worker.clone());
+            let endpoint = Endpoint::Server(host.clone().into());
+            let client = NodeClient::start(endpoint, self.worker.clone());
             Rc::new(ClusterNode { host: host.clone(), client: Rc::new(client) })
         };
         self.nodes.borrow_mut().entry(host.clone()).or_insert_with(start).clone()

@@ -71,11 +71,11 @@ async fn primary_by(
     secrets: &Secrets,
 ) -> Result<Host, CommandError> {
     let ask = async |address| {
-        let connection = Connection::connect(sentinel, address, secrets.tls.as_ref()).await?;
+        let connection = Connection::connect(address, secrets.tls.as_ref()).await?;
         connection.log_in(None, secrets.sentinel_password.as_deref(), 0).await?;
         connection.command(["SENTINEL", "GET-MASTER-ADDR-BY-NAME", service]).await
     };
-    let reply = try_each(sentinel, ask).await.map_err(|error| match error {
+    let reply = try_each(&sentinel.clone().into(), ask).await.map_err(|error| match error {
         CommandError::NoCommand(_) | CommandError::NoPermission(_) => {
             let reason = format!("{sentinel} is no Sentinel, or this user may not ask it");
             CommandError::Refused(reason)

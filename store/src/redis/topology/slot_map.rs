@@ -17,7 +17,7 @@ pub(in crate::redis) async fn read(
     secrets: &Secrets,
 ) -> Result<Vec<SlotRange>, CommandError> {
     let read_at = async |address| {
-        let connection = connector.connect_to(host, address, secrets).await?;
+        let connection = connector.connect_to(address, secrets).await?;
         let reply = match connection.slot_map().await {
             Err(CommandError::NoCommand(_) | CommandError::NoPermission(_)) => {
                 let reason = format!("{host} does not let this user run CLUSTER SLOTS");
@@ -28,7 +28,7 @@ pub(in crate::redis) async fn read(
         parse(&reply, host)
             .ok_or_else(|| CommandError::Refused(format!("{host} knows no node that serves slots")))
     };
-    try_each(host, read_at).await
+    try_each(&host.clone().into(), read_at).await
 }
 
 /// Reads the reply to `CLUSTER SLOTS` of the node at `source`. `None` if it is of another shape or
