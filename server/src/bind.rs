@@ -1,11 +1,12 @@
 //! Binds the listeners, and names them for those who read the log.
 
 use std::{
-    fmt, io,
+    env, fmt, io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
 };
 
+use listenfd::ListenFd;
 use rl_server::{Listener, listen_address::ListenAddress, unix_socket};
 use tokio::net::{self, TcpSocket};
 
@@ -23,17 +24,25 @@ pub(crate) enum BoundName {
     Unix(PathBuf),
 }
 
+/// The sockets that systemd passes on (sd_listen_fds(3)).
+pub(crate) struct Inherited {
+    sockets: ListenFd,
+    /// The `FileDescriptorName=` of each.
+    names: Vec<String>,
+}
+
 /// Connections that may wait to be accepted: room for all clients to reconnect at once.
 const BACKLOG: u16 = 1024;
 
-/// Binds `listen`.
-pub(crate) async fn bind(listen: &ListenAddress) -> io::Result<Bound> {
+/// Binds `listen`, or takes the socket of that name.
+pub(crate) async fn bind(listen: &ListenAddress, inherited: &mut Inherited) -> io::Result<Bound> {
     let bound = match listen {
         ListenAddress::Tcp(address) => bind_to_any(address).await,
         ListenAddress::Unix(address) => {
             let bound = unix_socket::bind(address, BACKLOG.into());
             bound.map(|(socket, file)| Listener::Unix { file: Some(file), socket })
         }
+        ListenAddress::Systemd { name } => inherited.take(name.as_deref()),
     };
     let named = bound.and_then(|listener| Ok(Bound { name: BoundName::of(&listener)?, listener }));
     named.map_err(|error| {
@@ -61,6 +70,48 @@ fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?; // a restart does not wait for old connections
     socket.bind(address)?;
     socket.listen(BACKLOG.into())?.into_std()
+}
+
+// === impl Inherited ===
+
+impl Inherited {
+    pub(crate) fn from_env() -> Self {
+        let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
+        Self { sockets: ListenFd::from_env(), names: names.split(':').map(str::to_owned).collect() }
+    }
+
+    /// Takes the socket of this name, or the only one.
+    fn take(&mut self, name: Option<&str>) -> io::Result<Listener> {
+        let index = match (name, self.sockets.len()) {
+            (_, 0) => {
+                let reason = "systemd has passed on no socket (LISTEN_FDS): start it by a .socket \
+                              unit";
+                return Err(io::Error::new(io::ErrorKind::NotFound, reason));
+            }
+            (None, 1) => Some(0),
+            (None, _) => None,
+            (Some(name), _) => self.names.iter().position(|it| it == name),
+        };
+        let unknown = || {
+            let names = self.names.join(", ");
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("it must be systemd:NAME, with one of the FileDescriptorName= {names}"),
+            )
+        };
+        let index = index.ok_or_else(unknown)?;
+        if let Ok(Some(socket)) = self.sockets.take_unix_listener(index) {
+            return Ok(Listener::Unix { file: None, socket });
+        }
+        match self.sockets.take_tcp_listener(index) {
+            Ok(Some(listener)) => Ok(Listener::Tcp(listener)),
+            Ok(None) => Err(io::Error::new(io::ErrorKind::AddrInUse, "the socket is used already")),
+            Err(_) => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it must be a listening stream socket (ListenStream=, Accept=no)",
+            )),
+        }
+    }
 }
 
 // === impl BoundName ===

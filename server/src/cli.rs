@@ -60,8 +60,9 @@ struct Args {
 
     /// Address to listen on [default: 127.0.0.1:8080, or 0.0.0.0:$PORT if PORT is set]
     ///
-    /// `HOST:PORT`; or a Unix socket, `unix:/PATH`, with the permissions 660 unless `,mode=OCTAL`
-    /// follows.
+    /// `HOST:PORT`; a Unix socket, `unix:/PATH`, with the permissions 660 unless `,mode=OCTAL`
+    /// follows; or `systemd`, the socket that systemd passes on (`systemd:NAME` if there are
+    /// several).
     #[arg(long, env = "RL_LISTEN", value_name = "ADDRESS", value_parser = ListenAddress::parse)]
     #[arg(help_heading = help::LISTENING)]
     listen: Option<ListenAddress>,

@@ -1,4 +1,4 @@
-//! Where a front listens: an address and port, or a Unix socket.
+//! Where a front listens: an address and port, a Unix socket, or a socket that systemd passes on.
 
 use std::{fmt, path::PathBuf};
 
@@ -9,6 +9,11 @@ pub enum ListenAddress {
     Tcp(String),
     /// `unix:/PATH`, or `unix:/PATH,mode=OCTAL`.
     Unix(UnixAddress),
+    /// `systemd`, or `systemd:NAME`.
+    Systemd {
+        /// The socket's `FileDescriptorName=`; `None`: there is one socket.
+        name: Option<String>,
+    },
 }
 
 /// The path of a Unix socket, and who may connect to it.
@@ -30,6 +35,12 @@ const MAX_PATH: usize = 107;
 impl ListenAddress {
     /// Parses the value of a flag.
     pub fn parse(text: &str) -> Result<Self, String> {
+        if text == "systemd" {
+            return Ok(Self::Systemd { name: None });
+        }
+        if let Some(name) = text.strip_prefix("systemd:").filter(|name| !name.is_empty()) {
+            return Ok(Self::Systemd { name: Some(name.to_owned()) });
+        }
         if let Some(path) = text.strip_prefix("unix:") {
             return UnixAddress::parse(path).map(Self::Unix);
         }
@@ -40,10 +51,9 @@ impl ListenAddress {
             Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
                 Ok(Self::Tcp(text.to_owned()))
             }
-            _ => {
-                Err("the address must be HOST:PORT, such as 127.0.0.1:8080, or unix:/PATH"
-                    .to_owned())
-            }
+            _ => Err("the address must be HOST:PORT, such as 127.0.0.1:8080, or unix:/PATH, or \
+                      systemd"
+                .to_owned()),
         }
     }
 }
@@ -53,6 +63,8 @@ impl fmt::Display for ListenAddress {
         match self {
             Self::Tcp(address) => f.write_str(address),
             Self::Unix(address) => write!(f, "unix:{}", address.path.display()),
+            Self::Systemd { name: None } => f.write_str("systemd"),
+            Self::Systemd { name: Some(name) } => write!(f, "systemd:{name}"),
         }
     }
 }
@@ -103,11 +115,14 @@ mod tests {
     #[test]
     fn addresses_of_every_kind() {
         let unix = |path: &str, mode| ListenAddress::Unix(UnixAddress { path: path.into(), mode });
+        let systemd = |name: Option<&str>| ListenAddress::Systemd { name: name.map(str::to_owned) };
         for (text, expected, shown) in [
             ("[::1]:0", ListenAddress::Tcp("[::1]:0".to_owned()), "[::1]:0"),
             ("unix:/run/rl.sock", unix("/run/rl.sock", 0o660), "unix:/run/rl.sock"),
             ("unix:/a,b.sock,mode=600", unix("/a,b.sock", 0o600), "unix:/a,b.sock"),
             ("unix:///run/rl.sock,mode=0666", unix("/run/rl.sock", 0o666), "unix:/run/rl.sock"),
+            ("systemd", systemd(None), "systemd"),
+            ("systemd:admin", systemd(Some("admin")), "systemd:admin"),
         ] {
             let address = ListenAddress::parse(text).expect(text);
             assert_eq!(address, expected, "{text}");
@@ -122,6 +137,7 @@ mod tests {
         for (text, reason) in [
             ("8080", "the address must be HOST:PORT"),
             (":8080", "the address must be HOST:PORT"),
+            ("systemd:", "the address must be HOST:PORT"),
             ("/run/rl.sock", "a Unix socket is written unix:/run/rl.sock"),
             ("unix:", "must begin with /"),
             ("unix:rl.sock", "must begin with /"),

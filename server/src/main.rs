@@ -15,7 +15,7 @@ use std::{
     process::ExitCode,
 };
 
-use bind::Bound;
+use bind::{Bound, Inherited};
 use cli::Invocation;
 use log::warn;
 use mimalloc::MiMalloc;
@@ -98,9 +98,10 @@ async fn serve(settings: Settings) -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     // Handled, since by default it ends the process; with files to reload, it reloads them.
     let _hangup = signal(SignalKind::hangup())?;
-    let main = bind::bind(&settings.listen).await?;
+    let mut inherited = Inherited::from_env();
+    let main = bind::bind(&settings.listen, &mut inherited).await?;
     let admin = match &settings.admin_listen {
-        Some(address) => Some(bind::bind(address).await?),
+        Some(address) => Some(bind::bind(address, &mut inherited).await?),
         None => None,
     };
     greet(&main, admin.as_ref(), &settings);

@@ -46,7 +46,7 @@
 //! | `lifecycle` | starting, readiness, draining |
 //! | `scripts` | `scripts/demo`, `smoke` and `deploy`, and what their failures leave behind |
 //! | `terraform` | `terraform/` against a front: settings and policies |
-//! | `unix_sockets` | fronts that reach Redis, and are reached, over Unix sockets |
+//! | `unix_sockets` | fronts that reach Redis, and are reached, over Unix sockets; systemd's sockets |
 //! | `vm` | the start-up files of `terraform/modules/store-vm` serve fronts over TLS |
 //! | `images` | Dockerfiles, `compose.yaml` and `kubernetes/`, started without a container engine |
 //! | `proxies` | the configurations of `docs/proxies.md`, in real proxies |

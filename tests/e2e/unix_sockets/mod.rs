@@ -3,6 +3,7 @@
 mod edge;
 mod listener;
 mod store;
+mod systemd;
 
 use std::os::unix::net::UnixStream;
 use std::path::Path;
