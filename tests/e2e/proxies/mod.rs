@@ -6,6 +6,7 @@ mod away;
 mod kind;
 mod requests;
 mod site;
+mod unix;
 
 use site::Fails;
 

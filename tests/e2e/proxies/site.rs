@@ -7,7 +7,7 @@ use rl_tests::{Application, Client, Connection, Front, Message, Proxy, eventuall
 
 use super::kind::Kind;
 
-const PAGE: &str = include_str!("../../../docs/proxies.md");
+pub(super) const PAGE: &str = include_str!("../../../docs/proxies.md");
 
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Fails {
@@ -16,8 +16,8 @@ pub(super) enum Fails {
 }
 
 /// A proxy, with the front and the application behind it.
-pub(super) struct Site {
-    pub(super) front: Front,
+pub(super) struct Site<F = Front> {
+    pub(super) front: F,
     pub(super) application: Application,
     proxy: Proxy,
 }
@@ -40,11 +40,13 @@ impl Site {
         let (_, port) = front.address().split_once(':').expect("a port");
         port.parse().expect("a port")
     }
+}
 
+impl<F> Site<F> {
     /// Starts a proxy that asks the front at `front_port`. `edit` changes the page's files.
     pub(super) fn over(
         kind: &Kind,
-        front: Front,
+        front: F,
         front_port: u16,
         edit: impl Fn(&str) -> String,
     ) -> Self {
