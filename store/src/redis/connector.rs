@@ -96,13 +96,18 @@ impl Connector {
         read.await.map_err(CommandError::Refused)
     }
 
-    /// Connects to a server and logs in.
+    /// Connects to a server, logs in, and selects the database.
     pub(super) async fn connect(
         &self,
         server: &Server,
         secrets: &Secrets,
     ) -> Result<Connection, CommandError> {
-        try_each(server, |address| self.connect_to(address, secrets)).await
+        let connect = async |address| {
+            let connection = self.connect_to(address, secrets).await?;
+            connection.select(self.settings.address.db).await?;
+            Ok(connection)
+        };
+        try_each(server, connect).await
     }
 
     /// Connects to an address of a server and logs in.
@@ -114,7 +119,7 @@ impl Connector {
         let connection = Connection::connect(address, secrets.tls.as_ref()).await?;
         let address = &self.settings.address;
         let (user, password) = (address.user.as_deref(), secrets.password.as_deref());
-        let logged_in = connection.log_in(user, password, address.db).await;
+        let logged_in = connection.log_in(user, password).await;
         logged_in.inspect_err(|_| self.settings.forget_token())?;
         Ok(connection)
     }

@@ -53,6 +53,9 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(10);
 /// end of what it takes for a line.
 const SILENCE_OVER_TLS: &str =
     "no answer in time (if the server does not speak TLS here, use redis:// and so on in --store)";
+/// Envoy passes `SELECT` on, over a connection that all its clients share.
+const ONE_DATABASE: &str =
+    "all clients of a proxy have the database that one selects: leave the number out in --store";
 /// The least age at which a session is replaced; the greatest is twice that. A new one picks up
 /// what has changed: addresses behind a name, load balancers, certificates.
 const MIN_AGE: Duration = Duration::from_secs(600);
@@ -89,6 +92,11 @@ impl Session {
         let connect = async |address| {
             let connection = connector.connect_to(address, secrets).await?;
             let is_proxied = !connector.is_cluster() && require_primary(&connection).await?;
+            let db = connector.settings.address.db;
+            if is_proxied && db != 0 {
+                return Err(CommandError::Broken(ONE_DATABASE.to_owned()));
+            }
+            connection.select(db).await?;
             let (engine, write_path) = Engine::find(connector.engine, &connection).await?;
             let mut pings = !is_proxied;
             // A server that replies, but later than checks can wait, would only make them late.

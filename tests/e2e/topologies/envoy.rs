@@ -161,6 +161,23 @@ fn anything_but_one_primary_behind_envoy_is_refused() {
 }
 
 #[test]
+fn a_database_behind_envoy_is_refused() {
+    if ENVOY.is_absent() {
+        skip!("{ABSENT}");
+    }
+    let server = Setup::with_module().start();
+    let proxy = envoy(&[&server], str::to_owned);
+    let address = store(&proxy) + "/2";
+    let front = Front::start_unready(&["--store", &address, "--workers", "1"]);
+    let cause = "all clients of a proxy have the database that one selects";
+    eventually("the log names the cause", SOON, || front.log().contains(cause));
+    assert!(is_degraded(&check(&front, "k", 10)));
+    // Nor is it selected, which the others would have.
+    let stats: String = server.run("INFO commandstats");
+    assert!(!stats.contains("cmdstat_select:"), "{stats}");
+}
+
+#[test]
 fn a_redis_that_dies_or_stops_behind_envoy_is_seen_without_a_caller() {
     if ENVOY.is_absent() {
         skip!("{ABSENT}");

@@ -14,28 +14,31 @@ const NAMING: [&[&str]; 3] = [
 ];
 
 impl Connection {
-    /// Logs in, selects the database, and names the connection, for those who list a server's
-    /// clients. A server that refuses the name does no harm. All in one round trip.
+    /// Logs in and names the connection, for those who list a server's clients. A server that
+    /// refuses the name does no harm. All in one round trip.
     pub(in crate::redis) async fn log_in(
         &self,
         user: Option<&str>,
         password: Option<&str>,
-        db: i64,
     ) -> Result<(), CommandError> {
-        let db = (db != 0).then(|| db.to_string());
         let auth = password.map(|it| [Some("AUTH"), user, Some(it)].into_iter().flatten());
-        let required = [
-            auth.map(|args| ("AUTH", self.send(&CommandBuf::of(args)))),
-            db.map(|db| ("SELECT", self.send(&CommandBuf::of(["SELECT", &db])))),
-        ];
+        let auth = auth.map(|args| self.send(&CommandBuf::of(args)));
         let naming = NAMING.map(|args| self.send(&CommandBuf::of(args.iter().copied())));
-        for (name, reply) in required.into_iter().flatten() {
-            reply.await.map_err(|error| in_reply_to(name, error))?;
+        if let Some(reply) = auth {
+            reply.await.map_err(|error| in_reply_to("AUTH", error))?;
         }
         for reply in naming {
             if let Err(error @ CommandError::Broken(_)) = reply.await {
                 return Err(in_reply_to("CLIENT", error));
             }
+        }
+        Ok(())
+    }
+
+    /// Selects a database; a new connection has 0.
+    pub(in crate::redis) async fn select(&self, db: i64) -> Result<(), CommandError> {
+        if db != 0 {
+            self.command(["SELECT", &db.to_string()]).await?;
         }
         Ok(())
     }

@@ -148,7 +148,7 @@ mod tests {
         let turns = Arc::new(Semaphore::new(1));
         let mut pending = PendingReplies::default();
         let mut decoder = ReplyDecoder::default();
-        let mut send = |pending: &mut PendingReplies| {
+        let send = |pending: &mut PendingReplies| {
             drop(pending.push(MAX_REPLY));
             pending.hold(turns.clone().try_acquire_owned().expect("a turn"));
             assert_eq!(turns.available_permits(), 0);

@@ -72,7 +72,7 @@ async fn primary_by(
 ) -> Result<Host, CommandError> {
     let ask = async |address| {
         let connection = Connection::connect(address, secrets.tls.as_ref()).await?;
-        connection.log_in(None, secrets.sentinel_password.as_deref(), 0).await?;
+        connection.log_in(None, secrets.sentinel_password.as_deref()).await?;
         connection.command(["SENTINEL", "GET-MASTER-ADDR-BY-NAME", service]).await
     };
     let reply = try_each(&sentinel.clone().into(), ask).await.map_err(|error| match error {
