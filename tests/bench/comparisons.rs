@@ -129,6 +129,10 @@ pub(crate) const COMPARISONS: &[Comparison] = &[
     ratio("POST /check over Redis, one hot key", "100k keys", "http-hot-redis", AtLeast(1.0)),
     ratio("POST /check, memory, one hot key", "100k keys", "http-hot-memory", AtLeast(1.0)),
     ratio("GET /check", "POST /check", "http-get", AtLeast(1.0)),
+    ratio("POST /check, Redis at a Unix socket", "Redis over TCP", "unix-redis", Target::None),
+    cpu("same, CPU of front and Redis", "Redis over TCP", "unix-redis", Target::None),
+    ratio("POST /check, memory, at a Unix socket", "over TCP", "unix-callers", Target::None),
+    cpu("same, front CPU", "over TCP", "unix-callers", Target::None),
     Comparison {
         subject: "Redis, module 50% p99",
         reference: "bare 50% p99",

@@ -9,6 +9,7 @@ mod memory;
 mod peers;
 mod redis;
 mod step;
+mod unix;
 
 use std::env;
 use std::path::PathBuf;
@@ -43,6 +44,8 @@ pub(crate) const ROWS: &[Row] = &[
     ("http-hot-memory", |bench, row| http::hot(bench, row, Engine::Memory)),
     ("http-hot-redis", |bench, row| http::hot(bench, row, Engine::Module)),
     ("http-get", http::get),
+    ("unix-redis", unix::towards_redis),
+    ("unix-callers", unix::from_callers),
     ("latency", latency::run),
     (PEERS_HTTP, peers::http),
     (PEERS_REDIS, peers::redis),
