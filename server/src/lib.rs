@@ -31,6 +31,7 @@ pub mod policy;
 pub mod reload;
 pub mod run;
 pub mod settings;
+mod slice;
 pub mod status;
 pub mod telemetry;
 mod toml_error;

@@ -42,7 +42,7 @@ fn an_empty_variable_is_unset() {
 #[test]
 fn an_error_names_the_variable_that_gave_the_value() {
     for (variable, value, text) in [
-        ("RL_LISTEN", "8080", "'--listen <HOST:PORT> (RL_LISTEN)': the address must be HOST:PORT"),
+        ("RL_LISTEN", "8080", "'--listen <ADDRESS> (RL_LISTEN)': the address must be HOST:PORT"),
         ("RL_WORKERS", "0", "'--workers <N> (RL_WORKERS)': 0 is not in 1..=1024"),
         ("RL_RELOAD", "often", "'--reload <WHEN> (RL_RELOAD)'"),
         ("RL_STORE", "redis:/h", "--store (RL_STORE) must be memory"),

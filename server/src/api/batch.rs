@@ -19,7 +19,12 @@ use super::{
     responses::BatchProblems,
     rules,
 };
-use crate::{access::Role, limiter::Limiter, metrics::Metrics};
+use crate::{
+    access::Role,
+    limiter::Limiter,
+    metrics::Metrics,
+    slice::{CHUNK, Slice},
+};
 
 /// Independent checks.
 #[derive(Deserialize, ToSchema)]
@@ -114,17 +119,27 @@ pub(super) async fn check(
         .collect();
     let mut results = limiter.check_each(&checks).await.into_iter();
 
+    let mut slice = Slice::default();
     let mut text = Vec::with_capacity(128 * requests.len() + 16);
     text.extend_from_slice(b"{\"results\":[");
-    for (index, request) in requests.into_iter().enumerate() {
-        if index > 0 {
-            text.extend_from_slice(b",");
+    for requests in requests.chunks(CHUNK) {
+        let mut buckets = 0;
+        for request in requests {
+            if !text.ends_with(b"[") {
+                text.extend_from_slice(b",");
+            }
+            // The limiter returns one result for each check.
+            let mut result = || Ok(results.next().ok_or(Problem::Malformed)??);
+            match request.and_then(|()| result()) {
+                Ok(result) => {
+                    buckets += result.decisions.len();
+                    let reply = CheckReply::new(&result, None);
+                    BatchResult::CheckResult(reply).write(&mut text);
+                }
+                Err(problem) => BatchResult::Problem(problem.details()).write(&mut text),
+            }
         }
-        // The limiter returns one result for each check.
-        match request.and_then(|()| Ok(results.next().ok_or(Problem::Malformed)??)) {
-            Ok(result) => BatchResult::CheckResult(CheckReply::new(&result, None)).write(&mut text),
-            Err(problem) => BatchResult::Problem(problem.details()).write(&mut text),
-        }
+        slice.spend(buckets).await;
     }
     text.extend_from_slice(b"]}");
     Ok(written_json(StatusCode::OK, text.into()))

@@ -7,7 +7,6 @@ mod fallback;
 mod request;
 mod resolve;
 mod result;
-mod slice;
 mod store;
 
 use std::{mem, sync::Arc, time::Instant};
@@ -25,10 +24,15 @@ pub use self::{
 use self::{
     batch::{Batch, DecidedCheck},
     resolve::ResolvedCheck,
-    slice::Slice,
     store::MeteredStore,
 };
-use crate::{denials::DenialCache, metrics::Metrics, offenders::Offenders, reload::Reloadable};
+use crate::{
+    denials::DenialCache,
+    metrics::Metrics,
+    offenders::Offenders,
+    reload::Reloadable,
+    slice::{CHUNK, Slice},
+};
 
 /// The limiter of one worker.
 #[derive(Debug)]
@@ -53,9 +57,6 @@ pub struct Shared {
     /// The metrics of the front.
     pub metrics: Arc<Metrics>,
 }
-
-/// The checks of a batch that are made under the same reading of the policies.
-const CHUNK: usize = 16;
 
 // === impl Limiter ===
 

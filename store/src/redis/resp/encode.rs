@@ -1,9 +1,6 @@
 //! Commands as they are sent: arrays of bulk strings (RESP2).
 
-use std::{
-    fmt::{Display, Write},
-    io::Write as _,
-};
+use std::{fmt::Display, io::Write};
 
 /// Encoded commands, one after the other.
 #[derive(Debug, Default)]
@@ -74,13 +71,7 @@ impl CommandBuf {
 
     fn head(&mut self, kind: u8, count: usize) {
         self.0.push(kind);
-        if count < 10 {
-            self.0.push(b'0' + count as u8);
-        } else {
-            let mut text = String::with_capacity(8);
-            let _ = write!(text, "{count}");
-            self.0.extend_from_slice(text.as_bytes());
-        }
+        self.0.extend_from_slice(itoa::Buffer::new().format(count).as_bytes());
         self.0.extend_from_slice(b"\r\n");
     }
 }
