@@ -4,7 +4,8 @@
 # Expected: a cluster client follows MOVED by itself, and `enableAutoPipelining` only saves trips.
 # Happens: for a command that is not in its own table (a module's, or a newer one of the server)
 # `cluster.call` does not know the key and asks any node. Without the option it follows MOVED; with
-# it the caller gets the error, here of all of 30 calls made at once.
+# it the caller gets the error, unless chance picks the right node: each 30 calls made at once go
+# to one of three.
 # Matters: limiters are called by commands of modules, and with the option checks fail that worked
 # before. `new Command(name, args)` with `keys` set, or `defineCommand`, tells the key.
 #
@@ -61,8 +62,9 @@ const auto = { enableAutoPipelining: true };
 const same =
   (await moved('GET', [], {})) === 0 &&
   (await moved('GET', [], auto)) === 0 &&
-  (await moved('DELIFEQ', ['value'], {})) === 0 &&
-  (await moved('DELIFEQ', ['value'], auto)) > 0;
-process.exit(same ? 0 : 1);
+  (await moved('DELIFEQ', ['value'], {})) === 0;
+let errors = 0;
+for (let round = 0; round < 5; round++) errors += await moved('DELIFEQ', ['value'], auto);
+process.exit(same && errors > 0 ? 0 : 1);
 JS
 node client.mjs "${ports[0]}" || changed "not what the head of this script says"

@@ -71,3 +71,35 @@ wait_for_port() {
   echo "nobody listens at port $1"
   exit 3
 }
+
+# envoy_before_redis PORT REDIS_PORT: starts Envoy's redis_proxy, with one worker.
+envoy_before_redis() {
+  cat >envoy.yaml <<CONF
+static_resources:
+  listeners:
+    - name: redis
+      address: {socket_address: {address: 127.0.0.1, port_value: $1}}
+      filter_chains:
+        - filters:
+            - name: envoy.filters.network.redis_proxy
+              typed_config:
+                "@type":
+                  "type.googleapis.com/\\
+                  envoy.extensions.filters.network.redis_proxy.v3.RedisProxy"
+                stat_prefix: redis
+                settings: {op_timeout: 5s}
+                prefix_routes: {catch_all_route: {cluster: redis}}
+  clusters:
+    - name: redis
+      type: STATIC
+      load_assignment:
+        cluster_name: redis
+        endpoints:
+          - lb_endpoints:
+              - endpoint:
+                  address: {socket_address: {address: 127.0.0.1, port_value: $2}}
+CONF
+  python/envoy/_bin/envoy --config-path envoy.yaml --concurrency 1 --use-dynamic-base-id \
+    --log-level error >envoy.log 2>&1 &
+  wait_for_port "$1"
+}

