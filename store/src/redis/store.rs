@@ -24,8 +24,8 @@ use crate::{BucketRequest, JointDecision, NotABucket, StoreError};
 /// that it was not carried out. A store belongs to the thread that started it.
 pub struct RedisStore(Client);
 
-/// A turn of a large request, if it takes one.
-type Turn = Option<OwnedSemaphorePermit>;
+/// The permit of a piece of a large request, if it takes one.
+type Permit = Option<OwnedSemaphorePermit>;
 
 enum Client {
     /// For one server: a given one, or the primary that Sentinels name.
@@ -128,7 +128,7 @@ impl RedisStore {
         started: Instant,
         checks: &[T],
         shape: impl Fn(&T) -> (&'k [u8], usize),
-        send: impl AsyncFn(&[T], Turn) -> Vec<Result<R, StoreError>>,
+        send: impl AsyncFn(&[T], Permit) -> Vec<Result<R, StoreError>>,
     ) -> Vec<Result<R, StoreError>> {
         let buckets = |check: &T| shape(check).1;
         let cluster = match &self.0 {
@@ -211,7 +211,7 @@ async fn send_pieces<T, R>(
     started: Instant,
     checks: &[T],
     buckets: impl Fn(&T) -> usize,
-    send: impl AsyncFn(&[T], Turn) -> Vec<Result<R, StoreError>>,
+    send: impl AsyncFn(&[T], Permit) -> Vec<Result<R, StoreError>>,
 ) -> Vec<Result<R, StoreError>> {
     let Some(node) = node else {
         return checks.iter().map(|_| Err(StoreError::Down)).collect();
