@@ -22,6 +22,7 @@ mod request;
 mod responses;
 mod rules;
 mod schemas;
+mod sliced_body;
 mod text;
 mod unknown_policy;
 mod unread_body;

@@ -15,7 +15,11 @@ use rl_bucket::Decision;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{headers, text};
+use super::{
+    headers,
+    sliced_body::{PIECE, SlicedBody},
+    text,
+};
 use crate::limiter::CheckResult;
 
 /// The decision on a check or another operation. If there are several limits, the numbers are those
@@ -206,7 +210,9 @@ pub(super) fn respond(
 
 /// A response whose JSON is already written.
 pub(super) fn written_json(status: StatusCode, json: Bytes) -> HttpResponse {
-    let mut response = HttpResponse::with_body(status, BoxBody::new(json));
+    let body =
+        if json.len() > PIECE { BoxBody::new(SlicedBody::new(json)) } else { BoxBody::new(json) };
+    let mut response = HttpResponse::with_body(status, body);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
